@@ -1,0 +1,219 @@
+//! The command line as types: only shapes, no behaviour.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Self-hosted School Data Sync that speaks Microsoft Graph's industryData API
+#[derive(Debug, Parser)]
+#[command(name = "homeroom", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole product at work on an invented school district
+    Demo(Demo),
+    /// Serve the API
+    Serve(Serve),
+    /// Make and list tenants (one tenant is one school or district)
+    #[command(subcommand)]
+    Tenant(Tenant),
+    /// Make, list and delete API clients
+    #[command(subcommand)]
+    App(App),
+    /// Print a bearer token for an API client
+    Token(Token),
+    /// Look at runs, approve a run that a guard has stopped
+    #[command(subcommand)]
+    Runs(Runs),
+}
+
+impl Command {
+    /// Log level when `HOMEROOM_LOG` does not say: a server tells what it does, other commands only what is wrong.
+    pub fn log_default(&self) -> &'static str {
+        match self {
+            Self::Serve(_) => "info",
+            _ => "warn",
+        }
+    }
+}
+
+/// Where the data is
+#[derive(Debug, Args, Clone)]
+pub struct Data {
+    /// Directory of the database and the files [default: the platform's data directory]
+    #[arg(long, env = "HOMEROOM_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// PostgreSQL in place of the embedded SQLite
+    #[arg(long, env = "HOMEROOM_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+}
+
+/// How to print
+#[derive(Debug, Args, Clone, Copy)]
+pub struct Output {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// Keep the data here [default: a temporary directory, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Stop after the show in place of serving on
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    pub data: Data,
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// Base of all absolute links, for example https://homeroom.contoso.example
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Settings
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `tenant …`
+#[derive(Debug, Subcommand)]
+pub enum Tenant {
+    /// Make a tenant
+    Create {
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+        /// Display name
+        #[arg(long)]
+        name: String,
+        /// Id, a GUID [default: a new one]
+        #[arg(long, value_name = "GUID")]
+        id: Option<String>,
+        /// Domain of its accounts, for example contoso.example
+        #[arg(long)]
+        domain: Option<String>,
+    },
+    /// List the tenants
+    List {
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// `app …`
+#[derive(Debug, Subcommand)]
+pub enum App {
+    /// Make an API client; its secret is shown this once
+    #[command(group(clap::ArgGroup::new("granted").required(true).args(["permission", "all_permissions"])))]
+    Create {
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+        /// Tenant id
+        #[arg(long, value_name = "GUID")]
+        tenant: String,
+        /// Display name
+        #[arg(long)]
+        name: String,
+        /// An application permission, for example IndustryData-Run.Start; may be repeated
+        #[arg(long, value_name = "NAME")]
+        permission: Vec<String>,
+        /// Every permission that Homeroom knows
+        #[arg(long)]
+        all_permissions: bool,
+    },
+    /// List the API clients of a tenant
+    List {
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+        /// Tenant id
+        #[arg(long, value_name = "GUID")]
+        tenant: String,
+    },
+    /// Delete an API client; its tokens stop working
+    Delete {
+        #[command(flatten)]
+        data: Data,
+        /// Tenant id
+        #[arg(long, value_name = "GUID")]
+        tenant: String,
+        /// Client id
+        #[arg(long, value_name = "GUID")]
+        client_id: String,
+    },
+}
+
+/// `token`
+#[derive(Debug, Args)]
+pub struct Token {
+    #[command(flatten)]
+    pub data: Data,
+    #[command(flatten)]
+    pub output: Output,
+    /// Tenant id
+    #[arg(long, value_name = "GUID")]
+    pub tenant: String,
+    /// Client id
+    #[arg(long, value_name = "ID")]
+    pub client_id: String,
+    /// Client secret
+    #[arg(long, env = "HOMEROOM_CLIENT_SECRET", hide_env_values = true)]
+    pub client_secret: String,
+}
+
+/// `runs …`
+#[derive(Debug, Subcommand)]
+pub enum Runs {
+    /// List the runs of a tenant, newest first
+    List(RunsOf),
+    /// Show one run: steps, statistics, findings by code, planned and applied changes
+    Show(OneRun),
+    /// Let a run that a guard has stopped go on
+    Approve(OneRun),
+    /// Print the findings of a run, one JSON object a line
+    Log(OneRun),
+}
+
+/// Runs of a tenant
+#[derive(Debug, Args)]
+pub struct RunsOf {
+    #[command(flatten)]
+    pub data: Data,
+    #[command(flatten)]
+    pub output: Output,
+    /// Tenant id [default: the only tenant]
+    #[arg(long, value_name = "GUID")]
+    pub tenant: Option<String>,
+}
+
+/// One run
+#[derive(Debug, Args)]
+pub struct OneRun {
+    #[command(flatten)]
+    pub of: RunsOf,
+    /// Run id
+    pub id: String,
+}

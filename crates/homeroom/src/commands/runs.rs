@@ -1,0 +1,60 @@
+//! `homeroom runs …`
+
+use super::{Failure, open, tenant_id};
+use crate::{cli, output};
+use serde_json::Value;
+
+/// Runs one of them.
+pub async fn run(command: cli::Runs) -> Result<(), Failure> {
+    match command {
+        cli::Runs::List(of) => list(of).await,
+        cli::Runs::Show(one) => show(one).await,
+        cli::Runs::Approve(one) => {
+            let (app, tenant) = open_tenant(&one.of).await?;
+            app.approve_run(tenant, &one.id).await?;
+            output::note("approved; a running server goes on with it at once, else the next one that is started");
+            Ok(())
+        }
+        cli::Runs::Log(one) => {
+            let (app, tenant) = open_tenant(&one.of).await?;
+            for path in app.findings_files(tenant, &one.id).await? {
+                let text = std::fs::read_to_string(&path).map_err(Failure::io("read the findings"))?;
+                text.lines().for_each(output::line);
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn list(of: cli::RunsOf) -> Result<(), Failure> {
+    let (app, tenant) = open_tenant(&of).await?;
+    let runs = app.list_runs(tenant).await?;
+    if of.output.json {
+        output::json(&Value::Array(runs.into_iter().map(Value::Object).collect()));
+        return Ok(());
+    }
+    let text = |run: &serde_json::Map<String, Value>, name: &str| run.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let rows: Vec<_> = runs.iter().map(|run| vec![text(run, "id"), text(run, "displayName"), text(run, "status")]).collect();
+    output::table(&["id", "name", "status"], &rows);
+    Ok(())
+}
+
+async fn show(one: cli::OneRun) -> Result<(), Failure> {
+    let (app, tenant) = open_tenant(&one.of).await?;
+    output::json(&app.show_run(tenant, &one.id).await?);
+    Ok(())
+}
+
+/// The data directory and the tenant: the one named, or the only one there is.
+async fn open_tenant(of: &cli::RunsOf) -> Result<(server::App, store::TenantId), Failure> {
+    let app = open(&of.data)?;
+    let tenant = match &of.tenant {
+        Some(text) => tenant_id(text)?,
+        None => match app.list_tenants().await?.as_slice() {
+            [only] => only.id,
+            [] => return Err(Failure::hinting("there is no tenant here", "make one with `homeroom tenant create --name …`")),
+            several => return Err(Failure::hinting(format!("there are {} tenants here", several.len()), "name one with --tenant; `homeroom tenant list` shows them")),
+        },
+    };
+    Ok((app, tenant))
+}

@@ -1,0 +1,107 @@
+//! What a person sees: messages, colours, logging. The only place that prints.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one module of the product that talks to the terminal")]
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+/// Exit code for "could not do it".
+const COULD_NOT: u8 = 3;
+
+/// One line of data.
+pub fn line(text: &str) {
+    println!("{text}");
+}
+
+/// One line about the work.
+pub fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+/// A JSON value on stdout.
+pub fn json(value: &serde_json::Value) {
+    println!("{value:#}");
+}
+
+/// Reports a failure and gives the exit code.
+pub fn fail(message: &str, hint: Option<&str>) -> ExitCode {
+    eprintln!("{} {message}", paint("error:", Colour::Red, std::io::stderr().is_terminal()));
+    if let Some(hint) = hint {
+        eprintln!("\n{} {hint}", paint("hint:", Colour::Cyan, std::io::stderr().is_terminal()));
+    }
+    ExitCode::from(COULD_NOT)
+}
+
+/// Colours that are used.
+#[derive(Debug, Clone, Copy)]
+pub enum Colour {
+    /// Failure.
+    Red,
+    /// Success.
+    Green,
+    /// Attention.
+    Yellow,
+    /// Names and hints.
+    Cyan,
+    /// Side remarks.
+    Dim,
+    /// Headings.
+    Bold,
+}
+
+/// Paints for stdout when it is a terminal and `NO_COLOR` is not set.
+pub fn coloured(text: &str, colour: Colour) -> String {
+    paint(text, colour, std::io::stdout().is_terminal())
+}
+
+fn paint(text: &str, colour: Colour, terminal: bool) -> String {
+    if !terminal || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) {
+        return text.to_owned();
+    }
+    let code = match colour {
+        Colour::Red => "31",
+        Colour::Green => "32",
+        Colour::Yellow => "33",
+        Colour::Cyan => "36",
+        Colour::Dim => "2",
+        Colour::Bold => "1",
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
+/// A table with aligned columns; numbers (cells that parse as such) to the right.
+pub fn table(headings: &[&str], rows: &[Vec<String>]) {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(headings.get(column).map(|h| h.chars().count())).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..headings.len()).map(width).collect();
+    let print = |cells: &[String], colour: Option<Colour>| {
+        let mut line = String::from("  ");
+        for (cell, width) in cells.iter().zip(&widths) {
+            let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
+            let number = !cell.is_empty() && cell.bytes().all(|b| b.is_ascii_digit() || b == b',');
+            line.push_str(&if number { format!("{padding}{cell}  ") } else { format!("{cell}{padding}  ") });
+        }
+        let line = line.trim_end();
+        println!("{}", colour.map_or_else(|| line.to_owned(), |colour| coloured(line, colour)));
+    };
+    print(&headings.iter().map(|h| (*h).to_owned()).collect::<Vec<_>>(), Some(Colour::Dim));
+    for row in rows {
+        print(row, None);
+    }
+}
+
+/// Logs go to stderr; `HOMEROOM_LOG` sets the level by module, `HOMEROOM_LOG_FORMAT=json` the form.
+pub fn start_logging(default_level: &str) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("HOMEROOM_LOG").unwrap_or_else(|_| EnvFilter::new(default_level));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let outcome = if std::env::var("HOMEROOM_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        builder.json().try_init()
+    } else {
+        builder.with_ansi(std::io::stderr().is_terminal()).try_init()
+    };
+    if let Err(error) = outcome {
+        eprintln!("logging could not be started: {error}");
+    }
+}

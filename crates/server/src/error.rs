@@ -1,0 +1,202 @@
+//! The application error: what went wrong, free of any transport.
+//!
+//! Handlers and the graph layer return [`AppError`]; [`AppError::graph`] is the one place that
+//! turns it into the status, code and body that Microsoft Graph clients read. The public message
+//! and the internal context are kept apart so that the internal half cannot leak.
+
+use odata::error::{Error as ODataError, Kind};
+use serde_json::Value;
+
+/// One entry of `error.details`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detail {
+    /// Machine-readable code.
+    pub code: String,
+    /// What this entry says, in plain words.
+    pub message: String,
+    /// The URL or property that the entry is about.
+    pub target: Option<String>,
+}
+
+/// Everything an operation can fail with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppError {
+    /// The request breaks a rule: 400.
+    Invalid {
+        /// What is wrong and what would be right.
+        message: String,
+        /// JSON path, query option or URL segment.
+        target: Option<String>,
+    },
+    /// No usable token: 401.
+    Unauthenticated(String),
+    /// A good token without the permission: 403.
+    Forbidden(String),
+    /// No such thing: 404.
+    NotFound(String),
+    /// The path exists, the method does not: 405.
+    MethodNotAllowed {
+        /// Value of the `Allow` header.
+        allow: String,
+    },
+    /// No representation the client accepts: 406.
+    NotAcceptable(String),
+    /// The change contradicts what is stored: 409.
+    Conflict {
+        /// What stands in the way.
+        message: String,
+        /// The things that stand in the way.
+        details: Vec<Detail>,
+    },
+    /// `If-Match` names another version: 412.
+    PreconditionFailed,
+    /// The body is over its limit: 413.
+    TooLarge(String),
+    /// A body that is not JSON by its media type: 415.
+    UnsupportedMediaType(String),
+    /// A quota is used up: 429.
+    TooManyRequests {
+        /// Seconds until the next try can succeed.
+        retry_after_seconds: u64,
+        /// Which quota.
+        message: String,
+    },
+    /// Our fault: 500. The text goes to the log, never to the client.
+    Internal(String),
+}
+
+/// The wire form of an [`AppError`].
+#[derive(Debug, Clone)]
+pub struct GraphFailure {
+    /// HTTP status.
+    pub status: u16,
+    /// `error.code`.
+    pub code: &'static str,
+    /// `error.message`.
+    pub message: String,
+    /// `error.target`.
+    pub target: Option<String>,
+    /// `error.details`.
+    pub details: Vec<Detail>,
+    /// Extra response headers.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl AppError {
+    /// A 400 without a target.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid { message: message.into(), target: None }
+    }
+
+    /// A 400 that names the property, option or segment at fault.
+    pub fn invalid_at(target: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid { message: message.into(), target: Some(target.into()) }
+    }
+
+    /// A 404 for an entity of a collection.
+    pub fn no_such(collection: &str, id: &str) -> Self {
+        Self::NotFound(format!("Resource '{id}' does not exist in '{collection}'."))
+    }
+
+    /// Status, code, message and headers for a Graph client.
+    ///
+    /// Codes follow the ones Graph documents; `InvalidAuthenticationToken` is the one that
+    /// Microsoft's own Postman collection tests for.
+    #[must_use]
+    pub fn graph(self) -> GraphFailure {
+        let plain = |status, code, message| GraphFailure {
+            status,
+            code,
+            message,
+            target: None,
+            details: Vec::new(),
+            headers: Vec::new(),
+        };
+        match self {
+            Self::Invalid { message, target } => GraphFailure { target, ..plain(400, "BadRequest", message) },
+            Self::Unauthenticated(message) => GraphFailure {
+                headers: vec![("www-authenticate", challenge(&message))],
+                ..plain(401, "InvalidAuthenticationToken", message)
+            },
+            Self::Forbidden(message) => plain(403, "Authorization_RequestDenied", message),
+            Self::NotFound(message) => plain(404, "NotFound", message),
+            Self::MethodNotAllowed { allow } => GraphFailure {
+                headers: vec![("allow", allow.clone())],
+                ..plain(405, "MethodNotAllowed", format!("This resource answers only: {allow}."))
+            },
+            Self::NotAcceptable(message) => plain(406, "NotAcceptable", message),
+            Self::Conflict { message, details } => GraphFailure { details, ..plain(409, "Conflict", message) },
+            Self::PreconditionFailed => plain(
+                412,
+                "PreconditionFailed",
+                "The resource has changed since the version named in If-Match. Read it again and repeat the change."
+                    .to_owned(),
+            ),
+            Self::TooLarge(message) => plain(413, "RequestEntityTooLarge", message),
+            Self::UnsupportedMediaType(message) => plain(415, "UnsupportedMediaType", message),
+            Self::TooManyRequests { retry_after_seconds, message } => GraphFailure {
+                headers: vec![("retry-after", retry_after_seconds.to_string())],
+                ..plain(429, "TooManyRequests", message)
+            },
+            Self::Internal(context) => {
+                tracing::error!(error = %context, "a request failed inside Homeroom");
+                plain(
+                    500,
+                    "InternalServerError",
+                    "Homeroom could not finish this request. The log has the cause under this request-id.".to_owned(),
+                )
+            }
+        }
+    }
+}
+
+/// `WWW-Authenticate` by RFC 6750; without `claims`, so that SDKs do not ask for a new token in vain.
+fn challenge(message: &str) -> String {
+    let text: String = message.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').filter(|c| *c != '"').collect();
+    format!("Bearer realm=\"\", error=\"invalid_token\", error_description=\"{text}\"")
+}
+
+impl From<ODataError> for AppError {
+    fn from(error: ODataError) -> Self {
+        match error.kind {
+            Kind::UnknownSegment | Kind::NotFound => Self::NotFound(error.message),
+            Kind::PayloadTooLarge => Self::TooLarge(error.message),
+            _ => Self::Invalid { message: error.message, target: error.target },
+        }
+    }
+}
+
+impl From<store::StoreError> for AppError {
+    fn from(error: store::StoreError) -> Self {
+        match error {
+            store::StoreError::Forbidden { .. } => Self::Forbidden(error.to_string()),
+            store::StoreError::VersionConflict => Self::PreconditionFailed,
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+impl From<industry_data::rules::Refusal> for AppError {
+    fn from(refusal: industry_data::rules::Refusal) -> Self {
+        use industry_data::rules::Refusal;
+        match refusal {
+            Refusal::Invalid { message, target } => Self::Invalid { message, target },
+            Refusal::NotFound { message } => Self::NotFound(message),
+            Refusal::Conflict { message, details } => Self::Conflict {
+                message,
+                details: details
+                    .into_iter()
+                    .map(|(code, message, target)| Detail { code, message, target: Some(target) })
+                    .collect(),
+            },
+        }
+    }
+}
+
+/// A JSON object that must be there because Homeroom itself wrote it.
+pub fn object(value: Value) -> Result<serde_json::Map<String, Value>, AppError> {
+    match value {
+        Value::Object(map) => Ok(map),
+        other => Err(AppError::Internal(format!("expected a JSON object, found {other}"))),
+    }
+}

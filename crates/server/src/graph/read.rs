@@ -1,0 +1,173 @@
+//! GET.
+
+use super::data::Data;
+use super::list::{self, ListPlan};
+use super::place::{CollectionPlace, EntityPlace, Place};
+use super::request::{GraphRequest, GraphResponse, Metadata};
+use super::{declared_type, element_type, expand, options};
+use crate::error::AppError;
+use odata::query::QueryOptions;
+use serde_json::{Map, Value, json};
+
+/// A page of a collection.
+pub fn collection(data: &Data<'_, '_>, request: &GraphRequest, at: &CollectionPlace) -> Result<GraphResponse, AppError> {
+    let element = element_type(at)?;
+    let declared = declared_type(at)?;
+    let options = options(request, element)?;
+    let page = list::page(data, at, &ListPlan::for_request(&options, request.prefer.page_size)?)?;
+    let mut items = Vec::with_capacity(page.items.len());
+    for stored in &page.items {
+        let place = EntityPlace { within: at.clone(), id: stored.id.clone() };
+        items.push(Value::Object(expand::present(data, &place, stored, declared, &options, request.metadata)?));
+    }
+    let count = options.count.then(|| list::count(data, at, &options)).transpose()?;
+    let body = envelope(request, &at.collection.url_path(at.parent.as_deref()), count, page.next.as_deref(), items);
+    Ok(applied_page_size(GraphResponse::json(200, body), request))
+}
+
+/// `{ context, count, nextLink, value }`.
+pub fn envelope(request: &GraphRequest, fragment: &str, count: Option<u64>, next: Option<&str>, items: Vec<Value>) -> Map<String, Value> {
+    let mut body = Map::new();
+    if request.metadata != Metadata::None {
+        body.insert("@odata.context".to_owned(), json!(request.context(fragment)));
+    }
+    if let Some(count) = count {
+        body.insert("@odata.count".to_owned(), json!(count));
+    }
+    if let Some(token) = next {
+        body.insert("@odata.nextLink".to_owned(), json!(next_link(request, token)));
+    }
+    body.insert("value".to_owned(), Value::Array(items));
+    body
+}
+
+/// The request's own URL with another `$skiptoken` and without `$skip`, which the token has used up.
+fn next_link(request: &GraphRequest, token: &str) -> String {
+    let kept = request.query.split('&').filter(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        let name = name.strip_prefix("%24").or_else(|| name.strip_prefix('$')).unwrap_or(name).to_ascii_lowercase();
+        !pair.is_empty() && !matches!(name.as_str(), "skiptoken" | "skip")
+    });
+    let mut query: Vec<String> = kept.map(escape_braces).collect();
+    query.push(format!("$skiptoken={token}"));
+    format!("{}?{}", request.link(&request.path), query.join("&"))
+}
+
+/// Kiota for JavaScript reads a link as a URI template: raw braces would be expanded.
+fn escape_braces(pair: &str) -> String {
+    pair.replace('{', "%7B").replace('}', "%7D")
+}
+
+fn applied_page_size(response: GraphResponse, request: &GraphRequest) -> GraphResponse {
+    match request.prefer.page_size {
+        Some(size) => response.with("preference-applied", format!("odata.maxpagesize={size}")),
+        None => response,
+    }
+}
+
+/// One entity.
+pub fn entity(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<GraphResponse, AppError> {
+    let options = entity_options(request, at)?;
+    let stored = data.get(at)?;
+    let body = entity_body(data, request, at, &stored, &options)?;
+    Ok(GraphResponse::json(200, body).with("etag", stored.etag()))
+}
+
+/// Body of an answer that is one entity.
+pub fn entity_body(
+    data: &Data<'_, '_>,
+    request: &GraphRequest,
+    at: &EntityPlace,
+    stored: &super::data::Stored,
+    options: &QueryOptions,
+) -> Result<Map<String, Value>, AppError> {
+    let encoded = expand::present(data, at, stored, declared_type(&at.within)?, options, request.metadata)?;
+    let mut body = Map::new();
+    if request.metadata != Metadata::None {
+        let collection = at.within.collection.url_path(at.within.parent.as_deref());
+        body.insert("@odata.context".to_owned(), json!(request.context(&format!("{collection}/$entity"))));
+    }
+    body.extend(encoded);
+    Ok(body)
+}
+
+/// The options that make sense on one entity; the others are refused, not ignored (decision 6).
+fn entity_options(request: &GraphRequest, at: &EntityPlace) -> Result<QueryOptions, AppError> {
+    let options = options(request, element_type(&at.within)?)?;
+    let misplaced = [
+        ("$filter", options.filter.is_some()),
+        ("$orderby", !options.orderby.is_empty()),
+        ("$top", options.top.is_some()),
+        ("$skip", options.skip.is_some()),
+        ("$count", options.count),
+        ("$search", options.search.is_some()),
+        ("$skiptoken", options.skiptoken.is_some()),
+    ];
+    match misplaced.iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(AppError::invalid_at(*name, format!("{name} applies to collections; this URL names one resource."))),
+        None => Ok(options),
+    }
+}
+
+/// A property: `{ "value": … }`.
+pub fn property(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace, names: &[&str]) -> Result<GraphResponse, AppError> {
+    let value = property_value(data, request, at, names)?;
+    let fragment = format!("{}/{}", at.within.collection.entity_path(at.within.parent.as_deref(), &at.id), names.join("/"));
+    let mut body = Map::new();
+    if request.metadata != Metadata::None {
+        body.insert("@odata.context".to_owned(), json!(request.context(&fragment)));
+    }
+    match value {
+        Value::Null => return Ok(GraphResponse::no_content()),
+        Value::Object(complex) => body.extend(complex),
+        other => {
+            body.insert("value".to_owned(), other);
+        }
+    }
+    Ok(GraphResponse::json(200, body))
+}
+
+fn property_value(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace, names: &[&str]) -> Result<Value, AppError> {
+    let stored = data.get(at)?;
+    let encoded = expand::present(data, at, &stored, element_type(&at.within)?, &QueryOptions::default(), request.metadata)?;
+    let mut value = Value::Object(encoded);
+    for name in names {
+        value = value.get_mut(*name).map(Value::take).unwrap_or_default();
+    }
+    Ok(value)
+}
+
+/// `/$value` of a primitive property.
+pub fn value(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -> Result<GraphResponse, AppError> {
+    let Place::Property(at, names) = inner else {
+        return Err(AppError::NotFound("$value follows a property.".to_owned()));
+    };
+    match property_value(data, request, &at, &names)? {
+        Value::Null => Ok(GraphResponse::no_content()),
+        Value::String(text) => Ok(GraphResponse::text(text)),
+        Value::Object(_) | Value::Array(_) => Err(AppError::invalid("$value is for primitive properties; read this one without it.")),
+        other => Ok(GraphResponse::text(other.to_string())),
+    }
+}
+
+/// `/$count`
+pub fn count(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -> Result<GraphResponse, AppError> {
+    match inner {
+        Place::Collection(at) => {
+            let options = options(request, element_type(&at)?)?;
+            Ok(GraphResponse::text(list::count(data, &at, &options)?.to_string()))
+        }
+        Place::Links(at, nav) => Ok(GraphResponse::text(super::links::count(data, &at, nav)?.to_string())),
+        _ => Err(AppError::NotFound("$count follows a collection.".to_owned())),
+    }
+}
+
+/// `/external/industryData` itself.
+pub fn root(request: &GraphRequest) -> Result<GraphResponse, AppError> {
+    let mut body = Map::new();
+    if request.metadata != Metadata::None {
+        body.insert("@odata.context".to_owned(), json!(request.context("external/industryData/$entity")));
+    }
+    body.insert("id".to_owned(), json!("industryData"));
+    Ok(GraphResponse::json(200, body))
+}

@@ -1,0 +1,61 @@
+//! Where absolute links point (decision 15): `--public-url`, else what a trusted proxy forwards,
+//! else what the request itself was sent to.
+
+use http::HeaderMap;
+use std::net::IpAddr;
+
+/// The base of absolute links, without a trailing slash, for example `http://127.0.0.1:8080`.
+pub fn base_url(public_url: Option<&str>, trusted_proxies: &[IpAddr], peer: Option<IpAddr>, headers: &HeaderMap) -> String {
+    if let Some(url) = public_url {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
+    let from_proxy = peer.is_some_and(|ip| trusted_proxies.contains(&ip));
+    if from_proxy
+        && let Some(host) = text("x-forwarded-host").filter(|h| is_authority(h))
+    {
+        let scheme = if text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+        return format!("{scheme}://{host}");
+    }
+    let host = text("host").filter(|h| is_authority(h)).unwrap_or("localhost");
+    format!("http://{host}")
+}
+
+/// Host, optional port: nothing that could smuggle a path or user info into a link.
+fn is_authority(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 255 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
+}
+
+/// A piece of a request repeated in a message: short, without control characters.
+pub fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(k, v)| (http::HeaderName::from_static(k), v.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn the_public_address_wins() {
+        let h = headers(&[("host", "a:1")]);
+        assert_eq!(base_url(Some("https://graph.microsoft.com/"), &[], None, &h), "https://graph.microsoft.com");
+    }
+
+    #[test]
+    fn forwarded_headers_count_only_from_a_trusted_proxy() {
+        let h = headers(&[("host", "a:1"), ("x-forwarded-host", "school.example"), ("x-forwarded-proto", "https")]);
+        let proxy: IpAddr = "10.0.0.1".parse().unwrap();
+        assert_eq!(base_url(None, &[proxy], Some(proxy), &h), "https://school.example");
+        assert_eq!(base_url(None, &[], Some(proxy), &h), "http://a:1");
+    }
+
+    #[test]
+    fn a_host_with_a_path_is_not_believed() {
+        let h = headers(&[("host", "evil/../@x")]);
+        assert_eq!(base_url(None, &[], None, &h), "http://localhost");
+    }
+}

@@ -1,0 +1,35 @@
+//! The HTTP side of upload sessions: axum in, `upload::handle`, axum out.
+
+use crate::app::App;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use futures_util::StreamExt as _;
+use http::{HeaderName, HeaderValue, StatusCode};
+
+/// `/{tenantId}/…` with a GUID in front: everything else has a name of its own.
+pub fn is_upload_path(path: &str) -> bool {
+    path.trim_start_matches('/').split('/').next().is_some_and(|first| uuid::Uuid::try_parse(first).is_ok())
+}
+
+/// Hands the request to the protocol and its answer back.
+pub async fn handle(app: App, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let stream = body.into_data_stream().map(|chunk| chunk.map_err(std::io::Error::other));
+    let request = upload::UploadRequest {
+        method: parts.method,
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers,
+        body: Box::pin(stream),
+    };
+    let answer = upload::handle(app.uploads(), request, app.now()).await;
+    let mut response = Response::new(answer.body.map_or_else(Body::empty, Body::from));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in answer.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}

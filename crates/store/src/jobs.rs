@@ -1,0 +1,131 @@
+//! Jobs: work that must finish whatever happens to the process that started it.
+//!
+//! A job is enqueued in the transaction of the change that wants it. A worker claims it with a
+//! lease and a fencing number; when the worker dies, the lease runs out and another one claims the
+//! job. A worker that lost its lease is refused at its next write.
+
+use crate::{OpContext, StoreError, Store, TenantId, Tx, Value};
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+/// A job to be.
+#[derive(Debug, Clone)]
+pub struct NewJob<'a> {
+    /// What to do.
+    pub kind: &'a str,
+    /// With what.
+    pub payload: serde_json::Value,
+    /// Not before.
+    pub run_at: Timestamp,
+}
+
+/// A claimed job.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Id.
+    pub id: String,
+    /// For which tenant.
+    pub tenant: TenantId,
+    /// What to do.
+    pub kind: String,
+    /// With what.
+    pub payload: serde_json::Value,
+    /// 1 the first time.
+    pub attempt: i64,
+    /// Fencing number.
+    pub fence: i64,
+}
+
+impl Tx<'_> {
+    /// Enqueues a job; it exists when this transaction commits.
+    pub fn enqueue(&mut self, id: &str, job: &NewJob<'_>) -> Result<(), StoreError> {
+        let params = [self.tenant_value(), id.into(), job.kind.into(), job.payload.to_string().into(), job.run_at.as_microsecond().into()];
+        self.execute(
+            "INSERT INTO job (tenant_id, id, kind, payload, state, run_at, attempt, fence, lease_until) VALUES ($1, $2, $3, $4, 'waiting', $5, 0, 0, 0)",
+            &params,
+        )?;
+        Ok(())
+    }
+
+    /// Whether a job of that kind waits or runs for the tenant.
+    pub fn has_open_job(&mut self, kind: &str) -> Result<bool, StoreError> {
+        let params = [self.tenant_value(), kind.into()];
+        let row = self.query_one("SELECT id FROM job WHERE tenant_id = $1 AND kind = $2 AND state IN ('waiting', 'running') LIMIT 1", &params)?;
+        Ok(row.is_some())
+    }
+
+    /// Refuses unless the job is still this worker's: called in each transaction that a job writes in.
+    pub fn check_lease(&mut self, job: &Job) -> Result<(), StoreError> {
+        let params = [job.tenant.to_string().into(), job.id.as_str().into(), job.fence.into()];
+        let row = self.query_one("SELECT id FROM job WHERE tenant_id = $1 AND id = $2 AND fence = $3 AND state = 'running'", &params)?;
+        row.map(|_| ()).ok_or(StoreError::StaleLease)
+    }
+
+    /// Ends a job in the same transaction as its last write.
+    pub fn finish_job(&mut self, job: &Job) -> Result<(), StoreError> {
+        self.check_lease(job)?;
+        let params = [job.tenant.to_string().into(), job.id.as_str().into()];
+        self.execute("DELETE FROM job WHERE tenant_id = $1 AND id = $2", &params)?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Claims the job that has waited longest, of any tenant: the one operation that looks across tenants.
+    pub async fn claim_job(&self, ctx: &OpContext, lease: Duration) -> Result<Option<Job>, StoreError> {
+        self.write(ctx, move |tx| claim(tx, lease)).await
+    }
+
+    /// Prolongs the lease.
+    pub fn heartbeat_blocking(&self, ctx: &OpContext, job: &Job, lease: Duration) -> Result<(), StoreError> {
+        let (job, until) = (job.clone(), until(ctx.now, lease));
+        self.write_blocking(ctx, move |tx| {
+            tx.check_lease(&job)?;
+            let params = [job.tenant.to_string().into(), job.id.as_str().into(), until.into()];
+            tx.execute("UPDATE job SET lease_until = $3 WHERE tenant_id = $1 AND id = $2", &params)?;
+            Ok(())
+        })
+    }
+
+    /// Gives the job back, to be tried again at a time.
+    pub async fn retry_job(&self, ctx: &OpContext, job: Job, run_at: Timestamp, error: String) -> Result<(), StoreError> {
+        self.write(ctx, move |tx| {
+            tx.check_lease(&job)?;
+            let params = [job.tenant.to_string().into(), job.id.as_str().into(), run_at.as_microsecond().into(), error.as_str().into()];
+            tx.execute("UPDATE job SET state = 'waiting', run_at = $3, last_error = $4, lease_until = 0 WHERE tenant_id = $1 AND id = $2", &params)?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn until(now: Timestamp, lease: Duration) -> i64 {
+    let lease = SignedDuration::try_from(lease).unwrap_or(SignedDuration::from_secs(60));
+    now.checked_add(lease).unwrap_or(now).as_microsecond()
+}
+
+/// One running job a tenant: its runs and validations never overlap.
+fn claim(tx: &mut Tx<'_>, lease: Duration) -> Result<Option<Job>, StoreError> {
+    let now = tx.ctx().now;
+    let skip = if tx.is_postgres() { "FOR UPDATE SKIP LOCKED" } else { "" };
+    let sql = format!(
+        "SELECT tenant_id, id, kind, payload, attempt, fence FROM job AS candidate
+         WHERE ((state = 'waiting' AND run_at <= $1) OR (state = 'running' AND lease_until < $1))
+           AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.tenant_id = candidate.tenant_id AND other.id <> candidate.id
+                           AND other.state = 'running' AND other.lease_until >= $1)
+         ORDER BY run_at, id LIMIT 1 {skip}"
+    );
+    let Some(row) = tx.query_one(&sql, &[now.as_microsecond().into()])? else { return Ok(None) };
+    let bad = |what: &str| StoreError::Corrupt(format!("job: {what}"));
+    let job = Job {
+        tenant: row.text(0)?.parse().map_err(|_| bad("tenant"))?,
+        id: row.text(1)?.to_owned(),
+        kind: row.text(2)?.to_owned(),
+        payload: serde_json::from_str(row.text(3)?).map_err(|_| bad("payload"))?,
+        attempt: row.int(4)? + 1,
+        fence: row.int(5)? + 1,
+    };
+    let params: [Value; 5] = [job.tenant.to_string().into(), job.id.as_str().into(), job.attempt.into(), job.fence.into(), until(now, lease).into()];
+    tx.execute("UPDATE job SET state = 'running', attempt = $3, fence = $4, lease_until = $5 WHERE tenant_id = $1 AND id = $2", &params)?;
+    Ok(Some(job))
+}

@@ -151,7 +151,7 @@ async fn configure_inbound(api: &Client) -> Result<String, String> {
         "fileFormat": { "code": "schoolDataSyncV2Rev1" },
         "sourceSystem@odata.bind": format!("external/industryData/sourceSystems('{source}')"),
     }), "connector for SDS v2.1 CSV files").await?;
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
     let first = if today.month() >= 8 { today.year() } else { today.year() - 1 };
     let year = create(api, "years", json!({
         "displayName": format!("{first}/{}", first + 1),

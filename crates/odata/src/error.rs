@@ -1,0 +1,95 @@
+//! What a client did wrong, and the error body of Microsoft Graph.
+
+use serde_json::{Value, json};
+
+/// What kind of mistake; the transport turns it into a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The request breaks a rule.
+    BadRequest,
+    /// The URL has a segment that the model does not know.
+    UnknownSegment,
+    /// Something named does not exist.
+    NotFound,
+    /// Over a limit of size.
+    PayloadTooLarge,
+}
+
+/// A mistake, said so that the client can mend it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// What kind.
+    pub kind: Kind,
+    /// What is wrong, with the value and the remedy.
+    pub message: String,
+    /// JSON path, option or segment.
+    pub target: Option<String>,
+    /// Byte position in the option's text.
+    pub position: Option<usize>,
+}
+
+impl Error {
+    /// A broken rule.
+    pub fn bad(message: impl Into<String>) -> Self {
+        Self { kind: Kind::BadRequest, message: message.into(), target: None, position: None }
+    }
+
+    /// A broken rule at a place.
+    pub fn at(target: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { target: Some(target.into()), ..Self::bad(message) }
+    }
+
+    /// A segment that nothing is known of.
+    pub fn segment(segment: &str, message: impl Into<String>) -> Self {
+        Self { kind: Kind::UnknownSegment, target: Some(segment.to_owned()), ..Self::bad(message) }
+    }
+
+    /// Adds the byte position.
+    #[must_use]
+    pub fn position(mut self, position: usize) -> Self {
+        self.position = Some(position);
+        self
+    }
+}
+
+/// The body of an error answer, in Graph's shape (`date` has no zone suffix, as in all samples).
+pub fn error_body(code: &str, message: &str, target: Option<&str>, details: &[Value], request_id: &str, client_request_id: &str, date: &str) -> Value {
+    let mut error = json!({ "code": code, "message": message });
+    if let Some(target) = target {
+        error["target"] = json!(target);
+    }
+    if !details.is_empty() {
+        error["details"] = json!(details);
+    }
+    error["innerError"] = json!({ "date": date, "request-id": request_id, "client-request-id": client_request_id });
+    json!({ "error": error })
+}
+
+/// The known name nearest to a misspelt one, when it is near enough to be meant.
+pub fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let given = given.to_ascii_lowercase();
+    known
+        .map(|name| (distance(&given, &name.to_ascii_lowercase()), name))
+        .filter(|(distance, name)| *distance <= 2.max(name.len() / 4))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein distance over bytes; names are short and ASCII.
+fn distance(a: &str, b: &str) -> usize {
+    const NAME_BYTES_MAX: usize = 64;
+    if a.len() > NAME_BYTES_MAX || b.len() > NAME_BYTES_MAX {
+        return usize::MAX;
+    }
+    let mut previous: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut current = vec![i + 1];
+        for (j, y) in b.bytes().enumerate() {
+            let substitution = previous[j] + usize::from(x != y);
+            current.push(substitution.min(previous[j + 1] + 1).min(current[j] + 1));
+        }
+        previous = current;
+    }
+    previous[b.len()]
+}

@@ -1,0 +1,121 @@
+use super::*;
+use crate::limits::Limits;
+use crate::testing::{MODEL, ty};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+fn holds(filter: &str, document: &Value) -> bool {
+    let expr = parse(filter, ty("animal"), &MODEL, &Limits::DEFAULT).unwrap_or_else(|error| panic!("{filter}: {error}"));
+    evaluate(&MODEL, &expr, document.as_object().unwrap())
+}
+
+fn refused(filter: &str) -> String {
+    parse(filter, ty("animal"), &MODEL, &Limits::DEFAULT).unwrap_err().message
+}
+
+fn rex() -> Value {
+    json!({"@odata.type": "#t.cat", "id": "1", "name": "O'Brien", "mood": "happy", "home": {"size": 3}, "tags": ["red", "blue"], "lives": 9})
+}
+
+#[test]
+fn filters_that_hold() {
+    for filter in [
+        "name eq 'O''Brien'",
+        "NAME ne 'x' and not (mood eq 'sad')",
+        "mood eq 'HAPPY'",
+        "mood eq t.mood'happy'",
+        "mood in ('sad','happy')",
+        "home/size gt 2 and home/size le 3",
+        "home/colour eq null",
+        "home/size add 1 mul 2 eq 5",
+        "-home/size lt -2",
+        "startswith(name,'O') and endswith(name,'n') and contains(tolower(name),'brien')",
+        "length(name) eq 7",
+        "tags/any(t:t eq 'red') and tags/all(x:length(x) gt 2)",
+        "tags/any()",
+        "tags/$count eq 2",
+        "t.cat/lives eq 9",
+        "indexof(name,'B') eq 2 and substring(name,2) eq 'Brien'",
+        "7 div 2 eq 3 and 7 mod 2 eq 1",
+    ] {
+        assert!(holds(filter, &rex()), "{filter}");
+    }
+}
+
+#[test]
+fn null_is_neither_less_nor_more() {
+    for filter in ["home/colour eq 'red'", "home/colour lt 'red'", "not (home/colour ne null)  and name eq 'x'", "t.dog/breed eq 'collie'"] {
+        assert!(!holds(filter, &rex()), "{filter}");
+    }
+    assert!(holds("home/colour ne 'red'", &rex()));
+}
+
+#[test]
+fn times_compare_as_times() {
+    let document = json!({"id": "1", "born": "2023-03-12T11:10:46.924769Z"}).as_object().unwrap().clone();
+    let test = |filter: &str| evaluate(&MODEL, &parse(filter, ty("person"), &MODEL, &Limits::DEFAULT).unwrap(), &document);
+    assert!(test("born eq 2023-03-12T16:40:46.924769+05:30"));
+    assert!(test("born gt 2023-03-12 and year(born) eq 2023 and date(born) eq 2023-03-12"));
+    assert!(parse("born gt '2023-03-12'", ty("person"), &MODEL, &Limits::DEFAULT).unwrap_err().message.contains("without quotes"));
+}
+
+#[test]
+fn mistakes_say_where_and_what() {
+    assert!(refused("nmae eq 'x'").contains("Did you mean 'name'?"));
+    assert!(refused("name eq").contains("position 7"));
+    assert!(refused("name eq 'x").contains("closing quote"));
+    assert!(refused("mood eq 'angry'").contains("happy, sad"));
+    assert!(refused("breed eq 'x'").contains("t.dog/breed"));
+    assert!(refused("secret eq 'x'").contains("never answered"));
+    assert!(refused("name eq 3").contains("single quotes"));
+    assert!(refused("name").contains("condition"));
+    assert!(refused("tags eq 'x'").contains("any("));
+    assert!(refused("name eq 'x' extra").contains("should end"));
+}
+
+#[test]
+fn deep_nesting_is_refused_quickly() {
+    let deep = format!("{}name eq 'x'{}", "(".repeat(10_000), ")".repeat(10_000));
+    assert!(refused(&deep).contains("more than"));
+    let within_tokens = format!("{}name eq 'x'{}", "(".repeat(500), ")".repeat(500));
+    assert!(refused(&within_tokens).contains("nested deeper"));
+    assert!(refused(&format!("{}true", "not ".repeat(500))).contains("nested deeper"));
+}
+
+#[test]
+fn a_copied_path_orders_like_its_source() {
+    let keys = crate::query::parse_query("$orderby=home/size", ty("animal"), &MODEL, &Limits::DEFAULT).unwrap().orderby;
+    let source = rex();
+    let mut copy = Map::new();
+    copy_path(&keys[0].path, source.as_object().unwrap(), &mut copy);
+    assert_eq!(compare_by(&MODEL, &keys, source.as_object().unwrap(), &copy), std::cmp::Ordering::Equal);
+}
+
+proptest! {
+    #[test]
+    fn the_parser_never_panics(text in "\\PC{0,80}") {
+        let _ = parse(&text, ty("animal"), &MODEL, &Limits::DEFAULT);
+    }
+
+    #[test]
+    fn the_parser_never_panics_on_near_filters(words in proptest::collection::vec(prop_oneof![
+        Just("name"), Just("eq"), Just("and"), Just("not"), Just("("), Just(")"), Just("'x'"), Just("3"), Just("tags/any(t:"), Just("in"), Just(","), Just("null"), Just("-")
+    ], 0..30)) {
+        let _ = parse(&words.join(" "), ty("animal"), &MODEL, &Limits::DEFAULT);
+    }
+
+    #[test]
+    fn and_or_not_follow_de_morgan(a in 0..5_i32, b in 0..5_i32, size in 0..5_i32) {
+        let document = json!({"id": "1", "home": {"size": size}});
+        let left = format!("not (home/size gt {a} and home/size lt {b})");
+        let right = format!("home/size le {a} or home/size ge {b}");
+        prop_assert_eq!(holds(&left, &document), holds(&right, &document));
+    }
+
+    #[test]
+    fn any_text_survives_quoting(text in "[^\\p{C}]{0,20}") {
+        let document = json!({"id": "1", "name": text});
+        let filter = format!("name eq '{}'", text.replace('\'', "''"));
+        prop_assert!(holds(&filter, &document));
+    }
+}

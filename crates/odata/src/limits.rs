@@ -1,0 +1,24 @@
+//! Limits on what a client may send, each with its reason, checked while parsing.
+
+/// The limits that apply to one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Nesting of a filter: the parser recurses, and the stack is finite.
+    pub filter_depth: usize,
+    /// Tokens of a filter: what it costs for each entity it is evaluated on.
+    pub filter_tokens: usize,
+    /// Nesting of a JSON body; the deepest real one has five levels.
+    pub json_depth: usize,
+    /// Levels of `$expand` (decision 6).
+    pub expand_depth: usize,
+    /// Items of `$select`, `$expand` and `$orderby`.
+    pub list_items: usize,
+    /// Bytes of a string value; every documented maximum is far below it.
+    pub string_bytes: usize,
+}
+
+impl Limits {
+    /// What a server uses.
+    pub const DEFAULT: Self =
+        Self { filter_depth: 64, filter_tokens: 2_048, json_depth: 32, expand_depth: 2, list_items: 128, string_bytes: 64 * 1024 };
+}

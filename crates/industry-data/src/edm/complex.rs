@@ -1,6 +1,6 @@
 //! The complex types of `microsoft.graph.industryData`, in the order of the published metadata.
 
-use super::{Rows, flag, graph, int, one, own, part, text, time, word};
+use super::{Rows, flag, int, one, own, part, text, time, word};
 use odata::edm::StructuredType;
 
 const fn complex(

@@ -6,7 +6,7 @@
 mod complex;
 mod entities;
 mod enums;
-mod graph;
+mod shared;
 mod operations;
 
 use odata::edm::{Model, Navigation, OnCreate, Property, StructuredType, TypeRef};
@@ -19,12 +19,12 @@ pub const GRAPH: &str = "microsoft.graph";
 
 /// The model: every type that the service knows, its operations, and where URLs begin.
 pub static MODEL: Model = Model {
-    enums: &[&enums::ENUMS, &graph::ENUMS],
+    enums: &[&enums::ENUMS, &shared::ENUMS],
     types: &[
         entities::TYPES,
         complex::TYPES,
-        graph::TYPES,
-        graph::EXTERNAL_CONNECTORS,
+        shared::TYPES,
+        shared::EXTERNAL_CONNECTORS,
     ],
     operations: &operations::OPERATIONS,
     entity_sets: &[

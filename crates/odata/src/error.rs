@@ -68,28 +68,15 @@ pub fn error_body(code: &str, message: &str, target: Option<&str>, details: &[Va
 
 /// The known name nearest to a misspelt one, when it is near enough to be meant.
 pub fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    /// Names are short; a long text is no misspelling of one, and comparing it would cost time.
+    const NAME_BYTES_MAX: usize = 64;
+    if given.len() > NAME_BYTES_MAX {
+        return None;
+    }
     let given = given.to_ascii_lowercase();
     known
-        .map(|name| (distance(&given, &name.to_ascii_lowercase()), name))
+        .map(|name| (strsim::levenshtein(&given, &name.to_ascii_lowercase()), name))
         .filter(|(distance, name)| *distance <= 2.max(name.len() / 4))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
-}
-
-/// Levenshtein distance over bytes; names are short and ASCII.
-fn distance(a: &str, b: &str) -> usize {
-    const NAME_BYTES_MAX: usize = 64;
-    if a.len() > NAME_BYTES_MAX || b.len() > NAME_BYTES_MAX {
-        return usize::MAX;
-    }
-    let mut previous: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut current = vec![i + 1];
-        for (j, y) in b.bytes().enumerate() {
-            let substitution = previous[j] + usize::from(x != y);
-            current.push(substitution.min(previous[j + 1] + 1).min(current[j] + 1));
-        }
-        previous = current;
-    }
-    previous[b.len()]
 }

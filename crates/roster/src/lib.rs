@@ -1,1 +1,46 @@
-//! stub
+//! Rosters: reading an export, checking every row, and keeping the result as sorted snapshots.
+//!
+//! Everything streams. A file is read line by line, each row is checked on its own and against the
+//! keys of the files before it, and goes into an external sort that finds duplicates and writes the
+//! snapshot. Memory is a sort buffer and one hash a key, whatever the size of the files.
+
+mod basic;
+mod check;
+mod codes;
+pub mod demo;
+mod finding;
+mod ingest;
+mod keys;
+mod lines;
+mod model;
+pub mod segment;
+mod sort;
+
+pub use basic::{BasicReport, basic_validate};
+pub use codes::{CodeList, Codes};
+pub use finding::{CATALOGUE, CatalogueEntry, Finding, Severity};
+pub use ingest::{FileReport, IngestError, IngestOptions, IngestReport, ingest};
+pub use model::{Column, Entity, Kind};
+
+use std::path::PathBuf;
+
+/// One file of an export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its name, for example `users.csv`.
+    pub name: String,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+/// Limits on what a file may hold, each with its reason.
+pub mod limits {
+    /// A line. The longest real one, a class with hundreds of sessions, has some 10 KiB.
+    pub const LINE_BYTES_MAX: usize = 1024 * 1024;
+    /// Columns of a header.
+    pub const COLUMNS_MAX: usize = 256;
+    /// Bytes of one run of the external sort: what memory an ingest takes beside its keys.
+    pub const SORT_BUFFER_BYTES: usize = 48 * 1024 * 1024;
+    /// Characters of a value repeated in a finding.
+    pub const VALUE_CHARACTERS_MAX: usize = 120;
+}

@@ -1,0 +1,114 @@
+//! Lists of values. The caller says what is in them: built-in rows and a tenant's own.
+
+use std::collections::HashMap;
+
+/// A list that a column's codes come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CodeList {
+    /// Kinds of organizations.
+    OrgType,
+    /// Roles in an organization.
+    Role,
+    /// Roles in a class.
+    SectionRole,
+    /// Grade levels.
+    Grade,
+    /// Kinds of sessions.
+    SessionType,
+    /// Roles of contacts.
+    Relationship,
+    /// Sex.
+    Sex,
+    /// Races.
+    Race,
+    /// Ethnicities.
+    Ethnicity,
+    /// Person flags.
+    Flag,
+    /// Academic subjects.
+    Subject,
+}
+
+impl CodeList {
+    /// Name of the reference type, for messages.
+    pub const fn reference_type(self) -> &'static str {
+        match self {
+            Self::OrgType => "RefOrgType",
+            Self::Role => "RefRole",
+            Self::SectionRole => "RefSectionRole",
+            Self::Grade => "RefGradeLevel",
+            Self::SessionType => "RefSessionType",
+            Self::Relationship => "RefPersonRelationship",
+            Self::Sex => "RefSex",
+            Self::Race => "RefRace",
+            Self::Ethnicity => "RefEthnicity",
+            Self::Flag => "RefPersonFlagType",
+            Self::Subject => "RefAcademicSubject",
+        }
+    }
+}
+
+/// The codes of every list, found without regard to case.
+#[derive(Debug, Clone, Default)]
+pub struct Codes {
+    lists: HashMap<CodeList, HashMap<String, String>>,
+}
+
+impl Codes {
+    /// Adds codes to a list.
+    #[must_use]
+    pub fn with<S: Into<String>>(mut self, list: CodeList, codes: impl IntoIterator<Item = S>) -> Self {
+        let known = self.lists.entry(list).or_default();
+        for code in codes {
+            let code = code.into();
+            known.insert(code.to_lowercase(), code);
+        }
+        self
+    }
+
+    /// The canonical spelling. A grade may lack its leading zero; `aid` is read as `aide`.
+    pub(crate) fn canonical(&self, list: CodeList, given: &str) -> Option<&str> {
+        let known = self.lists.get(&list)?;
+        if let Some(code) = known.get(given) {
+            return Some(code);
+        }
+        let lower = given.to_lowercase();
+        let alias = match (list, lower.as_str()) {
+            (CodeList::Grade, digit) if digit.len() == 1 && digit.as_bytes()[0].is_ascii_digit() => format!("0{digit}"),
+            (CodeList::SectionRole | CodeList::Relationship, "aid") => "aide".to_owned(),
+            _ => lower,
+        };
+        known.get(&alias).map(String::as_str)
+    }
+
+    /// The code that a wrong one was most likely meant to be.
+    pub(crate) fn nearest(&self, list: CodeList, given: &str) -> Option<&str> {
+        const CODE_BYTES_MAX: usize = 64;
+        if given.len() > CODE_BYTES_MAX {
+            return None;
+        }
+        let given = given.to_lowercase();
+        let known = self.lists.get(&list)?;
+        known
+            .iter()
+            .map(|(lower, code)| (strsim::damerau_levenshtein(&given, lower), code))
+            .filter(|(distance, code)| *distance <= 2 && *distance < code.len())
+            .min()
+            .map(|(_, code)| code.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_zeros_and_typing_errors() {
+        let codes = Codes::default().with(CodeList::Grade, ["01", "ps1"]).with(CodeList::Role, ["teacher", "student"]);
+        assert_eq!(codes.canonical(CodeList::Grade, "1"), Some("01"));
+        assert_eq!(codes.canonical(CodeList::Grade, "PS1"), Some("ps1"));
+        assert_eq!(codes.canonical(CodeList::Role, "teahcer"), None);
+        assert_eq!(codes.nearest(CodeList::Role, "teahcer"), Some("teacher"));
+        assert_eq!(codes.nearest(CodeList::Role, "wizard"), None);
+    }
+}

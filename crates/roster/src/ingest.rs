@@ -1,0 +1,551 @@
+//! Ingest: every row of every file checked, the good ones written as a sorted snapshot.
+//!
+//! Files are read in order of dependency, so that a reference can be checked when its row is read.
+//! Duplicates show up as neighbours when the sort of a file is merged.
+
+use crate::basic::{Header, encoding, header};
+use crate::check::{self, Checked};
+use crate::codes::Codes;
+use crate::finding::{Finding, Severity};
+use crate::keys::{Keys, Owners, Target, hash};
+use crate::limits::VALUE_CHARACTERS_MAX;
+use crate::lines::{Fields, Line, Lines};
+use crate::model::{Column, Entity, Kind};
+use crate::segment::{KEY_SEPARATOR, Record, SegmentWriter, push_field};
+use crate::sort::Sorter;
+use crate::Source;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::path::Path;
+
+/// Rows between two signs of life.
+const PROGRESS_ROWS: u64 = 16_384;
+
+/// How to ingest.
+pub struct IngestOptions<'a> {
+    /// Lists of values.
+    pub codes: &'a Codes,
+    /// Label of the encoding when it is not UTF-8, for example `windows-1252`.
+    pub encoding: Option<&'a str>,
+    /// Called with the file and the rows read so far; `false` stops.
+    pub progress: &'a mut dyn FnMut(&str, u64) -> bool,
+}
+
+/// Why an ingest did not come to an end.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// A file could not be read or written.
+    #[error("cannot read or write roster data")]
+    Io(#[from] io::Error),
+    /// The caller wanted it to stop.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// What became of one file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FileReport {
+    /// File name.
+    pub name: String,
+    /// Rows read, without the header.
+    pub rows: u64,
+    /// Rows kept.
+    pub accepted: u64,
+    /// Rows dropped.
+    pub errors: u64,
+    /// Values dropped and other remarks.
+    pub warnings: u64,
+}
+
+/// What became of an export.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IngestReport {
+    /// By file, in order of reading.
+    pub files: Vec<FileReport>,
+    /// Findings by code.
+    pub codes: BTreeMap<&'static str, u64>,
+    /// What stopped it: nothing of the export may be used.
+    pub catastrophic: Option<Finding>,
+}
+
+impl IngestReport {
+    /// Findings of a severity.
+    pub fn count(&self, severity: Severity) -> u64 {
+        let of = |code: &str| crate::CATALOGUE.iter().find(|e| e.code == code).map(|e| e.severity);
+        self.codes.iter().filter(|(code, _)| of(code) == Some(severity)).map(|(_, n)| n).sum()
+    }
+
+    /// Rows read of all files.
+    pub fn rows(&self) -> u64 {
+        self.files.iter().map(|f| f.rows).sum()
+    }
+}
+
+/// Reads an export and writes one segment an entity into `out`, which must be there.
+///
+/// Findings are given in the order in which they are found: by file, in the file by line, with
+/// duplicates at the end of the file.
+pub fn ingest(
+    files: &[Source],
+    options: &mut IngestOptions<'_>,
+    out: &Path,
+    findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
+) -> Result<IngestReport, IngestError> {
+    let mut state = State { report: IngestReport::default(), keys: BTreeMap::new(), owners: Owners::default(), incomplete: HashSet::default(), findings };
+    for entity in Entity::ALL {
+        let Some(source) = files.iter().find(|file| file.name == entity.file()) else {
+            if entity.is_required() {
+                let message = format!("{} is not in the export.", entity.file());
+                state.stop(Finding::of_file("RequiredFileNotFound", entity.file(), message))?;
+                return Ok(state.report);
+            }
+            continue;
+        };
+        if !state.file(entity, source, options, out)? {
+            return Ok(state.report);
+        }
+    }
+    Ok(state.report)
+}
+
+struct State<'a> {
+    report: IngestReport,
+    keys: BTreeMap<Entity, Keys>,
+    /// Usernames and whose they are.
+    owners: Owners,
+    /// People without name or address, who therefore cannot be contacts.
+    incomplete: HashSet<u64>,
+    findings: &'a mut dyn FnMut(&Finding) -> io::Result<()>,
+}
+
+/// One row while it is checked.
+struct Row<'a> {
+    entity: Entity,
+    line: u64,
+    values: Vec<Cow<'a, str>>,
+    failed: bool,
+    warnings: u64,
+}
+
+impl Row<'_> {
+    fn key(&self) -> Vec<u8> {
+        let mut key = Vec::new();
+        for (index, column) in self.entity.key_columns().iter().enumerate() {
+            if index > 0 {
+                key.push(KEY_SEPARATOR);
+            }
+            key.extend_from_slice(self.values[*column].as_bytes());
+        }
+        key
+    }
+}
+
+/// A key for people to read.
+fn shown(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).split(char::from(KEY_SEPARATOR)).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(VALUE_CHARACTERS_MAX).collect()
+}
+
+impl State<'_> {
+    fn emit(&mut self, finding: &Finding) -> io::Result<()> {
+        *self.report.codes.entry(finding.code).or_default() += 1;
+        (self.findings)(finding)
+    }
+
+    fn stop(&mut self, finding: Finding) -> io::Result<()> {
+        self.emit(&finding)?;
+        self.report.catastrophic = Some(finding);
+        Ok(())
+    }
+
+    /// A finding about a value of a row.
+    fn about(&mut self, row: &mut Row<'_>, code: &'static str, column: &Column, message: String, hint: Option<String>, root: Option<String>) -> io::Result<()> {
+        let index = row.entity.column(column.name).unwrap_or_default();
+        let value = row.values[index].as_ref();
+        let shown_value = (column.kind != Kind::Password && !value.is_empty()).then(|| shorten(value));
+        let key = shown(&row.key());
+        let finding = Finding {
+            code,
+            file: row.entity.file().to_owned(),
+            line: row.line,
+            column: Some(column.name),
+            key: (!key.is_empty()).then_some(key),
+            value: shown_value,
+            message,
+            hint,
+            root,
+        };
+        match finding.severity() {
+            Severity::Warning => row.warnings += 1,
+            _ => row.failed = true,
+        }
+        self.emit(&finding)
+    }
+
+    /// One file; `false` when something catastrophic was found.
+    fn file(&mut self, entity: Entity, source: &Source, options: &mut IngestOptions<'_>, out: &Path) -> Result<bool, IngestError> {
+        let mut report = FileReport { name: source.name.clone(), ..FileReport::default() };
+        let mut lines = match Lines::open(&source.path, options.encoding.and_then(encoding)) {
+            Ok(lines) => lines,
+            Err(error) => {
+                self.stop(Finding::of_file("FileUnreadable", &source.name, format!("{} cannot be read: {error}.", source.name)))?;
+                return Ok(false);
+            }
+        };
+        let mut findings = Vec::new();
+        let header = header(entity, &mut lines, &mut findings);
+        for finding in findings {
+            match finding.severity() {
+                Severity::Catastrophic if self.report.catastrophic.is_none() => self.stop(finding)?,
+                _ => {
+                    report.warnings += 1;
+                    self.emit(&finding)?;
+                }
+            }
+        }
+        let Some(header) = header else { return Ok(false) };
+        let mut sorter = Sorter::new(out);
+        self.keys.entry(entity).or_default();
+        self.rows(entity, &header, &mut lines, options, &mut sorter, &mut report)?;
+        self.merge(entity, sorter, out, &mut report)?;
+        let empty = entity.is_required() && report.accepted == 0;
+        self.report.files.push(report);
+        if empty {
+            let message = format!("No row of {} can be used, so the export is taken for broken.", entity.file());
+            self.stop(Finding::of_file("EmptyFile", entity.file(), message))?;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn rows(&mut self, entity: Entity, header: &Header, lines: &mut Lines, options: &mut IngestOptions<'_>, sorter: &mut Sorter, report: &mut FileReport) -> Result<(), IngestError> {
+        let mut fields = Fields::default();
+        let mut payload = Vec::new();
+        let mut missing_files: Vec<&'static str> = Vec::new();
+        let mut in_broken_record = false;
+        while let Some((number, offset, line)) = next(lines)? {
+            let text = match line {
+                Line::Text([]) => continue,
+                Line::Text(text) => text,
+                Line::TooLong => {
+                    report.rows += 1;
+                    report.errors += 1;
+                    self.broken(entity, number, "LineTooLong", "The line is longer than any row can be.".to_owned(), None)?;
+                    continue;
+                }
+            };
+            // What follows an open quote up to its closing one is the rest of the same broken record.
+            if in_broken_record && memchr::memchr_iter(b'"', text).count() % 2 == 1 {
+                in_broken_record = false;
+                continue;
+            }
+            in_broken_record = false;
+            report.rows += 1;
+            if report.rows % PROGRESS_ROWS == 0 && !(options.progress)(entity.file(), report.rows) {
+                return Err(IngestError::Stopped);
+            }
+            if let Err((code, message, hint)) = shape(text, offset, header.width, &mut fields) {
+                in_broken_record = code == "LineBreakInQuotes";
+                report.errors += 1;
+                self.broken(entity, number, code, message, hint)?;
+                continue;
+            }
+            let mut row = Row { entity, line: number, values: values(entity, header, &fields), failed: false, warnings: 0 };
+            self.check(&mut row, options.codes, &mut missing_files)?;
+            report.warnings += row.warnings;
+            let key = row.key();
+            if row.failed {
+                report.errors += 1;
+                if entity.is_referred_to() && !key.is_empty() {
+                    self.keys.entry(entity).or_default().drop(&key);
+                }
+                continue;
+            }
+            payload.clear();
+            for value in &row.values {
+                push_field(&mut payload, value.as_bytes());
+            }
+            sorter.push(&key, number, &payload)?;
+        }
+        (options.progress)(entity.file(), report.rows);
+        Ok(())
+    }
+
+    fn broken(&mut self, entity: Entity, line: u64, code: &'static str, message: String, hint: Option<String>) -> io::Result<()> {
+        self.emit(&Finding { line, hint, ..Finding::of_file(code, entity.file(), message) })
+    }
+
+    fn check(&mut self, row: &mut Row<'_>, codes: &Codes, missing_files: &mut Vec<&'static str>) -> io::Result<()> {
+        for (index, column) in row.entity.columns().iter().enumerate() {
+            self.value(row, index, column, codes)?;
+            if column.refers_to.is_some() && !row.values[index].is_empty() {
+                self.reference(row, index, column, missing_files)?;
+            }
+        }
+        if let Some((start, end)) = row.entity.span()
+            && !row.values[start].is_empty()
+            && !row.values[end].is_empty()
+            && row.values[end] < row.values[start]
+        {
+            let column = &row.entity.columns()[end];
+            let message = format!("{} {} is before {} {}.", column.name, row.values[end], row.entity.columns()[start].name, row.values[start]);
+            self.about(row, "EndBeforeStart", column, message, None, None)?;
+        }
+        match row.entity {
+            Entity::User if !row.failed => self.user(row),
+            Entity::Relationship if !row.failed => self.contact(row),
+            _ => Ok(()),
+        }
+    }
+
+    fn value(&mut self, row: &mut Row<'_>, index: usize, column: &'static Column, codes: &Codes) -> io::Result<()> {
+        if row.values[index].trim().is_empty() {
+            if column.required {
+                row.values[index] = Cow::Borrowed("");
+                return self.about(row, "RequiredValueMissing", column, format!("{} is empty and every row needs it.", column.name), None, None);
+            }
+            row.values[index] = Cow::Borrowed("");
+            return Ok(());
+        }
+        if column.kind == Kind::Password {
+            row.values[index] = Cow::Borrowed("");
+            return Ok(());
+        }
+        let text = row.values[index].clone();
+        match check::value(column.kind, &text, codes) {
+            Checked::Good(good) => {
+                if good != text {
+                    row.values[index] = Cow::Owned(good.into_owned());
+                }
+                Ok(())
+            }
+            Checked::Partly(good, wrong) => {
+                let message = format!("'{}' in {} is not in the list of values; the other codes are kept.", shorten(&wrong.join(",")), column.name);
+                self.about(row, "InvalidOptionalCode", column, message, None, None)?;
+                row.values[index] = Cow::Owned(good);
+                Ok(())
+            }
+            Checked::Bad(why, hint) => {
+                let code = match (column.required, column.kind) {
+                    (true, Kind::Date) => "InvalidDate",
+                    (true, Kind::Year) => "InvalidYear",
+                    (true, _) => "InvalidReferenceCode",
+                    (false, Kind::Code(_) | Kind::Codes(_)) => "InvalidOptionalCode",
+                    (false, _) => "InvalidOptionalValue",
+                };
+                let message = format!("'{}' in {} {why}.", shorten(&text), column.name);
+                self.about(row, code, column, message, hint, None)?;
+                row.values[index] = Cow::Borrowed("");
+                Ok(())
+            }
+        }
+    }
+
+    fn reference(&mut self, row: &mut Row<'_>, index: usize, column: &'static Column, missing_files: &mut Vec<&'static str>) -> io::Result<()> {
+        let Some(entity) = column.refers_to else { return Ok(()) };
+        let Some(keys) = self.keys.get(&entity) else {
+            if column.required {
+                return self.lost(row, column, entity, Target::Missing);
+            }
+            row.values[index] = Cow::Borrowed("");
+            if !missing_files.contains(&column.name) {
+                missing_files.push(column.name);
+                let message = format!("{} refers to {}, which is not in the export; the values are dropped.", column.name, entity.file());
+                let hint = format!("Add {} to the export.", entity.file());
+                row.warnings += 1;
+                let finding = Finding { line: row.line, column: Some(column.name), ..Finding::of_file("ReferencedFileMissing", row.entity.file(), message) };
+                return self.emit(&finding.hint(hint));
+            }
+            return Ok(());
+        };
+        if column.kind != Kind::Ids {
+            let target = keys.target(row.values[index].as_bytes());
+            if target == Target::Accepted {
+                return Ok(());
+            }
+            if column.required {
+                return self.lost(row, column, entity, target);
+            }
+            let message = format!("'{}' in {} is not in {}; the value is dropped.", shorten(&row.values[index]), column.name, entity.file());
+            self.about(row, "OptionalReferenceNotFound", column, message, None, None)?;
+            row.values[index] = Cow::Borrowed("");
+            return Ok(());
+        }
+        let all = row.values[index].clone();
+        let (good, lost): (Vec<&str>, Vec<&str>) =
+            all.split(',').map(str::trim).filter(|id| !id.is_empty()).partition(|id| keys.target(id.as_bytes()) == Target::Accepted);
+        if !lost.is_empty() {
+            let message = format!("'{}' in {} is not in {}; the value is dropped.", shorten(&lost.join(",")), column.name, entity.file());
+            self.about(row, "OptionalReferenceNotFound", column, message, None, None)?;
+        }
+        row.values[index] = Cow::Owned(good.join(","));
+        Ok(())
+    }
+
+    /// A required reference that leads nowhere: by itself, or because what it leads to was dropped.
+    fn lost(&mut self, row: &mut Row<'_>, column: &'static Column, entity: Entity, target: Target) -> io::Result<()> {
+        let index = row.entity.column(column.name).unwrap_or_default();
+        let value = shorten(&row.values[index]);
+        if target == Target::Dropped {
+            let message = format!("'{value}' in {} is in {}, but its own row there was dropped.", column.name, entity.file());
+            let hint = format!("Mend the row of '{value}' in {}.", entity.file());
+            return self.about(row, "ReferencedRecordDropped", column, message, Some(hint), Some(format!("{}:{value}", entity.file())));
+        }
+        let message = format!("'{value}' in {} is not in {}.", column.name, entity.file());
+        self.about(row, "ReferenceNotFound", column, message, None, None)
+    }
+
+    fn user(&mut self, row: &mut Row<'_>) -> io::Result<()> {
+        const USERNAME: usize = 1;
+        let key = hash(&row.key());
+        let name = hash(row.values[USERNAME].to_lowercase().as_bytes());
+        if *self.owners.entry(name).or_insert(key) != key {
+            let message = format!("The username '{}' is used by another person in this file.", shorten(&row.values[USERNAME]));
+            return self.about(row, "DuplicateUsername", &row.entity.columns()[USERNAME], message, None, None);
+        }
+        // Given name, family name, e-mail: what a contact needs.
+        if [2, 3, 6].iter().any(|index| row.values[*index].is_empty()) {
+            self.incomplete.insert(key);
+        }
+        Ok(())
+    }
+
+    fn contact(&mut self, row: &mut Row<'_>) -> io::Result<()> {
+        const CONTACT: usize = 1;
+        if !self.incomplete.contains(&hash(row.values[CONTACT].as_bytes())) {
+            return Ok(());
+        }
+        let message = format!("The contact '{}' has no given name, family name or e-mail in users.csv.", shorten(&row.values[CONTACT]));
+        self.about(row, "ContactIncomplete", &row.entity.columns()[CONTACT], message, None, None)
+    }
+
+    /// Duplicates out, the rest into the segment.
+    fn merge(&mut self, entity: Entity, sorter: Sorter, out: &Path, report: &mut FileReport) -> Result<(), IngestError> {
+        let path = out.join(entity.segment());
+        let mut writer = if entity == Entity::Org { None } else { Some(SegmentWriter::create(&path)?) };
+        let mut organizations: Vec<(Vec<u8>, u64, Vec<u8>)> = Vec::new();
+        let (mut last_key, mut last_payload, mut any): (Vec<u8>, Vec<u8>, bool) = (Vec::new(), Vec::new(), false);
+        let refers = entity.is_referred_to();
+        sorter.finish::<IngestError>(|row| {
+            if any && row.key == last_key {
+                let finding = duplicate(entity, row.key, row.line, row.payload == last_payload);
+                if finding.severity() == Severity::Warning { report.warnings += 1 } else { report.errors += 1 }
+                return Ok(self.emit(&finding)?);
+            }
+            any = true;
+            last_key.clear();
+            last_key.extend_from_slice(row.key);
+            last_payload.clear();
+            last_payload.extend_from_slice(row.payload);
+            report.accepted += 1;
+            if refers {
+                self.keys.entry(entity).or_default().accept(row.key);
+            }
+            match &mut writer {
+                Some(writer) => writer.push(row.key, row.payload)?,
+                None => organizations.push((row.key.to_vec(), row.line, row.payload.to_vec())),
+            }
+            Ok(())
+        })?;
+        match writer {
+            Some(writer) => writer.finish()?,
+            None => self.organizations(organizations, &path, report)?,
+        };
+        Ok(())
+    }
+
+    /// Parents can only be checked when all organizations are known; there are few of them.
+    fn organizations(&mut self, rows: Vec<(Vec<u8>, u64, Vec<u8>)>, path: &Path, report: &mut FileReport) -> Result<u64, IngestError> {
+        const PARENT: usize = 3;
+        let field = |row: &(Vec<u8>, u64, Vec<u8>), index| Record { key: &row.0, payload: &row.2 }.field(index).to_owned();
+        let parents: BTreeMap<String, String> = rows.iter().map(|row| (String::from_utf8_lossy(&row.0).into_owned(), field(row, PARENT))).collect();
+        let mut writer = SegmentWriter::create(path)?;
+        for row in &rows {
+            let id = String::from_utf8_lossy(&row.0).into_owned();
+            let parent = &parents[&id];
+            let finding = if parent.is_empty() {
+                None
+            } else if !parents.contains_key(parent) {
+                Some(("OptionalReferenceNotFound", format!("'{}' in parentSourcedId is not in orgs.csv; the value is dropped.", shorten(parent))))
+            } else if is_own_ancestor(&id, &parents) {
+                Some(("CyclicParent", format!("'{}' is its own ancestor; its parent is dropped.", shorten(&id))))
+            } else {
+                None
+            };
+            let Some((code, message)) = finding else {
+                writer.push(&row.0, &row.2)?;
+                continue;
+            };
+            report.warnings += 1;
+            let value = Some(shorten(parent));
+            self.emit(&Finding { line: row.1, column: Some("parentSourcedId"), key: Some(id), value, ..Finding::of_file(code, "orgs.csv", message) })?;
+            let mut payload = Vec::new();
+            for index in 0..PARENT {
+                push_field(&mut payload, field(row, index).as_bytes());
+            }
+            push_field(&mut payload, b"");
+            writer.push(&row.0, &payload)?;
+        }
+        Ok(writer.finish()?)
+    }
+}
+
+fn is_own_ancestor(id: &str, parents: &BTreeMap<String, String>) -> bool {
+    let mut at = id;
+    for _ in 0..parents.len() {
+        match parents.get(at) {
+            Some(parent) if parent == id => return true,
+            Some(parent) => at = parent,
+            None => return false,
+        }
+    }
+    false
+}
+
+fn duplicate(entity: Entity, key: &[u8], line: u64, identical: bool) -> Finding {
+    let (code, message) = if identical {
+        ("DuplicateRecord", format!("The row of '{}' stands in the file more than once; one is kept.", shown(key)))
+    } else {
+        ("ConflictingDuplicate", format!("'{}' stands in the file already, with other values; the first row is kept.", shown(key)))
+    };
+    Finding { line, key: Some(shown(key)), ..Finding::of_file(code, entity.file(), message) }
+}
+
+/// Number, offset and text of the next line.
+fn next(lines: &mut Lines) -> io::Result<Option<(u64, u64, Line<'_>)>> {
+    // Number and offset are those of the line that `next` gives, known only after it.
+    let (number, offset) = lines.upcoming();
+    Ok(lines.next()?.map(|line| (number, offset, line)))
+}
+
+type Misshapen = (&'static str, String, Option<String>);
+
+/// Whether a line can be a row at all.
+fn shape(text: &[u8], offset: u64, width: usize, fields: &mut Fields) -> Result<(), Misshapen> {
+    if simdutf8::basic::from_utf8(text).is_err() {
+        let at = std::str::from_utf8(text).map_or_else(|e| e.valid_up_to(), |_| 0);
+        let message = format!("The row is not UTF-8: byte {} of the file.", offset + at as u64);
+        let hint = "It looks like Windows-1252; export the file as UTF-8, or name its encoding.";
+        return Err(("InvalidEncoding", message, Some(hint.to_owned())));
+    }
+    if fields.split(text).is_err() {
+        return Err(("LineBreakInQuotes", "A quoted value is not closed on its line; line breaks inside values are not allowed.".to_owned(), None));
+    }
+    if fields.len() != width {
+        return Err(("FieldCount", format!("The row has {} fields and the header {width}.", fields.len()), (fields.len() > width).then(|| "A value with a comma needs quotes around it.".to_owned())));
+    }
+    Ok(())
+}
+
+fn values<'f>(entity: Entity, header: &Header, fields: &'f Fields) -> Vec<Cow<'f, str>> {
+    let value = |position: &Option<usize>| position.map_or("", |at| std::str::from_utf8(fields.get(at)).unwrap_or_default());
+    debug_assert_eq!(header.positions.len(), entity.columns().len());
+    header.positions.iter().map(|position| Cow::Borrowed(value(position))).collect()
+}
+
+#[cfg(test)]
+mod tests;

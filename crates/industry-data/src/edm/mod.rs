@@ -6,8 +6,8 @@
 mod complex;
 mod entities;
 mod enums;
-mod shared;
 mod operations;
+mod shared;
 
 use odata::edm::{Model, Navigation, OnCreate, Property, StructuredType, TypeRef};
 

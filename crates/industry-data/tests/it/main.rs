@@ -10,7 +10,15 @@ use std::path::{Path, PathBuf};
 /// A file or folder of the shared specification, when a folder above this crate has one.
 fn specification(relative: &str) -> Option<PathBuf> {
     let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
-    let found = above.map(|folder| folder.join("shared").join("spec").join("api").join(relative)).find(|path| path.exists());
+    let found = above
+        .map(|folder| {
+            folder
+                .join("shared")
+                .join("spec")
+                .join("api")
+                .join(relative)
+        })
+        .find(|path| path.exists());
     if found.is_none() {
         println!("skipped: no shared/spec/api/{relative} here");
     }

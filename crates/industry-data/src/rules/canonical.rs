@@ -49,12 +49,13 @@ impl Walk<'_> {
             fill_defaults(ty, document);
         }
         for property in MODEL.properties(ty) {
-            if let (TypeRef::Complex(name), Some(value)) =
-                (property.ty, document.get_mut(property.name))
+            let TypeRef::Complex(name) = property.ty else {
+                continue;
+            };
+            if let (Some(declared), Some(value)) =
+                (MODEL.find_type(name), document.get_mut(property.name))
             {
-                if let Some(declared) = MODEL.find_type(name) {
-                    self.value(declared, value, &join(path, property.name))?;
-                }
+                self.value(declared, value, &join(path, property.name))?;
             }
         }
         Ok(())

@@ -103,13 +103,11 @@ fn year(document: &Document) -> Result<(), Refusal> {
 
 fn inbound_flow(document: &Document, lookup: &dyn Lookup) -> Result<(), Refusal> {
     let time = |name: &str| text(document, name).parse::<Timestamp>().ok();
-    if let (Some(from), Some(until)) = (time("effectiveDateTime"), time("expirationDateTime")) {
-        if until < from {
-            return Err(Refusal::invalid(
-                "expirationDateTime",
-                "expirationDateTime is before effectiveDateTime.",
-            ));
-        }
+    if let (Some(from), Some(until)) = (time("effectiveDateTime"), time("expirationDateTime"))
+        && until < from
+    {
+        let message = "expirationDateTime is before effectiveDateTime.";
+        return Err(Refusal::invalid("expirationDateTime", message));
     }
     let connector = text(document, "dataConnector@odata.bind")
         .split_once('/')

@@ -1,6 +1,12 @@
 //! The model as a whole: against the published metadata and examples where they are at hand, and
 //! against the committed list of facts everywhere.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that fails panics"
+)]
+
 mod examples;
 mod facts;
 mod metadata;

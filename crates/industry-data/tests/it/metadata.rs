@@ -5,6 +5,7 @@ use odata::edm::StructuredType;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 type Attributes = BTreeMap<String, String>;
 
@@ -167,15 +168,13 @@ fn ours(types: &BTreeSet<String>) -> BTreeSet<String> {
             "operation {}.{} action={} composable={}",
             o.namespace, o.name, o.action, o.composable
         );
-        fact.push_str(&format!(
-            " bindingParameter:{}",
-            wrapped(o.binding, o.binding_collection)
-        ));
+        let binding = wrapped(o.binding, o.binding_collection);
+        write!(fact, " bindingParameter:{binding}").unwrap();
         for (name, ty, _) in o.parameters {
-            fact.push_str(&format!(" {name}:{}", ty.name()));
+            write!(fact, " {name}:{}", ty.name()).unwrap();
         }
         if let Some(returns) = o.returns {
-            fact.push_str(&format!(" :{returns}"));
+            write!(fact, " :{returns}").unwrap();
         }
         facts.insert(fact);
     }

@@ -149,6 +149,9 @@ pub trait Directory: Send + Sync {
     /// Position in a run's plan up to which effects are applied.
     fn cursor(&self, run_id: &str) -> Result<u64, DirectoryError>;
 
+    /// The effects of a run's plan that were refused, in order.
+    fn refusals(&self, run_id: &str) -> Result<Vec<Refusal>, DirectoryError>;
+
     /// Applies effects in order, with the ledger, the audit log and the run's cursor.
     ///
     /// Effects below the cursor have been applied and are left out.

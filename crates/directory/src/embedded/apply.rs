@@ -13,6 +13,27 @@ pub(super) fn cursor(tx: &mut Tx<'_>, run_id: &str) -> Result<u64, StoreError> {
     row.map_or(Ok(0), |row| Ok(row.int(0)?.unsigned_abs()))
 }
 
+/// Action of an audit row that says what was refused.
+const REFUSED: &str = "refused";
+
+/// Audit rows of a run sort by position.
+fn audit_id(run_id: &str, seq: u64) -> String {
+    format!("{run_id}/{seq:010}")
+}
+
+/// What was refused of a run's plan.
+pub(super) fn refusals(tx: &mut Tx<'_>, run_id: &str) -> Result<Vec<Refusal>, StoreError> {
+    // '0' is the character after '/': the range is all rows of this run, by the primary key.
+    let params = [tx.tenant_value(), format!("{run_id}/").into(), format!("{run_id}0").into(), REFUSED.into()];
+    let rows = tx.query("SELECT id, object, detail FROM audit_log WHERE tenant_id = $1 AND id >= $2 AND id < $3 AND action = $4 ORDER BY id", &params)?;
+    rows.iter()
+        .map(|row| {
+            let seq = row.text(0)?.rsplit('/').next().and_then(|n| n.parse().ok()).unwrap_or(0);
+            Ok(Refusal { seq, code: row.text(1)?.to_owned(), message: row.text(2)?.to_owned() })
+        })
+        .collect()
+}
+
 /// Applies what is not applied yet.
 pub(super) fn batch(tx: &mut Tx<'_>, run_id: &str, records: &[OpRecord]) -> Result<Applied, StoreError> {
     let start = cursor(tx, run_id)?;
@@ -63,12 +84,16 @@ impl Work<'_, '_> {
 
     fn written(&mut self, record: &OpRecord, action: &str, object: &str, detail: &serde_json::Value) -> Result<(), StoreError> {
         self.applied.written += 1;
-        let id = format!("{}/{:010}", self.run_id, record.seq);
+        let id = audit_id(self.run_id, record.seq);
         self.tx.audit(&id, Some(self.run_id), Some(&record.flow_id), action, object, &detail.to_string())
     }
 
-    fn refuse(&mut self, record: &OpRecord, code: &str, message: String) {
+    /// A refusal goes into the audit log with the rest of the batch, so that a crash cannot lose it.
+    fn refuse(&mut self, record: &OpRecord, code: &str, message: String) -> Result<(), StoreError> {
+        let id = audit_id(self.run_id, record.seq);
+        self.tx.audit(&id, Some(self.run_id), Some(&record.flow_id), REFUSED, code, &message)?;
         self.applied.refused.push(Refusal { seq: record.seq, code: code.to_owned(), message });
+        Ok(())
     }
 
     fn create(&mut self, record: &OpRecord, anchor: &str, name: &str, nickname: &str, description: &str) -> Result<(), StoreError> {
@@ -104,8 +129,7 @@ impl Work<'_, '_> {
         let params = [self.tx.tenant_value(), anchor.into(), from.into()];
         let row = self.tx.query_one("SELECT id, body FROM directory_group WHERE tenant_id = $1 AND anchor = $2 AND display_name = $3", &params)?;
         let Some(row) = row else {
-            self.refuse(record, "NameChanged", format!("The group {anchor} is no longer called what Homeroom called it; its name is left alone."));
-            return Ok(());
+            return self.refuse(record, "NameChanged", format!("The group {anchor} is no longer called what Homeroom called it; its name is left alone."));
         };
         let mut body: serde_json::Value = serde_json::from_str(row.text(1)?).map_err(|e| StoreError::Corrupt(e.to_string()))?;
         body["displayName"] = json!(to);
@@ -118,8 +142,7 @@ impl Work<'_, '_> {
 
     fn add(&mut self, record: &OpRecord, anchor: &str, user_id: &str) -> Result<(), StoreError> {
         let Some(group) = self.group_id(anchor)? else {
-            self.refuse(record, "ObjectNotFound", format!("The group {anchor} does not exist."));
-            return Ok(());
+            return self.refuse(record, "ObjectNotFound", format!("The group {anchor} does not exist."));
         };
         let member = [self.tx.tenant_value(), group.as_str().into(), user_id.into()];
         let added = self.tx.execute(
@@ -130,8 +153,7 @@ impl Work<'_, '_> {
         if added == 0 {
             let there = self.tx.query_one("SELECT 1 FROM directory_member WHERE tenant_id = $1 AND group_id = $2 AND user_id = $3", &member)?;
             if there.is_none() {
-                self.refuse(record, "ObjectNotFound", format!("The user {user_id} does not exist any more."));
-                return Ok(());
+                return self.refuse(record, "ObjectNotFound", format!("The user {user_id} does not exist any more."));
             }
         }
         let params: [Value; 5] = [self.tx.tenant_value(), record.flow_id.as_str().into(), anchor.into(), user_id.into(), (added as i64).into()];

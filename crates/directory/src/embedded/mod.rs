@@ -3,7 +3,7 @@
 mod apply;
 pub mod graph;
 
-use crate::{Applied, Directory, DirectoryError, LedgerGroup, LedgerMember, ObservedGroup, ObservedUser, OpRecord};
+use crate::{Applied, Directory, DirectoryError, LedgerGroup, LedgerMember, ObservedGroup, ObservedUser, OpRecord, Refusal};
 use store::{Job, OpContext, Store, Value};
 
 /// Anchors asked for in one statement.
@@ -106,6 +106,11 @@ impl Directory for EmbeddedDirectory {
     fn cursor(&self, run_id: &str) -> Result<u64, DirectoryError> {
         let run_id = run_id.to_owned();
         self.read(move |tx| apply::cursor(tx, &run_id))
+    }
+
+    fn refusals(&self, run_id: &str) -> Result<Vec<Refusal>, DirectoryError> {
+        let run_id = run_id.to_owned();
+        self.read(move |tx| apply::refusals(tx, &run_id))
     }
 
     fn apply(&self, run_id: &str, batch: Vec<OpRecord>) -> Result<Applied, DirectoryError> {

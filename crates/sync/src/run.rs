@@ -1,0 +1,462 @@
+//! The run as a state machine over ports.
+//!
+//! `basicValidation → snapshot → match → diff → plan → guard → apply → statistics`. A step reads the
+//! results of the steps before it, writes its files by way of a temporary name, and is recorded
+//! when it is done. Doing a step again is harmless, so a run that was killed simply goes on at the
+//! first step without a record.
+
+use crate::guard::{Blocked, Counts};
+use crate::history::{self, Activity, Delta};
+use crate::matching::{self, Accounts, Context, Matched};
+use crate::plan::{self, PlanError, PlanSummary};
+use crate::spec::{InboundSpec, RunSpec};
+use crate::statistics::{self, FlowCounts};
+use directory::{Directory, DirectoryError, OpRecord};
+use roster::{Codes, Entity, Finding, IngestError, IngestOptions, Severity, Source};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Write};
+use std::path::{Path, PathBuf};
+
+/// Effects applied in one transaction.
+const BATCH: usize = 1_000;
+
+/// The steps, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Are there files, and the right ones?
+    BasicValidation,
+    /// Read and check every row.
+    Snapshot,
+    /// Find people's accounts.
+    Match,
+    /// What has changed since the last good run.
+    Diff,
+    /// What to do to the directory.
+    Plan,
+    /// Would too much be lost?
+    Guard,
+    /// Do it.
+    Apply,
+    /// Count.
+    Statistics,
+}
+
+impl Step {
+    /// All, in order.
+    pub const ALL: [Self; 8] = [Self::BasicValidation, Self::Snapshot, Self::Match, Self::Diff, Self::Plan, Self::Guard, Self::Apply, Self::Statistics];
+
+    /// Name in the store and in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BasicValidation => "basicValidation",
+            Self::Snapshot => "snapshot",
+            Self::Match => "match",
+            Self::Diff => "diff",
+            Self::Plan => "plan",
+            Self::Guard => "guard",
+            Self::Apply => "apply",
+            Self::Statistics => "statistics",
+        }
+    }
+}
+
+/// Places where a test can make a run fail: before and after the record of each step, and after
+/// each batch of effects.
+pub const FAILPOINTS: [&str; 17] = [
+    "before-basicValidation", "after-basicValidation", "before-snapshot", "after-snapshot", "before-match", "after-match", "before-diff", "after-diff",
+    "before-plan", "after-plan", "before-guard", "after-guard", "before-apply", "after-apply", "before-statistics", "after-statistics", "between-batches",
+];
+
+/// Why a run did not come to an end now. It is taken up again.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Files.
+    #[error("cannot read or write the run's files")]
+    Io(#[from] io::Error),
+    /// The directory.
+    #[error("the directory failed")]
+    Directory(#[from] DirectoryError),
+    /// The server is stopping, or a planned failure.
+    #[error("the run was interrupted: {0}")]
+    Interrupted(String),
+}
+
+impl From<PlanError> for RunError {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Io(error) => Self::Io(error),
+            PlanError::Directory(error) => Self::Directory(error),
+        }
+    }
+}
+
+/// What a run needs from around it.
+pub trait RunPorts {
+    /// The directory to keep.
+    fn directory(&self) -> &dyn Directory;
+    /// Lists of values.
+    fn codes(&self) -> &Codes;
+    /// What a step has recorded, when it is done.
+    fn step_result(&self, step: Step) -> Result<Option<Value>, RunError>;
+    /// Records that a step is done, durably.
+    fn record_step(&self, step: Step, result: &Value) -> Result<(), RunError>;
+    /// Says where the run is; an error stops it.
+    fn progress(&self, what: &str) -> Result<(), RunError>;
+    /// Whether an administrator has approved what the guard stopped.
+    fn approved(&self) -> bool;
+    /// A place where a test can make the run fail.
+    fn failpoint(&self, _name: &str) -> Result<(), RunError> {
+        Ok(())
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Word of `industryDataRunStatus`.
+    pub status: String,
+    /// What stopped it.
+    pub blocked: Option<Blocked>,
+    /// Whether an approval would let it go on.
+    pub approvable: bool,
+    /// `industryDataRunStatistics`
+    pub statistics: Map<String, Value>,
+    /// Inbound flow to status.
+    pub inbound: BTreeMap<String, String>,
+    /// Provisioning flow to number of refused effects.
+    pub refused: BTreeMap<String, u64>,
+}
+
+/// What the steps hand on.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Blocking {
+    blocked: Option<Blocked>,
+}
+
+/// Walks a run to its end, or to where it is stopped.
+pub fn advance(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Outcome, RunError> {
+    let run = Run { spec, ports };
+    std::fs::create_dir_all(&spec.work_dir)?;
+    let basic: Blocking = run.step(Step::BasicValidation, || Ok(run.basic_validation()))?;
+    if basic.blocked.is_some() {
+        return Ok(run.stopped(basic.blocked, Vec::new(), false));
+    }
+    let mut flows: Vec<FlowCounts> = run.step(Step::Snapshot, || run.snapshot())?;
+    let catastrophic: Blocking = run.read("catastrophic.json")?;
+    if catastrophic.blocked.is_some() {
+        return Ok(run.stopped(catastrophic.blocked, flows, false));
+    }
+    let matched: Vec<Matched> = run.step(Step::Match, || run.match_people(&flows))?;
+    for (flow, matched) in flows.iter_mut().zip(matched) {
+        flow.matched = matched;
+    }
+    let activities: Vec<[Activity; 4]> = run.step(Step::Diff, || run.diff(&flows))?;
+    for (flow, [organizations, people, groups, memberships]) in flows.iter_mut().zip(activities) {
+        (flow.organizations, flow.people, flow.groups, flow.memberships) = (organizations, people, groups, memberships);
+    }
+    let plan: Planned = run.step(Step::Plan, || run.plan(&flows))?;
+    // The guard's word is not recorded while it stops a run: an approval asks it again.
+    let blocked = run.guard(&flows, &plan);
+    if blocked.is_some() && !ports.approved() {
+        return Ok(run.stopped(blocked, flows, true));
+    }
+    let _: Value = run.step(Step::Guard, || Ok(json!({ "approved": blocked.is_some() })))?;
+    let _: Value = run.step(Step::Apply, || run.apply(&plan))?;
+    let refused = run.refused()?;
+    let document: Map<String, Value> = run.step(Step::Statistics, || Ok(run.statistics(&flows, &refused)))?;
+    let status = document.get("status").and_then(Value::as_str).unwrap_or("completed").to_owned();
+    Ok(Outcome { status, blocked: None, approvable: false, statistics: document, inbound: run.inbound(&flows), refused })
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Planned {
+    summary: PlanSummary,
+    before: Counts,
+    after: Counts,
+}
+
+struct Run<'r> {
+    spec: &'r RunSpec,
+    ports: &'r dyn RunPorts,
+}
+
+impl Run<'_> {
+    /// The recorded result of a step, or its result now, recorded.
+    fn step<T: Serialize + for<'de> Deserialize<'de>>(&self, step: Step, work: impl FnOnce() -> Result<T, RunError>) -> Result<T, RunError> {
+        let broken = |error: serde_json::Error| RunError::Io(io::Error::other(error));
+        if let Some(done) = self.ports.step_result(step)? {
+            return serde_json::from_value(done).map_err(broken);
+        }
+        self.ports.progress(step.name())?;
+        let result = work()?;
+        self.ports.failpoint(&format!("before-{}", step.name()))?;
+        self.ports.record_step(step, &serde_json::to_value(&result).map_err(broken)?)?;
+        self.ports.failpoint(&format!("after-{}", step.name()))?;
+        Ok(result)
+    }
+
+    fn snapshot_dir(&self, inbound: &InboundSpec) -> PathBuf {
+        self.spec.work_dir.join(format!("snapshot-{}", inbound.flow_id))
+    }
+
+    fn history_dir(&self, inbound: &InboundSpec) -> PathBuf {
+        self.spec.work_dir.join(format!("history-{}", inbound.flow_id))
+    }
+
+    /// Sources that take part.
+    fn sources(&self) -> impl Iterator<Item = &InboundSpec> {
+        self.spec.inbound.iter().filter(|inbound| !inbound.files.is_empty())
+    }
+
+    fn read<T: for<'de> Deserialize<'de> + Default>(&self, name: &str) -> Result<T, RunError> {
+        match std::fs::read(self.spec.work_dir.join(name)) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| RunError::Io(io::Error::other(error))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(T::default()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn write(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
+        let path = self.spec.work_dir.join(name);
+        let temporary = path.with_extension("part");
+        let mut file = std::fs::File::create(&temporary)?;
+        file.write_all(&serde_json::to_vec(value).map_err(io::Error::other)?)?;
+        file.sync_all()?;
+        std::fs::rename(temporary, path)?;
+        Ok(())
+    }
+
+    /// The files of the last accepted set must be there again (decision 22), and readable.
+    fn basic_validation(&self) -> Blocking {
+        for inbound in self.sources() {
+            let missing: Vec<&str> = inbound
+                .previous
+                .iter()
+                .flat_map(|previous| &previous.files)
+                .map(String::as_str)
+                .filter(|name| !inbound.files.iter().any(|file| file.name == *name))
+                .collect();
+            if !missing.is_empty() {
+                let message = format!("Nothing was changed: the last accepted set of '{}' had {}, this one has not. Send the whole set again.", inbound.display_name, missing.join(", "));
+                return Blocking { blocked: Some(Blocked { code: "FileMissingFromSet".to_owned(), message }) };
+            }
+        }
+        if self.sources().next().is_none() {
+            let message = "No inbound flow has an accepted upload: upload files and validate them first.".to_owned();
+            return Blocking { blocked: Some(Blocked { code: "NoData".to_owned(), message }) };
+        }
+        Blocking::default()
+    }
+
+    fn snapshot(&self) -> Result<Vec<FlowCounts>, RunError> {
+        let mut counts = Vec::new();
+        let mut blocking = Blocking::default();
+        for inbound in &self.spec.inbound {
+            let mut flow = FlowCounts { flow_id: inbound.flow_id.clone(), display_name: inbound.display_name.clone(), ..FlowCounts::default() };
+            if inbound.files.is_empty() {
+                flow.skipped = true;
+                counts.push(flow);
+                continue;
+            }
+            let report = self.ingest(inbound)?;
+            flow.errors = report.count(Severity::Error) + report.count(Severity::Catastrophic);
+            flow.warnings = report.count(Severity::Warning);
+            flow.rows = report.rows();
+            flow.error_rows = report.files.iter().map(|f| f.errors).sum();
+            self.write(&format!("files-{}.json", inbound.flow_id), &report.files)?;
+            if let Some(finding) = report.catastrophic {
+                blocking.blocked = Some(Blocked { code: finding.code.to_owned(), message: format!("Nothing was changed: {}", finding.message) });
+            }
+            counts.push(flow);
+        }
+        self.write("catastrophic.json", &blocking)?;
+        Ok(counts)
+    }
+
+    fn ingest(&self, inbound: &InboundSpec) -> Result<roster::IngestReport, RunError> {
+        let dir = self.snapshot_dir(inbound);
+        // What an interrupted attempt left behind.
+        match std::fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => std::fs::create_dir_all(&dir)?,
+        }
+        let files: Vec<Source> = inbound.files.iter().map(|f| Source { name: f.name.clone(), path: f.path.clone() }).collect();
+        let mut log = Findings::create(&self.spec.work_dir.join(format!("findings-{}.jsonl", inbound.flow_id)))?;
+        let mut interrupted = None;
+        let mut progress = |file: &str, rows: u64| match self.ports.progress(&format!("{file}: {rows} rows")) {
+            Ok(()) => true,
+            Err(error) => {
+                interrupted = Some(error);
+                false
+            }
+        };
+        let mut options = IngestOptions { codes: self.ports.codes(), encoding: None, progress: &mut progress };
+        let outcome = roster::ingest(&files, &mut options, &dir, &mut |finding| log.write(finding));
+        match outcome {
+            Ok(report) => {
+                log.finish()?;
+                Ok(report)
+            }
+            Err(IngestError::Io(error)) => Err(error.into()),
+            Err(_) => Err(interrupted.unwrap_or_else(|| RunError::Interrupted("stopped".to_owned()))),
+        }
+    }
+
+    fn match_people(&self, flows: &[FlowCounts]) -> Result<Vec<Matched>, RunError> {
+        let accounts = Accounts::read(self.ports.directory())?;
+        let context = Context { role_groups: &self.spec.role_groups, role_order: &self.spec.role_order };
+        let mut all = Vec::new();
+        for (inbound, flow) in self.spec.inbound.iter().zip(flows) {
+            if flow.skipped {
+                all.push(Matched::default());
+                continue;
+            }
+            let mut log = Findings::create(&self.spec.work_dir.join(format!("findings-match-{}.jsonl", inbound.flow_id)))?;
+            all.push(matching::run(inbound, &context, &accounts, &self.snapshot_dir(inbound), &mut |finding| log.write(finding))?);
+            log.finish()?;
+        }
+        Ok(all)
+    }
+
+    fn diff(&self, flows: &[FlowCounts]) -> Result<Vec<[Activity; 4]>, RunError> {
+        let mut all = Vec::new();
+        for (inbound, flow) in self.spec.inbound.iter().zip(flows) {
+            if flow.skipped {
+                all.push([Activity::default(); 4]);
+                continue;
+            }
+            let out = self.history_dir(inbound);
+            std::fs::create_dir_all(&out)?;
+            let before = |kind: &str| inbound.previous.as_ref().map(|p| p.work_dir.join(format!("{kind}-{}", inbound.flow_id)));
+            let (snapshots, histories) = (before("snapshot"), before("history"));
+            let mut activity: BTreeMap<Entity, Activity> = BTreeMap::new();
+            let mut deltas: BTreeMap<&str, Delta> = BTreeMap::new();
+            for entity in history::KEPT {
+                let snapshot = self.snapshot_dir(inbound);
+                activity.insert(entity, history::update(entity, histories.as_deref(), &snapshot, &out, &self.spec.now)?);
+                deltas.insert(entity.file(), history::delta(entity, snapshots.as_deref(), &snapshot)?);
+            }
+            self.write(&format!("delta-{}.json", inbound.flow_id), &deltas)?;
+            all.push([Entity::Org, Entity::User, Entity::Class, Entity::Enrollment].map(|entity| activity.get(&entity).copied().unwrap_or_default()));
+        }
+        Ok(all)
+    }
+
+    fn plan(&self, flows: &[FlowCounts]) -> Result<Planned, RunError> {
+        let snapshots: Vec<PathBuf> = self.spec.inbound.iter().zip(flows).filter(|(_, f)| !f.skipped).map(|(i, _)| self.snapshot_dir(i)).collect();
+        let summary = plan::make(self.spec, &snapshots, self.ports.directory(), &self.plan_path())?;
+        let (before, after) = (summary.before, summary.after);
+        Ok(Planned { summary, before, after })
+    }
+
+    fn plan_path(&self) -> PathBuf {
+        self.spec.work_dir.join("plan.jsonl")
+    }
+
+    fn guard(&self, flows: &[FlowCounts], plan: &Planned) -> Option<Blocked> {
+        let known: Vec<(&InboundSpec, &FlowCounts)> = self.spec.inbound.iter().zip(flows).filter(|(i, f)| i.previous.is_some() && !f.skipped).collect();
+        let people_before = known.iter().filter_map(|(i, _)| i.previous.as_ref()).map(|p| p.people).sum();
+        let people_after = known.iter().map(|(_, f)| f.people.active).sum();
+        let before = Counts { people: people_before, ..plan.before };
+        let after = Counts { people: people_after, ..plan.after };
+        self.spec.guard.check(before, after, flows.iter().map(|f| f.rows).sum(), flows.iter().map(|f| f.error_rows).sum())
+    }
+
+    /// Applies the plan from where its cursor stands. The file must be the one that was planned.
+    fn apply(&self, plan: &Planned) -> Result<Value, RunError> {
+        let path = self.plan_path();
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(std::fs::File::open(&path)?)?;
+        if hasher.finalize().to_hex().as_str() != plan.summary.hash {
+            return Err(RunError::Interrupted(format!("the plan file {} is not the one that was planned", path.display())));
+        }
+        let directory = self.ports.directory();
+        let start = directory.cursor(&self.spec.run_id)?;
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut written = 0;
+        for line in io::BufReader::new(std::fs::File::open(&path)?).lines() {
+            let record: OpRecord = serde_json::from_str(&line?).map_err(io::Error::other)?;
+            if record.seq < start {
+                continue;
+            }
+            batch.push(record);
+            if batch.len() == BATCH {
+                written += self.apply_batch(&mut batch, plan)?;
+            }
+        }
+        written += self.apply_batch(&mut batch, plan)?;
+        Ok(json!({ "written": written }))
+    }
+
+    fn apply_batch(&self, batch: &mut Vec<OpRecord>, plan: &Planned) -> Result<u64, RunError> {
+        let Some(last) = batch.last().map(|record| record.seq + 1) else { return Ok(0) };
+        let applied = self.ports.directory().apply(&self.spec.run_id, std::mem::take(batch))?;
+        self.ports.failpoint("between-batches")?;
+        self.ports.progress(&format!("apply: {last} of {}", plan.summary.operations))?;
+        Ok(applied.written)
+    }
+
+    /// Refused effects by flow; read from the plan, because the audit log names positions.
+    fn refused(&self) -> Result<BTreeMap<String, u64>, RunError> {
+        let refusals = self.ports.directory().refusals(&self.spec.run_id)?;
+        let mut by_flow = BTreeMap::new();
+        if refusals.is_empty() {
+            return Ok(by_flow);
+        }
+        let positions: std::collections::BTreeSet<u64> = refusals.iter().map(|r| r.seq).collect();
+        for line in io::BufReader::new(std::fs::File::open(self.plan_path())?).lines() {
+            let record: OpRecord = serde_json::from_str(&line?).map_err(io::Error::other)?;
+            if positions.contains(&record.seq) {
+                *by_flow.entry(record.flow_id).or_default() += 1;
+            }
+        }
+        Ok(by_flow)
+    }
+
+    fn inbound(&self, flows: &[FlowCounts]) -> BTreeMap<String, String> {
+        flows.iter().map(|f| (f.flow_id.clone(), f.status().to_owned())).collect()
+    }
+
+    fn statistics(&self, flows: &[FlowCounts], refused: &BTreeMap<String, u64>) -> Map<String, Value> {
+        let statuses: Vec<&str> = flows.iter().map(FlowCounts::status).collect();
+        let status = if statuses.contains(&"completedWithErrors") || !refused.is_empty() {
+            "completedWithErrors"
+        } else if statuses.contains(&"completedWithWarnings") {
+            "completedWithWarnings"
+        } else {
+            "completed"
+        };
+        statistics::document(&self.spec.run_id, status, flows)
+    }
+
+    fn stopped(&self, blocked: Option<Blocked>, flows: Vec<FlowCounts>, approvable: bool) -> Outcome {
+        let statistics = statistics::document(&self.spec.run_id, "failed", &flows);
+        let inbound = self.spec.inbound.iter().map(|i| (i.flow_id.clone(), if approvable { "completed" } else { "failed" }.to_owned())).collect();
+        Outcome { status: "failed".to_owned(), blocked, approvable, statistics, inbound, refused: BTreeMap::new() }
+    }
+}
+
+/// A findings log, one JSON object a line, whole or not there.
+struct Findings {
+    out: io::BufWriter<std::fs::File>,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+impl Findings {
+    fn create(path: &Path) -> io::Result<Self> {
+        let temporary = path.with_extension("part");
+        Ok(Self { out: io::BufWriter::new(std::fs::File::create(&temporary)?), temporary, path: path.to_owned() })
+    }
+
+    fn write(&mut self, finding: &Finding) -> io::Result<()> {
+        writeln!(self.out, "{}", finding.to_json())
+    }
+
+    fn finish(self) -> io::Result<()> {
+        self.out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        std::fs::rename(self.temporary, self.path)
+    }
+}

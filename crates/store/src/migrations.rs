@@ -9,7 +9,7 @@ struct Migration {
     sql: &'static str,
 }
 
-/// In order. `BLOB` and `STRICT` are the only words that differ between the engines; see [`dialect`].
+/// In order. `BLOB`, `BIGINT` and `STRICT` are the only words that differ between the engines; see [`dialect`].
 const MIGRATIONS: &[Migration] = &[Migration { name: "0001 first schema", sql: FIRST }];
 
 const FIRST: &str = "
@@ -95,7 +95,7 @@ fn dialect(sql: &str, postgres: bool) -> String {
         sql.replace(" BLOB ", " BYTEA ").replace(") STRICT;", ");")
     } else {
         // Natural keys and no row ids: one B-tree a table in place of two.
-        sql.replace(") STRICT;", ") STRICT, WITHOUT ROWID;")
+        sql.replace(" BIGINT", " INTEGER").replace(") STRICT;", ") STRICT, WITHOUT ROWID;")
     }
 }
 

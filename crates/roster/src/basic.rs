@@ -95,7 +95,8 @@ pub(crate) fn header(entity: Entity, lines: &mut Lines, findings: &mut Vec<Findi
     if lines.utf16 {
         findings.push(Finding::of_file("Utf16Encoding", file, format!("{file} is UTF-16.")).hint("Export it as UTF-8."));
     }
-    let names: Vec<String> = (0..fields.len().min(limits::COLUMNS_MAX)).map(|i| String::from_utf8_lossy(fields.get(i)).into_owned()).collect();
+    let names: Vec<String> =
+        (0..fields.len().min(limits::COLUMNS_MAX)).map(|i| String::from_utf8_lossy(fields.get(i)).into_owned()).collect();
     if names.len() == 1 && (names[0].contains(';') || names[0].contains('\t')) {
         let separator = if names[0].contains(';') { "semicolons" } else { "tabs" };
         let finding = Finding::of_file("HeaderNotFound", file, format!("The columns of {file} are separated by {separator}."));
@@ -112,7 +113,15 @@ pub(crate) fn header(entity: Entity, lines: &mut Lines, findings: &mut Vec<Findi
     let positions: Vec<Option<usize>> = entity.columns().iter().map(|column| names.iter().position(|name| name == column.name)).collect();
     for (column, position) in entity.columns().iter().zip(&positions) {
         if column.required && position.is_none() {
-            let finding = Finding { line: 1, column: Some(column.name), ..Finding::of_file("HeaderNotFound", file, format!("{} not found in {file}; correct the extract, upload, rerun.", column.name)) };
+            let finding = Finding {
+                line: 1,
+                column: Some(column.name),
+                ..Finding::of_file(
+                    "HeaderNotFound",
+                    file,
+                    format!("{} not found in {file}; correct the extract, upload, rerun.", column.name),
+                )
+            };
             findings.push(match names.iter().find(|name| name.trim().eq_ignore_ascii_case(column.name)) {
                 Some(near) => finding.hint(format!("There is a column '{near}': headers are case-sensitive and take no blanks.")),
                 None => finding,
@@ -122,7 +131,10 @@ pub(crate) fn header(entity: Entity, lines: &mut Lines, findings: &mut Vec<Findi
     let refused = findings.len() > before;
     let unknown: Vec<&str> = names.iter().map(String::as_str).filter(|name| entity.column(name).is_none()).collect();
     if !unknown.is_empty() {
-        findings.push(Finding { line: 1, ..Finding::of_file("UnknownColumn", file, format!("{file} has columns that are not read: {}.", unknown.join(", "))) });
+        findings.push(Finding {
+            line: 1,
+            ..Finding::of_file("UnknownColumn", file, format!("{file} has columns that are not read: {}.", unknown.join(", ")))
+        });
     }
     if refused { None } else { Some(Header { positions, width: fields.len() }) }
 }

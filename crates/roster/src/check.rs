@@ -19,7 +19,10 @@ pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &Codes) -> Checked<'a>
         Kind::Id | Kind::Text | Kind::Ids | Kind::Password => Checked::Good(Cow::Borrowed(text)),
         Kind::Code(list) => match codes.canonical(list, text) {
             Some(code) => Checked::Good(Cow::Owned(code.to_owned())),
-            None => Checked::Bad(format!("is not a code of {}", list.reference_type()), codes.nearest(list, text).map(|near| format!("Did you mean '{near}'?"))),
+            None => Checked::Bad(
+                format!("is not a code of {}", list.reference_type()),
+                codes.nearest(list, text).map(|near| format!("Did you mean '{near}'?")),
+            ),
         },
         Kind::Codes(list) => {
             let (mut good, mut wrong) = (Vec::new(), Vec::new());
@@ -37,7 +40,10 @@ pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &Codes) -> Checked<'a>
             false => bad("is not an e-mail address"),
         },
         Kind::Phone if is_phone(text) => Checked::Good(Cow::Borrowed(text)),
-        Kind::Phone => Checked::Bad("is not a phone number in E.164 form".to_owned(), Some("Write '+', country code and number, such as +12025550123.".to_owned())),
+        Kind::Phone => Checked::Bad(
+            "is not a phone number in E.164 form".to_owned(),
+            Some("Write '+', country code and number, such as +12025550123.".to_owned()),
+        ),
         Kind::Date => match date(text) {
             Some(date) => Checked::Good(date),
             None => Checked::Bad("is not an ISO 8601 date".to_owned(), Some("Write the year first, such as 2026-08-24.".to_owned())),
@@ -53,14 +59,22 @@ pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &Codes) -> Checked<'a>
 /// One `@`, something before it, a domain with a dot after it, no blanks.
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    let plain = !local.is_empty() && !local.contains('@') && text.len() <= 320 && !text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c));
-    plain && domain.contains('.') && domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
-        && !local.starts_with('.') && !local.ends_with('.') && !local.contains("..")
+    let plain = !local.is_empty()
+        && !local.contains('@')
+        && text.len() <= 320
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c));
+    plain
+        && domain.contains('.')
+        && domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
+        && !local.starts_with('.')
+        && !local.ends_with('.')
+        && !local.contains("..")
 }
 
 /// `+` and up to fifteen digits, the first not zero. Only the shape: sample numbers need not exist.
 fn is_phone(text: &str) -> bool {
-    text.strip_prefix('+').is_some_and(|digits| (2..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit()))
+    text.strip_prefix('+')
+        .is_some_and(|digits| (2..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// A date, with or without a time, which is dropped.
@@ -68,7 +82,8 @@ fn date(text: &str) -> Option<Cow<'_, str>> {
     let (day, time) = text.split_at_checked(10)?;
     let shape = day.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
     let valid = shape && day.parse::<jiff::civil::Date>().is_ok();
-    let time_shape = time.is_empty() || time.starts_with(['T', 't', ' ']) && time.len() > 4 && time[1..].bytes().all(|b| b.is_ascii_digit() || b"+-:.Zz".contains(&b));
+    let time_shape = time.is_empty()
+        || time.starts_with(['T', 't', ' ']) && time.len() > 4 && time[1..].bytes().all(|b| b.is_ascii_digit() || b"+-:.Zz".contains(&b));
     (valid && time_shape).then_some(Cow::Borrowed(day))
 }
 

@@ -118,7 +118,11 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     row("ReferenceNotFound", Error, "A required reference leads to a record that is not in the export."),
     row("ReferencedRecordDropped", Error, "A required reference leads to a record that was itself dropped."),
     row("OptionalReferenceNotFound", Warning, "An optional reference leads nowhere; the value is dropped."),
-    row("ReferencedFileMissing", Warning, "A column refers to a file that is not in the export; its values are dropped. One a file and column."),
+    row(
+        "ReferencedFileMissing",
+        Warning,
+        "A column refers to a file that is not in the export; its values are dropped. One a file and column.",
+    ),
     row("CyclicParent", Warning, "Organizations are their own ancestors; their parents are dropped."),
     row("ContactIncomplete", Error, "A contact lacks given name, family name or e-mail."),
     row("DuplicateMatch", Error, "Two people of the source match one account of the directory."),

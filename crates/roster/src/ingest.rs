@@ -3,6 +3,7 @@
 //! Files are read in order of dependency, so that a reference can be checked when its row is read.
 //! Duplicates show up as neighbours when the sort of a file is merged.
 
+use crate::Source;
 use crate::basic::{Header, encoding, header};
 use crate::check::{self, Checked};
 use crate::codes::Codes;
@@ -13,7 +14,6 @@ use crate::lines::{Fields, Line, Lines};
 use crate::model::{Column, Entity, Kind};
 use crate::segment::{KEY_SEPARATOR, Record, SegmentWriter, push_field};
 use crate::sort::Sorter;
-use crate::Source;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -92,7 +92,13 @@ pub fn ingest(
     out: &Path,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<IngestReport, IngestError> {
-    let mut state = State { report: IngestReport::default(), keys: BTreeMap::new(), owners: Owners::default(), incomplete: HashSet::default(), findings };
+    let mut state = State {
+        report: IngestReport::default(),
+        keys: BTreeMap::new(),
+        owners: Owners::default(),
+        incomplete: HashSet::default(),
+        findings,
+    };
     for entity in Entity::ALL {
         let Some(source) = files.iter().find(|file| file.name == entity.file()) else {
             if entity.is_required() {
@@ -163,7 +169,15 @@ impl State<'_> {
     }
 
     /// A finding about a value of a row.
-    fn about(&mut self, row: &mut Row<'_>, code: &'static str, column: &Column, message: String, hint: Option<String>, root: Option<String>) -> io::Result<()> {
+    fn about(
+        &mut self,
+        row: &mut Row<'_>,
+        code: &'static str,
+        column: &Column,
+        message: String,
+        hint: Option<String>,
+        root: Option<String>,
+    ) -> io::Result<()> {
         let index = row.entity.column(column.name).unwrap_or_default();
         let value = row.values[index].as_ref();
         let shown_value = (column.kind != Kind::Password && !value.is_empty()).then(|| shorten(value));
@@ -222,7 +236,15 @@ impl State<'_> {
         Ok(true)
     }
 
-    fn rows(&mut self, entity: Entity, header: &Header, lines: &mut Lines, options: &mut IngestOptions<'_>, sorter: &mut Sorter, report: &mut FileReport) -> Result<(), IngestError> {
+    fn rows(
+        &mut self,
+        entity: Entity,
+        header: &Header,
+        lines: &mut Lines,
+        options: &mut IngestOptions<'_>,
+        sorter: &mut Sorter,
+        report: &mut FileReport,
+    ) -> Result<(), IngestError> {
         let mut fields = Fields::default();
         let mut payload = Vec::new();
         let mut missing_files: Vec<&'static str> = Vec::new();
@@ -245,7 +267,7 @@ impl State<'_> {
             }
             in_broken_record = false;
             report.rows += 1;
-            if report.rows % PROGRESS_ROWS == 0 && !(options.progress)(entity.file(), report.rows) {
+            if report.rows.is_multiple_of(PROGRESS_ROWS) && !(options.progress)(entity.file(), report.rows) {
                 return Err(IngestError::Stopped);
             }
             if let Err((code, message, hint)) = shape(text, offset, header.width, &mut fields) {
@@ -292,7 +314,8 @@ impl State<'_> {
             && row.values[end] < row.values[start]
         {
             let column = &row.entity.columns()[end];
-            let message = format!("{} {} is before {} {}.", column.name, row.values[end], row.entity.columns()[start].name, row.values[start]);
+            let message =
+                format!("{} {} is before {} {}.", column.name, row.values[end], row.entity.columns()[start].name, row.values[start]);
             self.about(row, "EndBeforeStart", column, message, None, None)?;
         }
         match row.entity {
@@ -306,7 +329,14 @@ impl State<'_> {
         if row.values[index].trim().is_empty() {
             if column.required {
                 row.values[index] = Cow::Borrowed("");
-                return self.about(row, "RequiredValueMissing", column, format!("{} is empty and every row needs it.", column.name), None, None);
+                return self.about(
+                    row,
+                    "RequiredValueMissing",
+                    column,
+                    format!("{} is empty and every row needs it.", column.name),
+                    None,
+                    None,
+                );
             }
             row.values[index] = Cow::Borrowed("");
             return Ok(());
@@ -324,7 +354,8 @@ impl State<'_> {
                 Ok(())
             }
             Checked::Partly(good, wrong) => {
-                let message = format!("'{}' in {} is not in the list of values; the other codes are kept.", shorten(&wrong.join(",")), column.name);
+                let message =
+                    format!("'{}' in {} is not in the list of values; the other codes are kept.", shorten(&wrong.join(",")), column.name);
                 self.about(row, "InvalidOptionalCode", column, message, None, None)?;
                 row.values[index] = Cow::Owned(good);
                 Ok(())
@@ -345,7 +376,13 @@ impl State<'_> {
         }
     }
 
-    fn reference(&mut self, row: &mut Row<'_>, index: usize, column: &'static Column, missing_files: &mut Vec<&'static str>) -> io::Result<()> {
+    fn reference(
+        &mut self,
+        row: &mut Row<'_>,
+        index: usize,
+        column: &'static Column,
+        missing_files: &mut Vec<&'static str>,
+    ) -> io::Result<()> {
         let Some(entity) = column.refers_to else { return Ok(()) };
         let Some(keys) = self.keys.get(&entity) else {
             if column.required {
@@ -357,7 +394,11 @@ impl State<'_> {
                 let message = format!("{} refers to {}, which is not in the export; the values are dropped.", column.name, entity.file());
                 let hint = format!("Add {} to the export.", entity.file());
                 row.warnings += 1;
-                let finding = Finding { line: row.line, column: Some(column.name), ..Finding::of_file("ReferencedFileMissing", row.entity.file(), message) };
+                let finding = Finding {
+                    line: row.line,
+                    column: Some(column.name),
+                    ..Finding::of_file("ReferencedFileMissing", row.entity.file(), message)
+                };
                 return self.emit(&finding.hint(hint));
             }
             return Ok(());
@@ -370,7 +411,8 @@ impl State<'_> {
             if column.required {
                 return self.lost(row, column, entity, target);
             }
-            let message = format!("'{}' in {} is not in {}; the value is dropped.", shorten(&row.values[index]), column.name, entity.file());
+            let message =
+                format!("'{}' in {} is not in {}; the value is dropped.", shorten(&row.values[index]), column.name, entity.file());
             self.about(row, "OptionalReferenceNotFound", column, message, None, None)?;
             row.values[index] = Cow::Borrowed("");
             return Ok(());
@@ -433,7 +475,11 @@ impl State<'_> {
         sorter.finish::<IngestError>(|row| {
             if any && row.key == last_key {
                 let finding = duplicate(entity, row.key, row.line, row.payload == last_payload);
-                if finding.severity() == Severity::Warning { report.warnings += 1 } else { report.errors += 1 }
+                if finding.severity() == Severity::Warning {
+                    report.warnings += 1;
+                } else {
+                    report.errors += 1;
+                }
                 return Ok(self.emit(&finding)?);
             }
             any = true;
@@ -462,7 +508,8 @@ impl State<'_> {
     fn organizations(&mut self, rows: Vec<(Vec<u8>, u64, Vec<u8>)>, path: &Path, report: &mut FileReport) -> Result<u64, IngestError> {
         const PARENT: usize = 3;
         let field = |row: &(Vec<u8>, u64, Vec<u8>), index| Record { key: &row.0, payload: &row.2 }.field(index).to_owned();
-        let parents: BTreeMap<String, String> = rows.iter().map(|row| (String::from_utf8_lossy(&row.0).into_owned(), field(row, PARENT))).collect();
+        let parents: BTreeMap<String, String> =
+            rows.iter().map(|row| (String::from_utf8_lossy(&row.0).into_owned(), field(row, PARENT))).collect();
         let mut writer = SegmentWriter::create(path)?;
         for row in &rows {
             let id = String::from_utf8_lossy(&row.0).into_owned();
@@ -470,7 +517,10 @@ impl State<'_> {
             let finding = if parent.is_empty() {
                 None
             } else if !parents.contains_key(parent) {
-                Some(("OptionalReferenceNotFound", format!("'{}' in parentSourcedId is not in orgs.csv; the value is dropped.", shorten(parent))))
+                Some((
+                    "OptionalReferenceNotFound",
+                    format!("'{}' in parentSourcedId is not in orgs.csv; the value is dropped.", shorten(parent)),
+                ))
             } else if is_own_ancestor(&id, &parents) {
                 Some(("CyclicParent", format!("'{}' is its own ancestor; its parent is dropped.", shorten(&id))))
             } else {
@@ -482,7 +532,13 @@ impl State<'_> {
             };
             report.warnings += 1;
             let value = Some(shorten(parent));
-            self.emit(&Finding { line: row.1, column: Some("parentSourcedId"), key: Some(id), value, ..Finding::of_file(code, "orgs.csv", message) })?;
+            self.emit(&Finding {
+                line: row.1,
+                column: Some("parentSourcedId"),
+                key: Some(id),
+                value,
+                ..Finding::of_file(code, "orgs.csv", message)
+            })?;
             let mut payload = Vec::new();
             for index in 0..PARENT {
                 push_field(&mut payload, field(row, index).as_bytes());
@@ -533,10 +589,18 @@ fn shape(text: &[u8], offset: u64, width: usize, fields: &mut Fields) -> Result<
         return Err(("InvalidEncoding", message, Some(hint.to_owned())));
     }
     if fields.split(text).is_err() {
-        return Err(("LineBreakInQuotes", "A quoted value is not closed on its line; line breaks inside values are not allowed.".to_owned(), None));
+        return Err((
+            "LineBreakInQuotes",
+            "A quoted value is not closed on its line; line breaks inside values are not allowed.".to_owned(),
+            None,
+        ));
     }
     if fields.len() != width {
-        return Err(("FieldCount", format!("The row has {} fields and the header {width}.", fields.len()), (fields.len() > width).then(|| "A value with a comma needs quotes around it.".to_owned())));
+        return Err((
+            "FieldCount",
+            format!("The row has {} fields and the header {width}.", fields.len()),
+            (fields.len() > width).then(|| "A value with a comma needs quotes around it.".to_owned()),
+        ));
     }
     Ok(())
 }

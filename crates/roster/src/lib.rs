@@ -15,6 +15,8 @@ mod lines;
 mod model;
 pub mod segment;
 mod sort;
+#[cfg(test)]
+mod testing;
 
 pub use basic::{BasicReport, basic_validate};
 pub use codes::{CodeList, Codes};

@@ -51,7 +51,13 @@ impl Decoding {
         let utf16 = found.is_some_and(|e| e != encoding_rs::UTF_8);
         let rest = mark.split_off(skip);
         let chosen = found.or(encoding).filter(|e| *e != encoding_rs::UTF_8);
-        let mut this = Self { file, decoder: chosen.map(Encoding::new_decoder_without_bom_handling), raw: Vec::new(), decoded: String::new(), given: 0 };
+        let mut this = Self {
+            file,
+            decoder: chosen.map(Encoding::new_decoder_without_bom_handling),
+            raw: Vec::new(),
+            decoded: String::new(),
+            given: 0,
+        };
         if this.decoder.is_some() {
             this.raw = rest;
             return Ok((this, Vec::new(), utf16));

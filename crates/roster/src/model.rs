@@ -135,89 +135,103 @@ impl Entity {
     /// Columns in canonical order.
     pub const fn columns(self) -> &'static [Column] {
         match self {
-            Self::Org => const {
-                &[need("sourcedId", K::Id), need("name", K::Text), need("type", K::Code(L::OrgType)), may("parentSourcedId", K::Id)]
-            },
-            Self::Session => const {
-                &[
-                    need("sourcedId", K::Id),
-                    need("title", K::Text),
-                    need("type", K::Code(L::SessionType)),
-                    need("schoolYear", K::Year),
-                    need("startDate", K::Date),
-                    need("endDate", K::Date),
-                ]
-            },
-            Self::Course => const {
-                &[
-                    need("sourcedId", K::Id),
-                    need_ref("orgSourcedId", Self::Org),
-                    need("title", K::Text),
-                    may("code", K::Text),
-                    may_ref("schoolYearSourcedId", Self::Session),
-                    may("subject", K::Code(L::Subject)),
-                    may("grade", K::Codes(L::Grade)),
-                ]
-            },
-            Self::User => const {
-                &[
-                    need("sourcedId", K::Id),
-                    need("username", K::Text),
-                    may("givenName", K::Text),
-                    may("familyName", K::Text),
-                    may("password", K::Password),
-                    may("activeDirectoryMatchId", K::Text),
-                    may("email", K::Email),
-                    may("phone", K::Phone),
-                    may("sms", K::Phone),
-                    may("userNumber", K::Text),
-                ]
-            },
-            Self::Role => const {
-                &[
-                    need_ref("userSourcedId", Self::User),
-                    need_ref("orgSourcedId", Self::Org),
-                    need("role", K::Code(L::Role)),
-                    may_ref("sessionSourcedId", Self::Session),
-                    may("grade", K::Code(L::Grade)),
-                    may("isPrimary", K::Boolean),
-                    may("roleStartDate", K::Date),
-                    may("roleEndDate", K::Date),
-                ]
-            },
-            Self::Class => const {
-                &[
-                    need("sourcedId", K::Id),
-                    need_ref("orgSourcedId", Self::Org),
-                    need("title", K::Text),
-                    Column { name: "sessionSourcedIds", required: false, kind: K::Ids, refers_to: Some(Self::Session) },
-                    may_ref("courseSourcedId", Self::Course),
-                    may("code", K::Text),
-                ]
-            },
-            Self::Enrollment => const {
-                &[need_ref("classSourcedId", Self::Class), need_ref("userSourcedId", Self::User), need("role", K::Code(L::SectionRole))]
-            },
-            Self::Demographic => const {
-                &[
-                    need_ref("userSourcedId", Self::User),
-                    may("sex", K::Code(L::Sex)),
-                    may("birthDate", K::Date),
-                    may("birthCity", K::Text),
-                    may("birthState", K::Text),
-                    may("birthCountry", K::Text),
-                    may("ethnicityCodes", K::Codes(L::Ethnicity)),
-                    may("raceCodes", K::Codes(L::Race)),
-                ]
-            },
+            Self::Org => {
+                const { &[need("sourcedId", K::Id), need("name", K::Text), need("type", K::Code(L::OrgType)), may("parentSourcedId", K::Id)] }
+            }
+            Self::Session => {
+                const {
+                    &[
+                        need("sourcedId", K::Id),
+                        need("title", K::Text),
+                        need("type", K::Code(L::SessionType)),
+                        need("schoolYear", K::Year),
+                        need("startDate", K::Date),
+                        need("endDate", K::Date),
+                    ]
+                }
+            }
+            Self::Course => {
+                const {
+                    &[
+                        need("sourcedId", K::Id),
+                        need_ref("orgSourcedId", Self::Org),
+                        need("title", K::Text),
+                        may("code", K::Text),
+                        may_ref("schoolYearSourcedId", Self::Session),
+                        may("subject", K::Code(L::Subject)),
+                        may("grade", K::Codes(L::Grade)),
+                    ]
+                }
+            }
+            Self::User => {
+                const {
+                    &[
+                        need("sourcedId", K::Id),
+                        need("username", K::Text),
+                        may("givenName", K::Text),
+                        may("familyName", K::Text),
+                        may("password", K::Password),
+                        may("activeDirectoryMatchId", K::Text),
+                        may("email", K::Email),
+                        may("phone", K::Phone),
+                        may("sms", K::Phone),
+                        may("userNumber", K::Text),
+                    ]
+                }
+            }
+            Self::Role => {
+                const {
+                    &[
+                        need_ref("userSourcedId", Self::User),
+                        need_ref("orgSourcedId", Self::Org),
+                        need("role", K::Code(L::Role)),
+                        may_ref("sessionSourcedId", Self::Session),
+                        may("grade", K::Code(L::Grade)),
+                        may("isPrimary", K::Boolean),
+                        may("roleStartDate", K::Date),
+                        may("roleEndDate", K::Date),
+                    ]
+                }
+            }
+            Self::Class => {
+                const {
+                    &[
+                        need("sourcedId", K::Id),
+                        need_ref("orgSourcedId", Self::Org),
+                        need("title", K::Text),
+                        Column { name: "sessionSourcedIds", required: false, kind: K::Ids, refers_to: Some(Self::Session) },
+                        may_ref("courseSourcedId", Self::Course),
+                        may("code", K::Text),
+                    ]
+                }
+            }
+            Self::Enrollment => {
+                const { &[need_ref("classSourcedId", Self::Class), need_ref("userSourcedId", Self::User), need("role", K::Code(L::SectionRole))] }
+            }
+            Self::Demographic => {
+                const {
+                    &[
+                        need_ref("userSourcedId", Self::User),
+                        may("sex", K::Code(L::Sex)),
+                        may("birthDate", K::Date),
+                        may("birthCity", K::Text),
+                        may("birthState", K::Text),
+                        may("birthCountry", K::Text),
+                        may("ethnicityCodes", K::Codes(L::Ethnicity)),
+                        may("raceCodes", K::Codes(L::Race)),
+                    ]
+                }
+            }
             Self::UserFlag => const { &[need_ref("userSourcedId", Self::User), need("flag", K::Code(L::Flag))] },
-            Self::Relationship => const {
-                &[
-                    need_ref("userSourcedId", Self::User),
-                    need_ref("relationshipUserSourcedId", Self::User),
-                    need("relationshipRole", K::Code(L::Relationship)),
-                ]
-            },
+            Self::Relationship => {
+                const {
+                    &[
+                        need_ref("userSourcedId", Self::User),
+                        need_ref("relationshipUserSourcedId", Self::User),
+                        need("relationshipRole", K::Code(L::Relationship)),
+                    ]
+                }
+            }
         }
     }
 

@@ -126,6 +126,8 @@ impl SegmentReader {
     }
 
     /// The next record; `None` at the end.
+    // Lends from the reader, which the trait Iterator cannot.
+    #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> io::Result<Option<Record<'_>>> {
         Ok(if self.advance()? { Some(self.current()) } else { None })
     }

@@ -73,7 +73,12 @@ fn a_dropped_record_takes_what_hangs_from_it_and_says_so() {
     ]);
     assert_eq!(
         summary(&found),
-        ["RequiredValueMissing users.csv:3 username", "InvalidReferenceCode roles.csv:2 role", "ReferencedRecordDropped roles.csv:4 userSourcedId", "ReferenceNotFound roles.csv:5 userSourcedId"]
+        [
+            "RequiredValueMissing users.csv:3 username",
+            "InvalidReferenceCode roles.csv:2 role",
+            "ReferencedRecordDropped roles.csv:4 userSourcedId",
+            "ReferenceNotFound roles.csv:5 userSourcedId"
+        ]
     );
     assert_eq!(found[1].hint.as_deref(), Some("Did you mean 'teacher'?"));
     assert_eq!(found[2].root.as_deref(), Some("users.csv:2"));
@@ -83,7 +88,10 @@ fn a_dropped_record_takes_what_hangs_from_it_and_says_so() {
 #[test]
 fn duplicates_identical_and_conflicting() {
     let (report, found, dir) = run(&[("users.csv", "sourcedId,username,givenName\n1,ann,Ann\n1,ann,Ann\n1,ann,Anna\n2,bob,\n3,ANN,\n")]);
-    assert_eq!(found.iter().map(|f| (f.code, f.line)).take(3).collect::<Vec<_>>(), [("DuplicateUsername", 6), ("DuplicateRecord", 3), ("ConflictingDuplicate", 4)]);
+    assert_eq!(
+        found.iter().map(|f| (f.code, f.line)).take(3).collect::<Vec<_>>(),
+        [("DuplicateUsername", 6), ("DuplicateRecord", 3), ("ConflictingDuplicate", 4)]
+    );
     assert_eq!(keys(&dir, Entity::User), ["1", "2"]);
     assert_eq!(report.files[1].accepted, 2);
 }
@@ -101,7 +109,10 @@ fn broken_lines_spoil_only_themselves() {
 #[test]
 fn optional_values_are_dropped_with_a_warning() {
     let (report, found, _) = run(&[
-        ("roles.csv", "userSourcedId,orgSourcedId,role,sessionSourcedId,grade,isPrimary,roleStartDate,roleEndDate\n1,A,Teacher,,,TRUE,,\n2,A,student,S1,99,yes,8/24/2026,\n3,B,student,,1,,2026-08-24,2026-01-01\n"),
+        (
+            "roles.csv",
+            "userSourcedId,orgSourcedId,role,sessionSourcedId,grade,isPrimary,roleStartDate,roleEndDate\n1,A,Teacher,,,TRUE,,\n2,A,student,S1,99,yes,8/24/2026,\n3,B,student,,1,,2026-08-24,2026-01-01\n",
+        ),
         ("academicSessions.csv", "sourcedId,title,type,schoolYear,startDate,endDate\nS2,T,term,2027,2026-08-24,2027-06-11\n"),
     ]);
     assert_eq!(
@@ -119,7 +130,8 @@ fn optional_values_are_dropped_with_a_warning() {
 
 #[test]
 fn parents_that_are_missing_or_go_round_in_circles() {
-    let (_, found, dir) = run(&[("orgs.csv", "sourcedId,name,type,parentSourcedId\nA,a,school,B\nB,b,school,A\nC,c,school,C\nD,d,school,X\nE,e,school,D\n")]);
+    let (_, found, dir) =
+        run(&[("orgs.csv", "sourcedId,name,type,parentSourcedId\nA,a,school,B\nB,b,school,A\nC,c,school,C\nD,d,school,X\nE,e,school,D\n")]);
     assert_eq!(found.iter().filter(|f| f.code == "CyclicParent").count(), 3);
     assert_eq!(found.iter().filter(|f| f.code == "OptionalReferenceNotFound").count(), 1);
     assert_eq!(keys(&dir, Entity::Org).len(), 5);
@@ -148,18 +160,27 @@ fn bytes_that_are_not_utf8_name_their_place() {
     let mut found = Vec::new();
     let mut options = IngestOptions { codes: &codes, encoding: None, progress: &mut |_, _| true };
     let sources = [Source { name: "orgs.csv".to_owned(), path }];
-    ingest(&sources, &mut options, dir.path(), &mut |f| { found.push(f.clone()); Ok(()) }).unwrap();
+    ingest(&sources, &mut options, dir.path(), &mut |f| {
+        found.push(f.clone());
+        Ok(())
+    })
+    .unwrap();
     assert_eq!(found[0].code, "InvalidEncoding");
     assert!(found[0].message.contains("byte 25"), "{}", found[0].message);
     let mut options = IngestOptions { codes: &codes, encoding: Some("windows-1252"), progress: &mut |_, _| true };
     found.clear();
-    ingest(&sources, &mut options, dir.path(), &mut |f| { found.push(f.clone()); Ok(()) }).unwrap();
+    ingest(&sources, &mut options, dir.path(), &mut |f| {
+        found.push(f.clone());
+        Ok(())
+    })
+    .unwrap();
     assert_eq!(found[0].code, "RequiredFileNotFound");
 }
 
 #[test]
 fn contacts_need_a_name_and_an_address_but_no_role() {
-    let (_, found, dir) = run(&[("relationships.csv", "userSourcedId,relationshipUserSourcedId,relationshipRole\n2,1,parent\n2,3,parent\n")]);
+    let (_, found, dir) =
+        run(&[("relationships.csv", "userSourcedId,relationshipUserSourcedId,relationshipRole\n2,1,parent\n2,3,parent\n")]);
     assert_eq!(summary(&found), ["ContactIncomplete relationships.csv:3 relationshipUserSourcedId"]);
     assert_eq!(keys(&dir, Entity::Relationship), ["2/1"]);
 }

@@ -21,6 +21,7 @@ pub fn basic_validate(files: &[Source]) -> BasicReport {
     let mut report = BasicReport::default();
     for entity in Entity::ALL {
         let name = entity.file();
+        report.errors.extend(twice(name, files));
         let Some(source) = files.iter().find(|file| file.name == name) else {
             missing(entity, files, &mut report);
             continue;
@@ -49,6 +50,12 @@ pub fn basic_validate(files: &[Source]) -> BasicReport {
         });
     }
     report
+}
+
+/// The same file loose and from an archive, or from two archives: which one counts nobody knows.
+pub(crate) fn twice(name: &str, files: &[Source]) -> Option<Finding> {
+    let many = files.iter().filter(|file| file.name == name).count() > 1;
+    many.then(|| Finding::of_file("DuplicateFile", name, format!("{name} is in the export more than once.")).hint("Keep one of them."))
 }
 
 /// The words are Microsoft's own.
@@ -103,9 +110,21 @@ pub(crate) fn header(entity: Entity, lines: &mut Lines, findings: &mut Vec<Findi
         findings.push(finding.hint("Export it with commas; spreadsheets offer that as \"CSV UTF-8\"."));
         return None;
     }
+    // A first line of data must not be repeated in a finding: it may hold a password.
+    if !names.iter().any(|name| entity.columns().iter().any(|column| name.trim().eq_ignore_ascii_case(column.name))) {
+        let finding =
+            Finding { line: 1, ..Finding::of_file("HeaderNotFound", file, format!("The first line of {file} names none of its columns.")) };
+        findings.push(finding.hint(if names.iter().any(|name| name.contains('\0')) {
+            "It looks like UTF-16 without a byte order mark: export the file as UTF-8."
+        } else {
+            "The first line must be the header, with commas between the columns."
+        }));
+        return None;
+    }
     let before = findings.len();
     for (index, name) in names.iter().enumerate() {
-        if names[..index].contains(name) {
+        // Spreadsheets leave empty columns at the end; a blank is no header. A name is told once.
+        if !name.trim().is_empty() && names[..index].iter().filter(|other| *other == name).count() == 1 {
             let message = format!("Two or more {name} in {file}; correct the extract, upload, rerun.");
             findings.push(Finding { line: 1, ..Finding::of_file("DuplicateHeader", file, message) });
         }
@@ -129,7 +148,11 @@ pub(crate) fn header(entity: Entity, lines: &mut Lines, findings: &mut Vec<Findi
         }
     }
     let refused = findings.len() > before;
-    let unknown: Vec<&str> = names.iter().map(String::as_str).filter(|name| entity.column(name).is_none()).collect();
+    let shown = |name: &String| match name.trim() {
+        "" => "(no name)".to_owned(),
+        name => name.chars().take(limits::VALUE_CHARACTERS_MAX).collect(),
+    };
+    let unknown: Vec<String> = names.iter().filter(|name| entity.column(name).is_none()).map(shown).collect();
     if !unknown.is_empty() {
         findings.push(Finding {
             line: 1,

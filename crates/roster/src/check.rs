@@ -16,6 +16,8 @@ pub(crate) enum Checked<'a> {
 pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &Codes) -> Checked<'a> {
     let bad = |what: &str| Checked::Bad(what.to_owned(), None);
     match kind {
+        // Keys are joined by a control character; one inside an id would let two keys look alike.
+        Kind::Id if text.contains('\t') => bad("has a tab in it"),
         Kind::Id | Kind::Text | Kind::Ids | Kind::Password => Checked::Good(Cow::Borrowed(text)),
         Kind::Code(list) => match codes.canonical(list, text) {
             Some(code) => Checked::Good(Cow::Owned(code.to_owned())),

@@ -41,7 +41,7 @@ pub struct Finding {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
-    /// The key whose own finding has caused this one.
+    /// File and key of the record whose own finding has caused this one, for example `users.csv:17`.
     pub root: Option<String>,
 }
 
@@ -95,12 +95,14 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     row("OptionalFileNotFound", Warning, "A file that an export may have is missing (basic validation only)."),
     row("FileMissingFromSet", Catastrophic, "A file of the last accepted set is missing now."),
     row("UnsupportedFile", Warning, "A file is not part of the format; it is not read."),
+    row("DuplicateFile", Catastrophic, "The same file is in the export twice."),
     row("FileUnreadable", Catastrophic, "A file cannot be read."),
     row("EmptyFile", Catastrophic, "A required file has no header, or no row of it was accepted."),
     row("HeaderNotFound", Catastrophic, "A required column is missing."),
     row("DuplicateHeader", Catastrophic, "Two columns have the same header."),
     row("UnknownColumn", Warning, "Columns that the format does not know; they are not read. One a file."),
     row("Utf16Encoding", Warning, "The file is UTF-16; it is read, but UTF-8 is what the format asks for."),
+    row("InvalidCharacter", Error, "A row has a control character, or an id has a tab."),
     row("InvalidEncoding", Error, "A row is not UTF-8."),
     row("LineBreakInQuotes", Error, "A quoted value runs over the end of its line."),
     row("FieldCount", Error, "A row has more or fewer fields than the header."),

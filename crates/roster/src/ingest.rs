@@ -4,18 +4,18 @@
 //! Duplicates show up as neighbours when the sort of a file is merged.
 
 use crate::Source;
-use crate::basic::{Header, encoding, header};
+use crate::basic::{Header, encoding, header, twice};
 use crate::check::{self, Checked};
 use crate::codes::Codes;
 use crate::finding::{Finding, Severity};
-use crate::keys::{Keys, Owners, Target, hash};
+use crate::keys::{HashOnly, Keys, Owners, Target, hash};
 use crate::limits::VALUE_CHARACTERS_MAX;
 use crate::lines::{Fields, Line, Lines};
 use crate::model::{Column, Entity, Kind};
 use crate::segment::{KEY_SEPARATOR, Record, SegmentWriter, push_field};
 use crate::sort::Sorter;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
@@ -41,6 +41,9 @@ pub enum IngestError {
     /// The caller wanted it to stop.
     #[error("stopped")]
     Stopped,
+    /// The options name an encoding that there is not.
+    #[error("there is no encoding '{0}'")]
+    UnknownEncoding(String),
 }
 
 /// What became of one file.
@@ -76,6 +79,11 @@ impl IngestReport {
         self.codes.iter().filter(|(code, _)| of(code) == Some(severity)).map(|(_, n)| n).sum()
     }
 
+    /// Errors that are only the consequence of another record's error (decision 18).
+    pub fn consequences(&self) -> u64 {
+        self.codes.get("ReferencedRecordDropped").copied().unwrap_or_default()
+    }
+
     /// Rows read of all files.
     pub fn rows(&self) -> u64 {
         self.files.iter().map(|f| f.rows).sum()
@@ -92,7 +100,12 @@ pub fn ingest(
     out: &Path,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<IngestReport, IngestError> {
+    let chosen = match options.encoding {
+        Some(label) => Some(encoding(label).ok_or_else(|| IngestError::UnknownEncoding(label.to_owned()))?),
+        None => None,
+    };
     let mut state = State {
+        encoding: chosen,
         report: IngestReport::default(),
         keys: BTreeMap::new(),
         owners: Owners::default(),
@@ -100,6 +113,10 @@ pub fn ingest(
         findings,
     };
     for entity in Entity::ALL {
+        if let Some(finding) = twice(entity.file(), files) {
+            state.stop(finding)?;
+            return Ok(state.report);
+        }
         let Some(source) = files.iter().find(|file| file.name == entity.file()) else {
             if entity.is_required() {
                 let message = format!("{} is not in the export.", entity.file());
@@ -116,12 +133,13 @@ pub fn ingest(
 }
 
 struct State<'a> {
+    encoding: Option<&'static encoding_rs::Encoding>,
     report: IngestReport,
     keys: BTreeMap<Entity, Keys>,
     /// Usernames and whose they are.
     owners: Owners,
     /// People without name or address, who therefore cannot be contacts.
-    incomplete: HashSet<u64>,
+    incomplete: HashSet<u64, HashOnly>,
     findings: &'a mut dyn FnMut(&Finding) -> io::Result<()>,
 }
 
@@ -131,6 +149,8 @@ struct Row<'a> {
     line: u64,
     values: Vec<Cow<'a, str>>,
     failed: bool,
+    /// What caused the failure, as long as it is only the consequence of another record's.
+    root: Option<String>,
     warnings: u64,
 }
 
@@ -182,6 +202,7 @@ impl State<'_> {
         let value = row.values[index].as_ref();
         let shown_value = (column.kind != Kind::Password && !value.is_empty()).then(|| shorten(value));
         let key = shown(&row.key());
+        let root_of_row = root.clone();
         let finding = Finding {
             code,
             file: row.entity.file().to_owned(),
@@ -193,9 +214,11 @@ impl State<'_> {
             hint,
             root,
         };
-        match finding.severity() {
-            Severity::Warning => row.warnings += 1,
-            _ => row.failed = true,
+        if finding.severity() == Severity::Warning {
+            row.warnings += 1;
+        } else {
+            row.root = if row.failed { row.root.take().and(root_of_row) } else { root_of_row };
+            row.failed = true;
         }
         self.emit(&finding)
     }
@@ -203,7 +226,7 @@ impl State<'_> {
     /// One file; `false` when something catastrophic was found.
     fn file(&mut self, entity: Entity, source: &Source, options: &mut IngestOptions<'_>, out: &Path) -> Result<bool, IngestError> {
         let mut report = FileReport { name: source.name.clone(), ..FileReport::default() };
-        let mut lines = match Lines::open(&source.path, options.encoding.and_then(encoding)) {
+        let mut lines = match Lines::open(&source.path, self.encoding) {
             Ok(lines) => lines,
             Err(error) => {
                 self.stop(Finding::of_file("FileUnreadable", &source.name, format!("{} cannot be read: {error}.", source.name)))?;
@@ -215,13 +238,17 @@ impl State<'_> {
         for finding in findings {
             match finding.severity() {
                 Severity::Catastrophic if self.report.catastrophic.is_none() => self.stop(finding)?,
+                Severity::Catastrophic => self.emit(&finding)?,
                 _ => {
                     report.warnings += 1;
                     self.emit(&finding)?;
                 }
             }
         }
-        let Some(header) = header else { return Ok(false) };
+        let Some(header) = header else {
+            self.report.files.push(report);
+            return Ok(false);
+        };
         let mut sorter = Sorter::new(out);
         self.keys.entry(entity).or_default();
         self.rows(entity, &header, &mut lines, options, &mut sorter, &mut report)?;
@@ -259,33 +286,46 @@ impl State<'_> {
                     self.broken(entity, number, "LineTooLong", "The line is longer than any row can be.".to_owned(), None)?;
                     continue;
                 }
+                Line::Damaged(at) => {
+                    report.rows += 1;
+                    report.errors += 1;
+                    let message = format!("Character {} of the row means nothing in the encoding of the file.", at + 1);
+                    self.broken(entity, number, "InvalidEncoding", message, Some("Export the file as UTF-8.".to_owned()))?;
+                    continue;
+                }
             };
-            // What follows an open quote up to its closing one is the rest of the same broken record.
-            if in_broken_record && memchr::memchr_iter(b'"', text).count() % 2 == 1 {
-                in_broken_record = false;
+            let shape = shape(text, offset, header.width, &mut fields);
+            let rest = std::mem::take(&mut in_broken_record) && Fields::is_rest_of_value(text);
+            if rest && shape.is_err() {
+                // Told with the record that it belongs to.
                 continue;
             }
-            in_broken_record = false;
             report.rows += 1;
             if report.rows.is_multiple_of(PROGRESS_ROWS) && !(options.progress)(entity.file(), report.rows) {
                 return Err(IngestError::Stopped);
             }
-            if let Err((code, message, hint)) = shape(text, offset, header.width, &mut fields) {
-                in_broken_record = code == "LineBreakInQuotes";
+            // The rest of a record can by chance look like a record. Nobody is made out of it, but nothing
+            // is passed over in silence either, since it could be a record of its own.
+            let shape = if rest { Err(rest_of_record(number)) } else { shape };
+            if let Err((code, message, hint)) = shape {
+                in_broken_record = code == "LineBreakInQuotes" && !rest;
                 report.errors += 1;
                 self.broken(entity, number, code, message, hint)?;
                 continue;
             }
-            let mut row = Row { entity, line: number, values: values(entity, header, &fields), failed: false, warnings: 0 };
+            let mut row = Row { entity, line: number, values: values(entity, header, &fields), failed: false, root: None, warnings: 0 };
             self.check(&mut row, options.codes, &mut missing_files)?;
             report.warnings += row.warnings;
             let key = row.key();
             if row.failed {
                 report.errors += 1;
                 if entity.is_referred_to() && !key.is_empty() {
-                    self.keys.entry(entity).or_default().drop(&key);
+                    self.keys.entry(entity).or_default().drop(&key, row.root);
                 }
                 continue;
+            }
+            if entity.is_referred_to() {
+                self.keys.entry(entity).or_default().accept(&key);
             }
             payload.clear();
             for value in &row.values {
@@ -293,8 +333,7 @@ impl State<'_> {
             }
             sorter.push(&key, number, &payload)?;
         }
-        (options.progress)(entity.file(), report.rows);
-        Ok(())
+        if (options.progress)(entity.file(), report.rows) { Ok(()) } else { Err(IngestError::Stopped) }
     }
 
     fn broken(&mut self, entity: Entity, line: u64, code: &'static str, message: String, hint: Option<String>) -> io::Result<()> {
@@ -362,6 +401,7 @@ impl State<'_> {
             }
             Checked::Bad(why, hint) => {
                 let code = match (column.required, column.kind) {
+                    (true, Kind::Id) => "InvalidCharacter",
                     (true, Kind::Date) => "InvalidDate",
                     (true, Kind::Year) => "InvalidYear",
                     (true, _) => "InvalidReferenceCode",
@@ -434,8 +474,10 @@ impl State<'_> {
         let value = shorten(&row.values[index]);
         if target == Target::Dropped {
             let message = format!("'{value}' in {} is in {}, but its own row there was dropped.", column.name, entity.file());
-            let hint = format!("Mend the row of '{value}' in {}.", entity.file());
-            return self.about(row, "ReferencedRecordDropped", column, message, Some(hint), Some(format!("{}:{value}", entity.file())));
+            let first = self.keys.get(&entity).and_then(|keys| keys.root(row.values[index].as_bytes())).map(str::to_owned);
+            let root = first.unwrap_or_else(|| format!("{}:{value}", entity.file()));
+            let hint = format!("Mend the row that caused it: {root}.");
+            return self.about(row, "ReferencedRecordDropped", column, message, Some(hint), Some(root));
         }
         let message = format!("'{value}' in {} is not in {}.", column.name, entity.file());
         self.about(row, "ReferenceNotFound", column, message, None, None)
@@ -443,7 +485,13 @@ impl State<'_> {
 
     fn user(&mut self, row: &mut Row<'_>) -> io::Result<()> {
         const USERNAME: usize = 1;
-        let key = hash(&row.key());
+        let key = row.key();
+        // A row whose key has been accepted before is a duplicate, which the merge drops: it must not
+        // take a name from anybody or speak for the first row.
+        if self.keys.get(&Entity::User).is_some_and(|keys| keys.has(&key)) {
+            return Ok(());
+        }
+        let key = hash(&key);
         let name = hash(row.values[USERNAME].to_lowercase().as_bytes());
         if *self.owners.entry(name).or_insert(key) != key {
             let message = format!("The username '{}' is used by another person in this file.", shorten(&row.values[USERNAME]));
@@ -471,7 +519,6 @@ impl State<'_> {
         let mut writer = if entity == Entity::Org { None } else { Some(SegmentWriter::create(&path)?) };
         let mut organizations: Vec<(Vec<u8>, u64, Vec<u8>)> = Vec::new();
         let (mut last_key, mut last_payload, mut any): (Vec<u8>, Vec<u8>, bool) = (Vec::new(), Vec::new(), false);
-        let refers = entity.is_referred_to();
         sorter.finish::<IngestError>(|row| {
             if any && row.key == last_key {
                 let finding = duplicate(entity, row.key, row.line, row.payload == last_payload);
@@ -488,9 +535,6 @@ impl State<'_> {
             last_payload.clear();
             last_payload.extend_from_slice(row.payload);
             report.accepted += 1;
-            if refers {
-                self.keys.entry(entity).or_default().accept(row.key);
-            }
             match &mut writer {
                 Some(writer) => writer.push(row.key, row.payload)?,
                 None => organizations.push((row.key.to_vec(), row.line, row.payload.to_vec())),
@@ -510,6 +554,7 @@ impl State<'_> {
         let field = |row: &(Vec<u8>, u64, Vec<u8>), index| Record { key: &row.0, payload: &row.2 }.field(index).to_owned();
         let parents: BTreeMap<String, String> =
             rows.iter().map(|row| (String::from_utf8_lossy(&row.0).into_owned(), field(row, PARENT))).collect();
+        let circular = circular(&parents);
         let mut writer = SegmentWriter::create(path)?;
         for row in &rows {
             let id = String::from_utf8_lossy(&row.0).into_owned();
@@ -521,7 +566,7 @@ impl State<'_> {
                     "OptionalReferenceNotFound",
                     format!("'{}' in parentSourcedId is not in orgs.csv; the value is dropped.", shorten(parent)),
                 ))
-            } else if is_own_ancestor(&id, &parents) {
+            } else if circular.contains(id.as_str()) {
                 Some(("CyclicParent", format!("'{}' is its own ancestor; its parent is dropped.", shorten(&id))))
             } else {
                 None
@@ -550,16 +595,30 @@ impl State<'_> {
     }
 }
 
-fn is_own_ancestor(id: &str, parents: &BTreeMap<String, String>) -> bool {
-    let mut at = id;
-    for _ in 0..parents.len() {
-        match parents.get(at) {
-            Some(parent) if parent == id => return true,
-            Some(parent) => at = parent,
-            None => return false,
+/// The ids that are their own ancestors. Every id is walked over once.
+fn circular(parents: &BTreeMap<String, String>) -> HashSet<&str> {
+    let mut walk_of: HashMap<&str, usize> = HashMap::new();
+    let mut circular = HashSet::new();
+    for (walk, start) in parents.keys().enumerate() {
+        let mut at = start.as_str();
+        while !walk_of.contains_key(at) {
+            walk_of.insert(at, walk);
+            match parents.get_key_value(at).and_then(|(_, parent)| parents.get_key_value(parent)) {
+                Some((parent, _)) => at = parent,
+                None => break,
+            }
+        }
+        // Only a walk that meets itself has found a circle; where it met it lies on it. A walk that ended
+        // at a root is at a place without a parent.
+        let meets = walk_of.get(at) == Some(&walk) && parents.get(at).is_some_and(|parent| parents.contains_key(parent));
+        while meets && circular.insert(at) {
+            match parents.get_key_value(&parents[at]) {
+                Some((parent, _)) => at = parent,
+                None => break,
+            }
         }
     }
-    false
+    circular
 }
 
 fn duplicate(entity: Entity, key: &[u8], line: u64, identical: bool) -> Finding {
@@ -580,6 +639,11 @@ fn next(lines: &mut Lines) -> io::Result<Option<(u64, u64, Line<'_>)>> {
 
 type Misshapen = (&'static str, String, Option<String>);
 
+fn rest_of_record(number: u64) -> Misshapen {
+    let message = format!("The row looks like the rest of the value that was not closed on line {}.", number - 1);
+    ("LineBreakInQuotes", message, Some("Mend the line before it; this one may be good by itself.".to_owned()))
+}
+
 /// Whether a line can be a row at all.
 fn shape(text: &[u8], offset: u64, width: usize, fields: &mut Fields) -> Result<(), Misshapen> {
     if simdutf8::basic::from_utf8(text).is_err() {
@@ -587,6 +651,10 @@ fn shape(text: &[u8], offset: u64, width: usize, fields: &mut Fields) -> Result<
         let message = format!("The row is not UTF-8: byte {} of the file.", offset + at as u64);
         let hint = "It looks like Windows-1252; export the file as UTF-8, or name its encoding.";
         return Err(("InvalidEncoding", message, Some(hint.to_owned())));
+    }
+    if let Some(at) = text.iter().position(|b| *b < b' ' && *b != b'\t') {
+        let message = format!("The row has a control character: byte {} of the file.", offset + at as u64);
+        return Err(("InvalidCharacter", message, None));
     }
     if fields.split(text).is_err() {
         return Err((

@@ -35,6 +35,9 @@ pub(crate) type HashOnly = BuildHasherDefault<Same>;
 pub(crate) struct Keys {
     accepted: HashSet<u64, HashOnly>,
     dropped: HashSet<u64, HashOnly>,
+    /// First causes of keys that were dropped as a consequence; few, since only classes and courses
+    /// both refer and are referred to.
+    roots: HashMap<u64, Box<str>, HashOnly>,
 }
 
 /// What a reference leads to.
@@ -50,8 +53,23 @@ impl Keys {
         self.accepted.insert(hash(key));
     }
 
-    pub(crate) fn drop(&mut self, key: &[u8]) {
-        self.dropped.insert(hash(key));
+    /// Whether a row with this key has been accepted: another one is a duplicate.
+    pub(crate) fn has(&self, key: &[u8]) -> bool {
+        self.accepted.contains(&hash(key))
+    }
+
+    /// A row was dropped, by its own fault or, with a root, as a consequence.
+    pub(crate) fn drop(&mut self, key: &[u8], root: Option<String>) {
+        let key = hash(key);
+        self.dropped.insert(key);
+        if let Some(root) = root {
+            self.roots.insert(key, root.into_boxed_str());
+        }
+    }
+
+    /// What caused a dropped key to be dropped, when that is another record.
+    pub(crate) fn root(&self, key: &[u8]) -> Option<&str> {
+        self.roots.get(&hash(key)).map(AsRef::as_ref)
     }
 
     pub(crate) fn target(&self, key: &[u8]) -> Target {

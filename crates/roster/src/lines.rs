@@ -26,6 +26,9 @@ pub(crate) struct Lines {
     pub(crate) utf16: bool,
 }
 
+/// What a decoder puts in the place of bytes that mean nothing.
+const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
+
 /// A file that gives UTF-8, whatever its byte order mark says it is.
 struct Decoding {
     file: File,
@@ -33,6 +36,8 @@ struct Decoding {
     raw: Vec<u8>,
     decoded: String,
     given: usize,
+    /// Whether the decoder has met bytes that mean nothing in its encoding.
+    malformed: bool,
 }
 
 impl Decoding {
@@ -56,6 +61,7 @@ impl Decoding {
             decoder: chosen.map(Encoding::new_decoder_without_bom_handling),
             raw: Vec::new(),
             decoded: String::new(),
+            malformed: false,
             given: 0,
         };
         if this.decoder.is_some() {
@@ -76,7 +82,8 @@ impl Decoding {
             self.raw.truncate(kept + n);
             let last = n == 0;
             self.decoded.reserve(self.raw.len() * 3 + 16);
-            let (_, used, _) = decoder.decode_to_string(&self.raw, &mut self.decoded, last);
+            let (_, used, malformed) = decoder.decode_to_string(&self.raw, &mut self.decoded, last);
+            self.malformed |= malformed;
             self.raw.drain(..used);
             if last && self.decoded.is_empty() {
                 return Ok(0);
@@ -94,6 +101,9 @@ impl Decoding {
 pub(crate) enum Line<'a> {
     Text(&'a [u8]),
     TooLong,
+    /// Bytes that mean nothing in the encoding of the file stand here, counted from the line's start
+    /// in the decoded text.
+    Damaged(usize),
 }
 
 impl Lines {
@@ -148,7 +158,12 @@ impl Lines {
         self.number += 1;
         self.next_offset += (next - start) as u64;
         self.start = next;
-        if too_long { Line::TooLong } else { Line::Text(&self.buffer[start..stop]) }
+        if too_long {
+            return Line::TooLong;
+        }
+        let text = &self.buffer[start..stop];
+        let damage = if self.file.malformed { memchr::memmem::find(text, REPLACEMENT) } else { None };
+        damage.map_or(Line::Text(text), Line::Damaged)
     }
 
     fn fill(&mut self) -> io::Result<()> {
@@ -179,6 +194,22 @@ pub(crate) struct Fields {
 pub(crate) struct OpenQuote;
 
 impl Fields {
+    /// Whether a line looks like the rest of a value that was opened on the line before: it has an
+    /// odd number of quotes, and the first single one of them closes a field.
+    pub(crate) fn is_rest_of_value(line: &[u8]) -> bool {
+        if memchr::memchr_iter(b'"', line).count().is_multiple_of(2) {
+            return false;
+        }
+        let mut at = 0;
+        while let Some(found) = memchr::memchr(b'"', &line[at..]) {
+            match line.get(at + found + 1) {
+                Some(b'"') => at += found + 2,
+                after => return matches!(after, None | Some(b',')),
+            }
+        }
+        false
+    }
+
     /// Splits a line at commas outside quotes.
     pub(crate) fn split(&mut self, line: &[u8]) -> Result<(), OpenQuote> {
         self.text.clear();
@@ -243,6 +274,7 @@ mod tests {
             match line {
                 Line::Text(text) => out.push(String::from_utf8_lossy(text).into_owned()),
                 Line::TooLong => out.push("<too long>".to_owned()),
+                Line::Damaged(at) => out.push(format!("<damaged {at}>")),
             }
         }
         out

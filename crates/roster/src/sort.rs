@@ -103,11 +103,17 @@ impl Sorter {
         for path in &self.runs {
             runs.push(Run { input: BufReader::with_capacity(1 << 18, File::open(path)?), bytes: Vec::new() });
         }
-        merge(runs, &mut give)?;
+        merge(runs, &mut give)
+    }
+}
+
+/// Runs are of no use to anybody else, whatever ended the sort.
+impl Drop for Sorter {
+    fn drop(&mut self) {
         for path in &self.runs {
-            std::fs::remove_file(path)?;
+            // Gone already after a merge; and a leftover is only a leftover.
+            let _ = std::fs::remove_file(path);
         }
-        Ok(())
     }
 }
 

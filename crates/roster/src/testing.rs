@@ -1,7 +1,8 @@
 //! Lists of values for tests: those of the format page, spelled out here because the crate that
 //! owns them is not known to this one.
 
-use crate::codes::{CodeList, Codes};
+// `super` and not `crate`: the example in examples/ takes this file in as well.
+use super::{CodeList, Codes};
 
 const ROLES: &str = "principal chair professor researcher adjunct affiliate occupationalTherapist physicalTherapist speechTherapist visionTherapist \
     paraprofessional specialServices advisor proctor nurse officeStaff lecturer itAdmin administrator teacher faculty staff teacherAssistant assistant \

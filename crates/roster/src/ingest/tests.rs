@@ -184,3 +184,5 @@ fn contacts_need_a_name_and_an_address_but_no_role() {
     assert_eq!(summary(&found), ["ContactIncomplete relationships.csv:3 relationshipUserSourcedId"]);
     assert_eq!(keys(&dir, Entity::Relationship), ["2/1"]);
 }
+
+mod regressions;

@@ -1,0 +1,137 @@
+//! Bugs that were there once.
+
+use super::*;
+
+const USERS: &str = "sourcedId,username,givenName,familyName,email\n";
+
+#[test]
+fn a_dropped_duplicate_claims_no_username() {
+    let users = format!("{USERS}1,ann,Ann,A,\n1,bob,Ann,A,\n2,bob,Bob,B,\n3,cy,,,\n");
+    let (_, found, dir) = run(&[("users.csv", &users)]);
+    assert_eq!(summary(&found), ["ConflictingDuplicate users.csv:3 -"]);
+    assert_eq!(keys(&dir, Entity::User), ["1", "2", "3"]);
+}
+
+#[test]
+fn a_dropped_duplicate_does_not_make_a_contact_incomplete() {
+    let users = format!("{USERS}1,ann,Ann,A,ann@x.example\n1,ann,,,\n2,bob,Bob,B,\n3,cy,C,C,\n");
+    let (_, found, _) =
+        run(&[("users.csv", &users), ("relationships.csv", "userSourcedId,relationshipUserSourcedId,relationshipRole\n2,1,parent\n")]);
+    assert_eq!(summary(&found), ["ConflictingDuplicate users.csv:3 -"]);
+}
+
+#[test]
+fn rows_after_an_open_quote_are_not_lost_in_silence() {
+    // A row of its own with one quote in it; then two broken rows in a row.
+    let users = format!("{USERS}1,ann,\"Ann,A,\n2,bob,5\" Bob,B,\n3,\"cy,C,C,\n4,\"dee,D,D,\n5,eve,E,E,\n");
+    let (report, found, dir) = run(&[("users.csv", &users), ("roles.csv", "userSourcedId,orgSourcedId,role\n2,A,student\n")]);
+    assert_eq!(summary(&found), ["LineBreakInQuotes users.csv:2 -", "LineBreakInQuotes users.csv:4 -", "LineBreakInQuotes users.csv:5 -"]);
+    assert_eq!(keys(&dir, Entity::User), ["2", "5"]);
+    assert_eq!((report.files[1].rows, report.files[1].errors), (5, 3));
+}
+
+#[test]
+fn the_rest_of_a_broken_record_never_becomes_a_record() {
+    let users = format!("{USERS}1,ann,Ann,A,\n\"2\nx\",bob,Bob,B,\n3,cy,C,C,\n");
+    let (_, found, dir) = run(&[("users.csv", &users), ("roles.csv", "userSourcedId,orgSourcedId,role\n1,A,student\n")]);
+    assert_eq!(summary(&found), ["LineBreakInQuotes users.csv:3 -", "LineBreakInQuotes users.csv:4 -"]);
+    assert_eq!(keys(&dir, Entity::User), ["1", "3"]);
+}
+
+#[test]
+fn a_line_of_data_in_place_of_the_header_is_not_repeated() {
+    let users = "1,ann,Ann,A,ann@x.example,secret-word,secret-word\n2,bob,Bob,B,bob@x.example,hunter2,x\n";
+    let (report, found, dir) = run(&[("users.csv", users)]);
+    assert_eq!(report.catastrophic.map(|f| f.code), Some("HeaderNotFound"));
+    let sources = [Source { name: "users.csv".to_owned(), path: dir.path().join("users.csv") }];
+    let basic = crate::basic_validate(&sources);
+    for finding in found.iter().chain(&basic.errors).chain(&basic.warnings) {
+        assert!(!finding.to_json().to_string().contains("secret-word"), "{finding:?}");
+    }
+}
+
+#[test]
+fn control_characters_do_not_get_into_keys_or_the_database() {
+    let users = format!("{USERS}1,ann,An\0n,A,\na\u{1f}b,bob,Bob,B,\n\"t\tt\",cy,C,C,\n4,dee,\"D\tD\",D,\n");
+    let (_, found, dir) = run(&[("users.csv", &users), ("roles.csv", "userSourcedId,orgSourcedId,role\n4,A,student\n")]);
+    assert_eq!(
+        summary(&found),
+        ["InvalidCharacter users.csv:2 -", "InvalidCharacter users.csv:3 -", "InvalidCharacter users.csv:4 sourcedId"]
+    );
+    assert_eq!(keys(&dir, Entity::User), ["4"]);
+}
+
+#[test]
+fn a_consequence_of_a_consequence_names_the_first_cause() {
+    let (report, found, _) = run(&[
+        ("orgs.csv", "sourcedId,name,type\nA,North,school\nB,South,castle\n"),
+        ("roles.csv", "userSourcedId,orgSourcedId,role\n1,A,teacher\n"),
+        ("classes.csv", "sourcedId,orgSourcedId,title\nK,B,Maths\n"),
+        ("enrollments.csv", "classSourcedId,userSourcedId,role\nK,1,teacher\n"),
+    ]);
+    assert_eq!(
+        summary(&found),
+        [
+            "InvalidReferenceCode orgs.csv:3 type",
+            "ReferencedRecordDropped classes.csv:2 orgSourcedId",
+            "ReferencedRecordDropped enrollments.csv:2 classSourcedId"
+        ]
+    );
+    assert_eq!(found[1].root.as_deref(), Some("orgs.csv:B"));
+    assert_eq!(found[2].root.as_deref(), Some("orgs.csv:B"));
+    assert_eq!(report.consequences(), 2);
+}
+
+#[test]
+fn a_long_chain_of_parents_takes_no_quadratic_time() {
+    use std::fmt::Write as _;
+    let mut orgs = "sourcedId,name,type,parentSourcedId\nA,A,school,\nB,B,school,\n".to_owned();
+    for n in 0..30_000 {
+        writeln!(orgs, "{n},x,school,{}", n + 1).unwrap();
+    }
+    writeln!(orgs, "30000,x,school,29999").unwrap();
+    let begin = std::time::Instant::now();
+    let (_, found, _) = run(&[("orgs.csv", &orgs)]);
+    assert_eq!(
+        found.iter().map(|f| (f.code, f.key.as_deref())).collect::<Vec<_>>(),
+        [("CyclicParent", Some("29999")), ("CyclicParent", Some("30000"))]
+    );
+    assert!(begin.elapsed().as_secs() < 10);
+}
+
+#[test]
+fn an_encoding_that_nobody_knows_is_refused_and_broken_utf16_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("orgs.csv");
+    let mut bytes = vec![0xff, 0xfe];
+    bytes.extend("sourcedId,name,type\nA,a,school\nB,".encode_utf16().flat_map(u16::to_le_bytes));
+    bytes.extend(0xd800_u16.to_le_bytes());
+    bytes.extend(",school\nC,\u{fffd},school\n".encode_utf16().flat_map(u16::to_le_bytes));
+    std::fs::write(&path, bytes).unwrap();
+    let sources = [Source { name: "orgs.csv".to_owned(), path }];
+    let (codes, mut found) = (codes(), Vec::new());
+    let mut keep = |finding: &Finding| {
+        found.push(finding.clone());
+        Ok(())
+    };
+    let mut options = IngestOptions { codes: &codes, encoding: None, progress: &mut |_, _| true };
+    ingest(&sources, &mut options, dir.path(), &mut keep).unwrap();
+    // A replacement character that stands in the file itself cannot be told from damage here.
+    assert_eq!(summary(&found)[..2], ["Utf16Encoding orgs.csv:0 -", "InvalidEncoding orgs.csv:3 -"].map(str::to_owned));
+    let mut options = IngestOptions { codes: &codes, encoding: Some("utf-nine"), progress: &mut |_, _| true };
+    let refused = ingest(&sources, &mut options, dir.path(), &mut |_| Ok(()));
+    assert!(matches!(refused, Err(IngestError::UnknownEncoding(label)) if label == "utf-nine"));
+}
+
+#[test]
+fn stopping_leaves_no_runs_behind_and_no_half_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    let (codes, out) = (codes(), dir.path().join("out"));
+    std::fs::create_dir(&out).unwrap();
+    std::fs::write(dir.path().join("orgs.csv"), "sourcedId,name,type\nA,a,school\n").unwrap();
+    let sources = [Source { name: "orgs.csv".to_owned(), path: dir.path().join("orgs.csv") }];
+    let mut options = IngestOptions { codes: &codes, encoding: None, progress: &mut |_, _| false };
+    let outcome = ingest(&sources, &mut options, &out, &mut |_| Ok(()));
+    assert!(matches!(outcome, Err(IngestError::Stopped)));
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
+}

@@ -12,7 +12,7 @@ use crate::keys::{HashOnly, Keys, Owners, Target, hash};
 use crate::limits::VALUE_CHARACTERS_MAX;
 use crate::lines::{Fields, Line, Lines};
 use crate::model::{Column, Entity, Kind};
-use crate::segment::{KEY_SEPARATOR, Record, SegmentWriter, push_field};
+use crate::segment::{KEY_SEPARATOR, Record, Sealed, SegmentWriter, push_field};
 use crate::sort::Sorter;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -61,6 +61,22 @@ pub struct FileReport {
     pub warnings: u64,
 }
 
+/// One segment of a snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SegmentReport {
+    /// File of the export that it was made from.
+    pub source: String,
+    /// Name of the segment.
+    pub file: String,
+    /// Records.
+    pub rows: u64,
+    /// XXH3-128 of the records, in hexadecimal: equal hashes, equal content.
+    pub hash: String,
+}
+
+/// Name of the list of segments, written last: a snapshot without it is not whole.
+pub const MANIFEST: &str = "manifest.json";
+
 /// What became of an export.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IngestReport {
@@ -68,6 +84,8 @@ pub struct IngestReport {
     pub files: Vec<FileReport>,
     /// Findings by code.
     pub codes: BTreeMap<&'static str, u64>,
+    /// The segments written, which is also what `manifest.json` beside them says.
+    pub segments: Vec<SegmentReport>,
     /// What stopped it: nothing of the export may be used.
     pub catastrophic: Option<Finding>,
 }
@@ -129,6 +147,9 @@ pub fn ingest(
             return Ok(state.report);
         }
     }
+    let temporary = out.join(MANIFEST).with_extension("part");
+    std::fs::write(&temporary, serde_json::to_vec(&state.report.segments).map_err(io::Error::from)?)?;
+    std::fs::rename(temporary, out.join(MANIFEST))?;
     Ok(state.report)
 }
 
@@ -541,15 +562,18 @@ impl State<'_> {
             }
             Ok(())
         })?;
-        match writer {
-            Some(writer) => writer.finish()?,
+        let sealed = match writer {
+            Some(writer) => writer.seal()?,
             None => self.organizations(organizations, &path, report)?,
         };
+        let hash = format!("{:032x}", sealed.hash);
+        let source = entity.file().to_owned();
+        self.report.segments.push(SegmentReport { source, file: entity.segment(), rows: sealed.rows, hash });
         Ok(())
     }
 
     /// Parents can only be checked when all organizations are known; there are few of them.
-    fn organizations(&mut self, rows: Vec<(Vec<u8>, u64, Vec<u8>)>, path: &Path, report: &mut FileReport) -> Result<u64, IngestError> {
+    fn organizations(&mut self, rows: Vec<(Vec<u8>, u64, Vec<u8>)>, path: &Path, report: &mut FileReport) -> Result<Sealed, IngestError> {
         const PARENT: usize = 3;
         let field = |row: &(Vec<u8>, u64, Vec<u8>), index| Record { key: &row.0, payload: &row.2 }.field(index).to_owned();
         let parents: BTreeMap<String, String> =
@@ -591,7 +615,7 @@ impl State<'_> {
             push_field(&mut payload, b"");
             writer.push(&row.0, &payload)?;
         }
-        Ok(writer.finish()?)
+        Ok(writer.seal()?)
     }
 }
 

@@ -21,7 +21,7 @@ mod testing;
 pub use basic::{BasicReport, basic_validate};
 pub use codes::{CodeList, Codes};
 pub use finding::{CATALOGUE, CatalogueEntry, Finding, Severity};
-pub use ingest::{FileReport, IngestError, IngestOptions, IngestReport, ingest};
+pub use ingest::{FileReport, IngestError, IngestOptions, IngestReport, MANIFEST, SegmentReport, ingest};
 pub use model::{Column, Entity, Kind};
 
 use std::path::PathBuf;

@@ -1,15 +1,22 @@
 //! Snapshot segments: immutable files of records sorted by key.
 //!
 //! ```text
-//! "HRS1"  { klen:u32 plen:u32 key payload }*      integers little-endian
-//! payload = { len:u32 bytes }*                     one a canonical column, empty = no value
+//! "HRS2"  { klen:u32 plen:u32 key payload }*  end    integers little-endian
+//! payload = { len:u32 bytes }*                        one a canonical column, empty = no value
+//! end     = ffffffff ffffffff rows:u64 hash:u128      XXH3-128 of all records with their lengths
 //! ```
+//!
+//! The end tells a whole file from one that was cut between two records, and names its content: two
+//! segments with the same hash hold the same records.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use xxhash_rust::xxh3::Xxh3;
 
-const MAGIC: &[u8; 4] = b"HRS1";
+const MAGIC: &[u8; 4] = b"HRS2";
+/// Both lengths of what looks like a record and is the end.
+const END: [u8; 8] = [0xff; 8];
 const BUFFER_BYTES: usize = 256 * 1024;
 /// No record can be longer; a length beyond it means that the file is damaged.
 const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -57,10 +64,33 @@ impl<'a> Record<'a> {
 /// Writes a segment that appears whole or not at all. Keys must come in order.
 pub struct SegmentWriter {
     out: BufWriter<File>,
-    temporary: PathBuf,
+    temporary: Temporary,
     path: PathBuf,
     last: Vec<u8>,
+    record: Vec<u8>,
+    hash: Box<Xxh3>,
     rows: u64,
+}
+
+/// A file that is removed unless it has been put in its place.
+struct Temporary(Option<PathBuf>);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // What cannot be removed is written over by the next attempt.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// What a finished segment holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sealed {
+    /// Number of records.
+    pub rows: u64,
+    /// XXH3-128 of the records.
+    pub hash: u128,
 }
 
 impl SegmentWriter {
@@ -69,7 +99,8 @@ impl SegmentWriter {
         let temporary = path.with_extension("part");
         let mut out = BufWriter::with_capacity(BUFFER_BYTES, File::create(&temporary)?);
         out.write_all(MAGIC)?;
-        Ok(Self { out, temporary, path: path.to_owned(), last: Vec::new(), rows: 0 })
+        let temporary = Temporary(Some(temporary));
+        Ok(Self { out, temporary, path: path.to_owned(), last: Vec::new(), record: Vec::new(), hash: Box::default(), rows: 0 })
     }
 
     /// Appends a record.
@@ -78,15 +109,30 @@ impl SegmentWriter {
         self.last.clear();
         self.last.extend_from_slice(key);
         self.rows += 1;
-        write_record(&mut self.out, key, payload)
+        self.record.clear();
+        write_record(&mut self.record, key, payload)?;
+        self.hash.update(&self.record);
+        self.out.write_all(&self.record)
     }
 
     /// Puts the segment in its place, durable. Gives the number of records.
     pub fn finish(self) -> io::Result<u64> {
+        Ok(self.seal()?.rows)
+    }
+
+    /// As [`SegmentWriter::finish`], with the hash of the content.
+    pub fn seal(mut self) -> io::Result<Sealed> {
+        let sealed = Sealed { rows: self.rows, hash: self.hash.digest128() };
+        self.out.write_all(&END)?;
+        self.out.write_all(&sealed.rows.to_le_bytes())?;
+        self.out.write_all(&sealed.hash.to_le_bytes())?;
         let file = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
-        std::fs::rename(&self.temporary, &self.path)?;
-        Ok(self.rows)
+        if let Some(temporary) = &self.temporary.0 {
+            std::fs::rename(temporary, &self.path)?;
+        }
+        self.temporary.0 = None;
+        Ok(sealed)
     }
 }
 
@@ -102,6 +148,9 @@ pub struct SegmentReader {
     input: BufReader<File>,
     bytes: Vec<u8>,
     key_length: usize,
+    hash: Box<Xxh3>,
+    rows: u64,
+    sealed: Option<Sealed>,
 }
 
 impl SegmentReader {
@@ -113,7 +162,7 @@ impl SegmentReader {
         if &magic != MAGIC {
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} is not a roster segment", path.display())));
         }
-        Ok(Self { input, bytes: Vec::new(), key_length: 0 })
+        Ok(Self { input, bytes: Vec::new(), key_length: 0, hash: Box::default(), rows: 0, sealed: None })
     }
 
     /// Opens a segment, or nothing when the file is not there.
@@ -132,15 +181,40 @@ impl SegmentReader {
         Ok(if self.advance()? { Some(self.current()) } else { None })
     }
 
-    /// Reads the next record into place; `false` at the end.
+    /// Reads the next record into place; `false` at the end. A segment whose content is not what was
+    /// written is an error there at the latest.
     pub fn advance(&mut self) -> io::Result<bool> {
-        match read_record(&mut self.input, &mut self.bytes)? {
-            Some(key_length) => {
-                self.key_length = key_length;
-                Ok(true)
-            }
-            None => Ok(false),
+        if self.sealed.is_some() {
+            return Ok(false);
         }
+        let mut lengths = [0; END.len()];
+        self.input.read_exact(&mut lengths)?;
+        if lengths == END {
+            self.check_end()?;
+            return Ok(false);
+        }
+        self.key_length = read_body(&mut self.input, lengths, &mut self.bytes)?;
+        self.hash.update(&lengths);
+        self.hash.update(&self.bytes);
+        self.rows += 1;
+        Ok(true)
+    }
+
+    fn check_end(&mut self) -> io::Result<()> {
+        let (mut rows, mut hash) = ([0; 8], [0; 16]);
+        self.input.read_exact(&mut rows)?;
+        self.input.read_exact(&mut hash)?;
+        let written = Sealed { rows: u64::from_le_bytes(rows), hash: u128::from_le_bytes(hash) };
+        if written != (Sealed { rows: self.rows, hash: self.hash.digest128() }) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the records are not the ones that were written: the file is damaged"));
+        }
+        self.sealed = Some(written);
+        Ok(())
+    }
+
+    /// Number of records and hash, once the end has been reached.
+    pub fn sealed(&self) -> Option<Sealed> {
+        self.sealed
     }
 
     /// The record read last.
@@ -152,7 +226,7 @@ impl SegmentReader {
 
 /// Key and payload into one buffer; gives the key's length.
 pub(crate) fn read_record(input: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
-    let mut lengths = [0; 8];
+    let mut lengths = [0; END.len()];
     let mut have = 0;
     while have < lengths.len() {
         match input.read(&mut lengths[have..])? {
@@ -161,6 +235,11 @@ pub(crate) fn read_record(input: &mut impl Read, bytes: &mut Vec<u8>) -> io::Res
             n => have += n,
         }
     }
+    read_body(input, lengths, bytes).map(Some)
+}
+
+/// What follows the lengths of a record; gives the key's length.
+fn read_body(input: &mut impl Read, lengths: [u8; END.len()], bytes: &mut Vec<u8>) -> io::Result<usize> {
     let number = |at: usize| u32::from_le_bytes([lengths[at], lengths[at + 1], lengths[at + 2], lengths[at + 3]]) as usize;
     let (key, payload) = (number(0), number(4));
     if key + payload > RECORD_BYTES_MAX {
@@ -168,7 +247,7 @@ pub(crate) fn read_record(input: &mut impl Read, bytes: &mut Vec<u8>) -> io::Res
     }
     bytes.resize(key + payload, 0);
     input.read_exact(bytes)?;
-    Ok(Some(key))
+    Ok(key)
 }
 
 /// What happened to a key between two segments.
@@ -261,14 +340,50 @@ mod tests {
         }
     }
 
+    fn read_all(path: &Path) -> io::Result<Sealed> {
+        let mut reader = SegmentReader::open(path)?;
+        while reader.advance()? {}
+        assert!(!reader.advance()?, "the end stays the end");
+        reader.sealed().ok_or_else(|| io::ErrorKind::Other.into())
+    }
+
+    #[test]
+    fn the_hash_names_the_content_and_every_cut_or_changed_byte_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let records: BTreeMap<String, String> = (0..5).map(|n| (format!("k{n}"), format!("v{n}"))).collect();
+        let (path, again) = (dir.path().join("a.seg"), dir.path().join("b.seg"));
+        write(&path, &records);
+        write(&again, &records);
+        let sealed = read_all(&path).unwrap();
+        assert_eq!((sealed.rows, sealed), (5, read_all(&again).unwrap()));
+        let bytes = std::fs::read(&path).unwrap();
+        for at in 0..bytes.len() {
+            std::fs::write(&again, &bytes[..at]).unwrap();
+            assert!(read_all(&again).is_err(), "cut at {at}");
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            std::fs::write(&again, &changed).unwrap();
+            assert!(read_all(&again).is_err(), "changed at {at}");
+        }
+    }
+
+    #[test]
+    fn a_segment_that_is_not_finished_is_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = SegmentWriter::create(&dir.path().join("a.seg")).unwrap();
+        writer.push(b"k", b"").unwrap();
+        drop(writer);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
     #[test]
     fn a_damaged_file_is_an_error_not_a_panic() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.seg");
-        std::fs::write(&path, b"HRS1\xff\xff\xff\xff\xff\xff\xff\xff").unwrap();
-        assert!(SegmentReader::open(&path).unwrap().next().is_err());
-        std::fs::write(&path, b"HRS1\x01\x00").unwrap();
-        assert!(SegmentReader::open(&path).unwrap().next().is_err());
+        for damaged in [&b"HRS2\xff\xff\xff\xff\xfe\xff\xff\xff"[..], b"HRS2\x01\x00", b"HRS2"] {
+            std::fs::write(&path, damaged).unwrap();
+            assert!(SegmentReader::open(&path).unwrap().next().is_err());
+        }
         std::fs::write(&path, b"nope").unwrap();
         assert!(SegmentReader::open(&path).is_err());
     }

@@ -2,7 +2,7 @@
 //! and what is written read back.
 
 // Helpers of tests are tests, but clippy only knows those with the attribute.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use roster::segment::SegmentReader;
 use roster::{CodeList, Codes, Entity, Finding, IngestOptions, IngestReport, Source};

@@ -186,7 +186,7 @@ impl From<industry_data::rules::Refusal> for AppError {
                 message,
                 details: details
                     .into_iter()
-                    .map(|(code, message, target)| Detail { code, message, target: Some(target) })
+                    .map(|(code, message, target)| Detail { code, message, target: (!target.is_empty()).then_some(target) })
                     .collect(),
             },
         }

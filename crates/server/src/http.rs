@@ -71,7 +71,7 @@ async fn graph_outcome(app: &App, peer: SocketAddr, request: Request, version: V
         return Err(AppError::invalid(format!("The URL is longer than {} bytes.", limits::URL_BYTES_MAX)));
     }
     let base_url = app.base_url(Some(peer.ip()), &headers);
-    let ctx = app.authenticate(header(&headers, "authorization"), &base_url, request_id).await?;
+    let ctx = app.authenticate(header(&headers, "authorization"), request_id).await?;
     let metadata = negotiate(header(&headers, "accept"))?;
     let body = read_body(request.into_body()).await?;
     let content_type = header(&headers, "content-type").map(str::to_owned);
@@ -222,12 +222,12 @@ async fn token(State(app): State<App>, peer: ConnectInfo<SocketAddr>, Path(tenan
 
 async fn discovery(State(app): State<App>, peer: ConnectInfo<SocketAddr>, Path(tenant): Path<String>, headers: HeaderMap) -> Response {
     let base_url = app.base_url(Some(peer.ip()), &headers);
-    plain_json(200, &identity::issuer::discovery_document(&base_url, &tenant))
+    plain_json(200, &identity::discovery_document(&base_url, &tenant))
 }
 
 async fn instance(State(app): State<App>, peer: ConnectInfo<SocketAddr>, headers: HeaderMap) -> Response {
     let base_url = app.base_url(Some(peer.ip()), &headers);
-    plain_json(200, &identity::issuer::instance_document(&base_url))
+    plain_json(200, &identity::instance_document(&base_url))
 }
 
 async fn keys(State(app): State<App>) -> Response {

@@ -108,7 +108,7 @@ impl<'a, 't> Data<'a, 't> {
 
     /// 404 unless the entity is of a type (a cast segment after a key).
     pub fn require_type(&self, at: &EntityPlace, ty: &StructuredType) -> Result<(), AppError> {
-        let found = self.find_any(at)?;
+        let found = self.stored_unchecked(at)?;
         match found {
             Some(stored) if self.is_of_type(&at.within, &stored, ty) => Ok(()),
             Some(_) => Err(AppError::NotFound(format!("Resource '{}' is not a {}.", at.id, ty.name))),
@@ -116,8 +116,8 @@ impl<'a, 't> Data<'a, 't> {
         }
     }
 
-    /// A look at the type alone needs no permission of its own: what follows the cast asks for one.
-    fn find_any(&self, at: &EntityPlace) -> Result<Option<Stored>, AppError> {
+    /// An entity for Homeroom's own purposes: a look at its type, or an operation with a permission of its own.
+    pub fn stored_unchecked(&self, at: &EntityPlace) -> Result<Option<Stored>, AppError> {
         let access = Access::unchecked(at.within.collection.name);
         let found = self.with_tx(|tx| tx.docs(&access)?.get(&at.id))?;
         Ok(found.map(|doc| Stored { id: doc.id, body: doc.body, version: doc.version }))
@@ -152,7 +152,7 @@ impl<'a, 't> Data<'a, 't> {
                     return Ok(docs.into_iter().map(|d| Stored { id: d.id, body: d.body, version: d.version }).collect());
                 }
                 let own = self.with_tx(|tx| tx.docs(&access)?.list(None, None, usize::from(u16::MAX)))?;
-                let mut all: Vec<Stored> = rows;
+                let mut all = rows;
                 all.extend(own.into_iter().map(|d| Stored { id: d.id, body: d.body, version: d.version }));
                 all.sort_by(|a, b| a.id.cmp(&b.id));
                 Ok(all.into_iter().filter(|s| after.is_none_or(|after| s.id.as_str() > after)).take(limit).collect())
@@ -231,6 +231,12 @@ impl<'a, 't> Data<'a, 't> {
         }
     }
 
+    /// A user or group, for who may read memberships.
+    pub fn directory_object(&self, at: &EntityPlace) -> Result<Option<Stored>, AppError> {
+        let found = self.with_tx(|tx| if at.within.collection.name == "users" { dir::user_get(tx, &at.id) } else { dir::group_get(tx, &at.id) });
+        found.map(|found| found.map(from_directory)).map_err(directory_error)
+    }
+
     /// Every provisioning flow of a type as (set, flow).
     pub fn all_provisioning_flows(&self, ty: &str, writing: bool) -> Result<Vec<(String, String)>, AppError> {
         let collection = find("provisioningFlows").ok_or_else(|| AppError::Internal("no provisioningFlows".to_owned()))?;
@@ -266,10 +272,10 @@ impl<'a, 't> Data<'a, 't> {
     /// The upload session of a file connector.
     pub fn open_upload_session(&self, app: &App, at: &EntityPlace, base_url: &str, reset: bool) -> Result<Map<String, Value>, AppError> {
         self.ctx.grants.require(allowed(industry_data::permissions::Resource::Upload, Action::Write))?;
-        if self.find_any(at)?.is_none() {
+        if self.stored_unchecked(at)?.is_none() {
             return Err(AppError::no_such(at.within.collection.name, &at.id));
         }
-        self.with_tx(|tx| jobs::open_upload_session(app, tx, &at.id, base_url, self.ctx.now, reset))
+        self.with_tx(|tx| jobs::open_upload_session(app, tx, &at.id, base_url, reset))
     }
 }
 

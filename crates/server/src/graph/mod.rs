@@ -18,7 +18,7 @@ mod write;
 
 use crate::app::App;
 use crate::error::AppError;
-use data::Data;
+pub use data::Data;
 use industry_data::MODEL;
 use odata::limits::Limits;
 use odata::query::{QueryOptions, parse_query};

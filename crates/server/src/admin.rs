@@ -1,0 +1,185 @@
+//! What the command line does on a data directory, beside a running server or without one.
+
+use crate::app::App;
+use crate::runs;
+use identity::{Client, IdentityError, NewClient, Tenant};
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+use store::{StoreError, TenantId};
+use uuid::Uuid;
+
+/// Why an administrative action failed, with the remedy where one is known.
+#[derive(Debug)]
+pub struct AdminError {
+    message: String,
+    hint: Option<String>,
+}
+
+impl AdminError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    fn hinting(message: impl Into<String>, hint: &str) -> Self {
+        Self { message: message.into(), hint: Some(hint.to_owned()) }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}
+
+impl std::fmt::Display for AdminError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for AdminError {}
+
+/// An error with all its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+impl From<StoreError> for AdminError {
+    fn from(error: StoreError) -> Self {
+        Self::new(chain(&error))
+    }
+}
+
+impl From<IdentityError> for AdminError {
+    fn from(error: IdentityError) -> Self {
+        let hint = matches!(error, IdentityError::NotFound(_)).then(|| "`homeroom tenant list` and `homeroom app list` show what there is".to_owned());
+        Self { message: chain(&error), hint }
+    }
+}
+
+/// An account of the embedded directory.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// `userPrincipalName`
+    pub upn: String,
+    /// `mail`
+    pub mail: Option<String>,
+    /// `displayName`
+    pub display_name: String,
+    /// `givenName`
+    pub given_name: String,
+    /// `surname`
+    pub surname: String,
+    /// `accountEnabled`
+    pub enabled: bool,
+}
+
+/// Every permission that Homeroom knows.
+pub fn all_permissions() -> Vec<String> {
+    industry_data::permissions::ALL_PERMISSIONS.iter().map(|p| p.name.to_owned()).collect()
+}
+
+impl App {
+    /// Makes a tenant.
+    pub async fn create_tenant(&self, name: &str, id: Option<&str>, domain: Option<&str>) -> Result<Tenant, AdminError> {
+        let id = match id {
+            Some(text) => text.parse().map_err(|_| AdminError::hinting(format!("`{text}` is not a GUID"), "leave --id out for a new one"))?,
+            None => TenantId(Uuid::new_v4()),
+        };
+        Ok(identity::create_tenant(self.store(), &self.system(id), name, domain).await?)
+    }
+
+    /// All tenants.
+    pub async fn list_tenants(&self) -> Result<Vec<Tenant>, AdminError> {
+        Ok(identity::list_tenants(self.store(), &self.system(TenantId(Uuid::nil()))).await?)
+    }
+
+    /// Makes an API client.
+    pub async fn create_client(&self, tenant: TenantId, name: &str, permissions: Vec<String>) -> Result<NewClient, AdminError> {
+        if let Some(unknown) = permissions.iter().find(|p| industry_data::permissions::find(p).is_none()) {
+            let known = all_permissions();
+            let near = odata::error::nearest(unknown, known.iter().map(String::as_str));
+            let hint = near.map_or_else(|| "the permissions are listed in docs/permissions.md".to_owned(), |near| format!("did you mean `{near}`?"));
+            return Err(AdminError { message: format!("`{unknown}` is not a permission"), hint: Some(hint) });
+        }
+        Ok(identity::create_client(self.store(), &self.system(tenant), Uuid::new_v4().to_string(), name, permissions).await?)
+    }
+
+    /// The API clients of a tenant.
+    pub async fn list_clients(&self, tenant: TenantId) -> Result<Vec<Client>, AdminError> {
+        Ok(identity::list_clients(self.store(), &self.system(tenant)).await?)
+    }
+
+    /// Deletes an API client.
+    pub async fn delete_client(&self, tenant: TenantId, client_id: &str) -> Result<(), AdminError> {
+        Ok(identity::delete_client(self.store(), &self.system(tenant), client_id).await?)
+    }
+
+    /// A token, issued on this machine, as the token endpoint would answer.
+    pub async fn issue_token(&self, tenant: &str, client_id: &str, client_secret: &str) -> Result<Value, AdminError> {
+        let escape = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let form = format!("grant_type=client_credentials&client_id={}&client_secret={}", escape(client_id), escape(client_secret));
+        let base = self.config().server.public_url.clone().unwrap_or_else(|| "http://localhost".to_owned());
+        let answer = self.token_request(tenant, form.as_bytes(), None, &base).await;
+        if answer.status == 200 {
+            return Ok(answer.body);
+        }
+        let why = answer.body["error_description"].as_str().unwrap_or("no token was issued").to_owned();
+        Err(AdminError::hinting(why, "`homeroom tenant list` and `homeroom app list` show what there is"))
+    }
+
+    /// Puts accounts into the embedded directory.
+    pub async fn import_accounts(&self, tenant: TenantId, accounts: Vec<Account>) -> Result<(), AdminError> {
+        let ctx = self.system(tenant);
+        let created = ctx.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let users: Vec<(String, Map<String, Value>)> = accounts
+            .into_iter()
+            .map(|a| {
+                let nickname = a.upn.split('@').next().unwrap_or_default().to_owned();
+                let body = json!({
+                    "accountEnabled": a.enabled, "displayName": a.display_name, "givenName": a.given_name, "surname": a.surname,
+                    "mail": a.mail, "mailNickname": nickname, "userPrincipalName": a.upn, "createdDateTime": created,
+                });
+                let body = if let Value::Object(map) = body { map } else { Map::new() };
+                (self.new_id().to_string(), body)
+            })
+            .collect();
+        let imported = self.store().write(&ctx, move |tx| directory::embedded::graph::user_import(tx, users)).await;
+        imported.map(|_| ()).map_err(|error: directory::DirectoryError| AdminError::new(chain(&error)))
+    }
+
+    /// The runs of a tenant, newest first.
+    pub async fn list_runs(&self, tenant: TenantId) -> Result<Vec<Map<String, Value>>, AdminError> {
+        Ok(self.store().read(&self.system(tenant), runs::newest_first).await?)
+    }
+
+    /// Everything known of a run.
+    pub async fn show_run(&self, tenant: TenantId, id: &str) -> Result<Value, AdminError> {
+        let run = id.to_owned();
+        let shown = self.store().read(&self.system(tenant), move |tx| runs::show(tx, &run)).await?;
+        shown.ok_or_else(|| AdminError::hinting(format!("there is no run {id}"), "`homeroom runs list` shows the runs"))
+    }
+
+    /// Lets a run go on that a guard has stopped.
+    pub async fn approve_run(&self, tenant: TenantId, id: &str) -> Result<(), AdminError> {
+        let (run, job) = (id.to_owned(), self.new_id().to_string());
+        let approved = self.store().write(&self.system(tenant), move |tx| runs::approve(tx, &run, &job)).await?;
+        self.wake_worker();
+        if approved { Ok(()) } else { Err(AdminError::hinting(format!("the run {id} does not wait for an approval"), "`homeroom runs show` says where it stands")) }
+    }
+
+    /// The findings logs of a run, one JSON object a line.
+    pub async fn findings_files(&self, tenant: TenantId, id: &str) -> Result<Vec<PathBuf>, AdminError> {
+        let folder = self.store().blobs().path(tenant, &format!("runs/{id}"))?;
+        let entries = std::fs::read_dir(&folder).map_err(|_| AdminError::hinting(format!("there is no run {id}"), "`homeroom runs list` shows the runs"))?;
+        let mut files: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).filter(|p| p.extension().is_some_and(|e| e == "jsonl")).collect();
+        files.retain(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("findings")));
+        files.sort();
+        Ok(files)
+    }
+}

@@ -1,0 +1,160 @@
+//! What every part of the server shares.
+
+use crate::admin::AdminError;
+use crate::config::Config;
+use crate::error::AppError;
+use crate::links;
+use ::http::HeaderMap;
+use identity::{Keys, TokenAnswer, TokenRequest};
+use industry_data::rules::for_each_secret;
+use serde_json::{Map, Value, json};
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use store::{OpContext, Store, StoreConfig, TenantId};
+use tokio::sync::Notify;
+use upload::UploadService;
+use uuid::Uuid;
+
+/// The application; clones share it.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    keys: Keys,
+    uploads: UploadService,
+    config: Config,
+    work: Notify,
+    stopping: AtomicBool,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("store", &self.inner.store).finish_non_exhaustive()
+    }
+}
+
+/// Key of a secret that is encrypted in a stored document.
+const SEALED: &str = "$sealed";
+
+impl App {
+    /// Opens a data directory, making what is not there yet.
+    pub fn open(data_dir: &Path, database_url: Option<String>, config: Config) -> Result<Self, AdminError> {
+        let store = Store::open(&StoreConfig { data_dir: data_dir.to_owned(), database_url })?;
+        let ctx = OpContext::system(TenantId(Uuid::nil()), Uuid::now_v7(), jiff::Timestamp::now());
+        let keys = Keys::load(&store, &ctx)?;
+        let key = store.secrets().mac_key("upload session")?;
+        let uploads = UploadService { store: store.clone(), key, max_file_bytes: config.uploads.max_file_bytes };
+        Ok(Self { inner: Arc::new(Inner { store, keys, uploads, config, work: Notify::new(), stopping: AtomicBool::new(false) }) })
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Settings.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// Upload sessions.
+    pub fn uploads(&self) -> &UploadService {
+        &self.inner.uploads
+    }
+
+    /// The clock: the only place where the server reads the time.
+    #[must_use]
+    pub fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
+    /// Ids: the only place where the server makes them. They sort by time.
+    #[must_use]
+    pub fn new_id(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+
+    /// Homeroom itself, acting for a tenant now.
+    #[must_use]
+    pub fn system(&self, tenant: TenantId) -> OpContext {
+        OpContext::system(tenant, self.new_id(), self.now())
+    }
+
+    /// The base of absolute links in an answer.
+    pub fn base_url(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> String {
+        let http = &self.inner.config.server;
+        links::base_url(http.public_url.as_deref(), &http.trusted_proxies, peer, headers)
+    }
+
+    /// Checks a bearer token.
+    pub async fn authenticate(&self, header: Option<&str>, request_id: Uuid) -> Result<OpContext, AppError> {
+        let checked = identity::verify(&self.inner.store, &self.inner.keys, header, request_id, self.now()).await;
+        match checked {
+            Ok(Ok(ctx)) => Ok(ctx),
+            Ok(Err(denied)) => Err(AppError::Unauthenticated(denied.message().to_owned())),
+            Err(error) => Err(AppError::Internal(error.to_string())),
+        }
+    }
+
+    /// Answers a request to the token endpoint.
+    pub async fn token_request(&self, tenant: &str, body: &[u8], authorization: Option<&str>, base_url: &str) -> TokenAnswer {
+        let form = form_fields(body);
+        let request = TokenRequest { tenant: tenant.to_owned(), form, authorization: authorization.map(str::to_owned), base_url: base_url.to_owned() };
+        let ctx = self.system(TenantId(Uuid::nil()));
+        match identity::token(&self.inner.store, &self.inner.keys, &ctx, request, self.new_id().to_string()).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::error!(%error, "a token could not be issued");
+                TokenAnswer { status: 500, body: json!({ "error": "server_error", "error_description": "The token could not be issued." }) }
+            }
+        }
+    }
+
+    /// The issuer's public keys.
+    pub fn jwks(&self) -> Value {
+        self.inner.keys.jwks().clone()
+    }
+
+    /// Encrypts the secrets of a document that are not encrypted yet.
+    pub fn seal_secrets(&self, tenant: TenantId, collection: &str, id: &str, mut document: Map<String, Value>) -> Result<Map<String, Value>, AppError> {
+        let about = format!("{tenant}/{collection}/{id}");
+        for_each_secret(&mut document, &mut |value| {
+            if let Value::String(text) = value {
+                let sealed = self.inner.store.secrets().seal(&about, text.as_bytes())?;
+                *value = json!({ SEALED: sealed.iter().map(|b| format!("{b:02x}")).collect::<String>() });
+            }
+            Ok::<_, store::StoreError>(())
+        })?;
+        Ok(document)
+    }
+
+    /// Tells the worker that there is something to do.
+    pub fn wake_worker(&self) {
+        self.inner.work.notify_one();
+    }
+
+    pub(crate) async fn work(&self) {
+        self.inner.work.notified().await;
+    }
+
+    pub(crate) fn stop_worker(&self) {
+        self.inner.stopping.store(true, Ordering::SeqCst);
+        self.inner.work.notify_one();
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.inner.stopping.load(Ordering::SeqCst)
+    }
+}
+
+/// `application/x-www-form-urlencoded`
+fn form_fields(body: &[u8]) -> Vec<(String, String)> {
+    let text = String::from_utf8_lossy(body).replace('+', " ");
+    let decode = |part: &str| percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned();
+    text.split('&').filter(|p| !p.is_empty()).map(|p| p.split_once('=').unwrap_or((p, ""))).map(|(k, v)| (decode(k), decode(v))).collect()
+}

@@ -1,0 +1,130 @@
+//! What requests hand over to the worker, in the same transaction as the change that wants it.
+
+use crate::app::App;
+use crate::error::AppError;
+use crate::graph::Data;
+use crate::graph::place::EntityPlace;
+use crate::graph::request::GraphRequest;
+use crate::runs;
+use industry_data::permissions::{Action, Resource, allowed};
+use industry_data::rules::format_time;
+use jiff::SignedDuration;
+use serde_json::{Map, Value, json};
+use store::{Access, NewJob, StoreError, Tx};
+use upload::SessionLimits;
+
+/// Kinds of jobs.
+pub const VALIDATE: &str = "validate";
+/// A run.
+pub const RUN: &str = "run";
+/// Bring readiness up to date.
+pub const READINESS: &str = "readiness";
+
+/// Operations are written by Homeroom alone.
+pub const OPERATIONS: Access = Access::unchecked("operations");
+
+/// Collections whose changes can change what is ready.
+const MATTERS: [&str; 5] = ["sourceSystems", "dataConnectors", "inboundFlows", "outboundProvisioningFlowSets", "provisioningFlows"];
+/// The window of decision 9.
+const QUOTA_WINDOW: SignedDuration = SignedDuration::from_hours(12);
+const QUOTA: &str = "runs/start";
+
+/// After a change of configuration, readiness is looked at anew in the background.
+pub fn after_change(app: &App, data: &Data<'_, '_>, collection: &str) -> Result<(), AppError> {
+    if MATTERS.contains(&collection) {
+        let run_at = data.ctx().now;
+        data.with_tx(|tx| tx.enqueue(&app.new_id().to_string(), &NewJob { kind: READINESS, payload: json!({}), run_at }))?;
+    }
+    Ok(())
+}
+
+/// The upload session of a connector as `fileUploadSession`.
+pub fn open_upload_session(app: &App, tx: &mut Tx<'_>, connector: &str, base_url: &str, reset: bool) -> Result<Map<String, Value>, AppError> {
+    let limits = SessionLimits { hours: app.config().uploads.session_hours };
+    let session = upload::open_session(app.uploads(), tx, connector, base_url, limits, reset, &app.new_id().to_string())?;
+    Ok(object(json!({
+        "containerExpirationDateTime": format_time(session.container_expires),
+        "containerId": session.container_id,
+        "sessionExpirationDateTime": format_time(session.session_expires),
+        "sessionUrl": session.url,
+    })))
+}
+
+/// `validate`: closes the session and has its files looked at. Gives the operation's id.
+pub fn start_validation(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<String, AppError> {
+    data.ctx().grants.require(allowed(Resource::Upload, Action::Write))?;
+    let connector = data.stored_unchecked(at)?.ok_or_else(|| AppError::no_such(at.within.collection.name, &at.id))?;
+    let is_file = connector.body.get("@odata.type").and_then(Value::as_str).is_some_and(|ty| ty.ends_with("azureDataLakeConnector"));
+    if !is_file {
+        return Err(AppError::invalid("This version of Homeroom validates file connectors; OneRoster connectors can be configured, but not yet pulled."));
+    }
+    let id = app.new_id().to_string();
+    let now = format_time(data.ctx().now);
+    let operation = object(json!({
+        "@odata.type": "#microsoft.graph.industryData.fileValidateOperation",
+        "id": id, "createdDateTime": now, "lastActionDateTime": now, "status": "notStarted", "statusDetail": null,
+        "resourceLocation": request.link(&at.within.collection.entity_path(None, &at.id)),
+        "errors": [], "warnings": [], "validatedFiles": [],
+    }));
+    let job = app.new_id().to_string();
+    data.with_tx(|tx| {
+        let closed = upload::close_session(app.uploads(), tx, &at.id)?;
+        let container = closed.map(|(id, _)| id);
+        tx.docs(&OPERATIONS)?.insert(&id, None, &operation)?;
+        let payload = json!({ "operation": id, "connector": at.id, "container": container });
+        let run_at = tx.ctx().now;
+        tx.enqueue(&job, &NewJob { kind: VALIDATE, payload, run_at })
+    })?;
+    Ok(id)
+}
+
+/// `runs/start`: gives the id of the new run's operation, or of the one that is going.
+pub fn start_run(app: &App, data: &Data<'_, '_>, request: &GraphRequest) -> Result<String, AppError> {
+    data.ctx().grants.require(allowed(Resource::Runs, Action::Start))?;
+    if let Some(operation) = data.with_tx(runs::going)? {
+        return Ok(operation);
+    }
+    let most = u64::from(app.config().runs.on_demand_per_12h);
+    if most > 0 {
+        quota(data, most)?;
+    }
+    let (run, operation, job) = (app.new_id().to_string(), app.new_id().to_string(), app.new_id().to_string());
+    let location = request.link(&format!("external/industryData/runs/{run}"));
+    let spec = runs::spec(app, data, &run)?;
+    data.with_tx(|tx| {
+        runs::create(tx, app, &spec, &operation, &location)?;
+        let run_at = tx.ctx().now;
+        tx.enqueue(&job, &NewJob { kind: RUN, payload: json!({ "run": run }), run_at })?;
+        tx.window_record(QUOTA)
+    })?;
+    Ok(operation)
+}
+
+fn quota(data: &Data<'_, '_>, most: u64) -> Result<(), AppError> {
+    let now = data.ctx().now;
+    let since = now.checked_sub(QUOTA_WINDOW).unwrap_or(now);
+    let (count, first) = data.with_tx(|tx| tx.window(QUOTA, since))?;
+    if count < most {
+        return Ok(());
+    }
+    let free_at = first.and_then(|first| first.checked_add(QUOTA_WINDOW).ok()).unwrap_or(now);
+    let wait = free_at.as_second().saturating_sub(now.as_second()).max(1).unsigned_abs();
+    Err(AppError::TooManyRequests { retry_after_seconds: wait, message: format!("{most} runs can be started on demand in 12 hours; the next one in {wait} seconds.") })
+}
+
+/// A JSON object literal as a map.
+pub fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// Changes an operation.
+pub fn update_operation(tx: &mut Tx<'_>, id: &str, change: impl FnOnce(&mut Map<String, Value>)) -> Result<(), StoreError> {
+    let now = format_time(tx.ctx().now);
+    let Some(mut doc) = tx.docs(&OPERATIONS)?.get(id)? else { return Ok(()) };
+    doc.body.insert("lastActionDateTime".to_owned(), json!(now));
+    change(&mut doc.body);
+    tx.docs(&OPERATIONS)?.update(id, &doc.body, None).map(|_| ())
+}

@@ -1,0 +1,141 @@
+//! Runs in the store: how one is set up from the configuration, recorded, and finished.
+
+mod configuration;
+mod finish;
+mod ports;
+
+pub use configuration::spec;
+pub use finish::finish;
+pub use ports::StorePorts;
+
+use crate::app::App;
+use crate::error::AppError;
+use crate::jobs::{self, object};
+use industry_data::rules::format_time;
+use serde_json::{Map, Value, json};
+use store::{Access, NewJob, StoreError, Tx};
+use sync::RunSpec;
+
+/// Runs, written by Homeroom alone.
+pub const RUNS: Access = Access::unchecked("runs");
+/// Activities of runs.
+pub const ACTIVITIES: Access = Access::unchecked("activities");
+/// Specification, steps and bookkeeping of runs.
+pub const STATE: Access = Access::unchecked("_runState");
+/// Statistics of runs.
+pub const STATISTICS: Access = Access::unchecked("_statistics");
+/// What the last good run of each inbound flow left.
+pub const BASELINES: Access = Access::unchecked("_baselines");
+/// Organizations that have been seen, by inbound flow.
+pub const ORGANIZATIONS: Access = Access::unchecked("_organizations");
+/// The last accepted upload of each connector.
+pub const ACCEPTED: Access = Access::unchecked("_accepted");
+
+/// The operation of the run that is going, if one is.
+pub fn going(tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
+    let Some(id) = tx.docs(&RUNS)?.last_id()? else { return Ok(None) };
+    let running = tx.docs(&RUNS)?.get(&id)?.is_some_and(|doc| doc.body.get("status") == Some(&json!("running")));
+    if !running {
+        return Ok(None);
+    }
+    let state = tx.docs(&STATE)?.get(&id)?;
+    Ok(state.and_then(|doc| doc.body.get("operation").and_then(Value::as_str).map(str::to_owned)))
+}
+
+/// Records a new run with its activities and its operation.
+pub fn create(tx: &mut Tx<'_>, app: &App, spec: &RunSpec, operation: &str, location: &str) -> Result<(), StoreError> {
+    let now = tx.ctx().now;
+    let id = spec.run_id.as_str();
+    let run = object(json!({
+        "id": id, "displayName": format!("Run {} UTC", now.strftime("%Y-%m-%d %H:%M")), "startDateTime": format_time(now),
+        "endDateTime": null, "status": "running", "blockingError": null,
+    }));
+    tx.docs(&RUNS)?.insert(id, None, &run)?;
+    let mut activities = Vec::new();
+    for inbound in &spec.inbound {
+        activities.push(("inboundFlowActivity", inbound.display_name.clone(), &inbound.flow_id, Some(format!("inboundFlows/{}", inbound.flow_id))));
+    }
+    for flow in &spec.flows {
+        activities.push(("outboundFlowActivity", "Security groups".to_owned(), &flow.flow_id, None));
+    }
+    for (kind, name, flow, bind) in activities {
+        let activity = app.new_id().to_string();
+        let mut body = object(json!({
+            "@odata.type": format!("#microsoft.graph.industryData.{kind}"), "id": activity, "displayName": name,
+            "status": "inProgress", "blockingError": null, "_flow": flow,
+        }));
+        if let Some(bind) = bind {
+            body.insert("activity@odata.bind".to_owned(), json!(bind));
+        }
+        tx.docs(&ACTIVITIES)?.insert(&activity, Some(id), &body)?;
+    }
+    let created = object(json!({
+        "@odata.type": "#microsoft.graph.longRunningOperation", "id": operation, "createdDateTime": format_time(now),
+        "lastActionDateTime": format_time(now), "resourceLocation": location, "status": "notStarted", "statusDetail": null,
+    }));
+    tx.docs(&jobs::OPERATIONS)?.insert(operation, None, &created)?;
+    let spec = serde_json::to_value(spec).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    let state = object(json!({ "spec": spec, "operation": operation, "steps": {}, "approved": false, "approvable": false }));
+    tx.docs(&STATE)?.insert(id, None, &state)
+}
+
+/// What a run counted; zeros while it is going.
+pub fn statistics(tx: &mut Tx<'_>, run: &str) -> Result<Map<String, Value>, AppError> {
+    if let Some(found) = tx.docs(&STATISTICS)?.get(run)? {
+        return Ok(found.body);
+    }
+    let run_doc = tx.docs(&RUNS)?.get(run)?.ok_or_else(|| AppError::no_such("runs", run))?;
+    Ok(object(json!({ "runId": run, "status": run_doc.body.get("status"), "inboundTotals": null, "activityStatistics": [] })))
+}
+
+/// Forgets what a provisioning flow has applied (decision 10).
+pub fn reset_flow(tx: &mut Tx<'_>, flow: &str) -> Result<(), AppError> {
+    let params = [tx.tenant_value(), flow.into()];
+    tx.execute("DELETE FROM ledger_member WHERE tenant_id = $1 AND flow_id = $2", &params)?;
+    tx.execute("DELETE FROM ledger_group WHERE tenant_id = $1 AND flow_id = $2", &params)?;
+    Ok(())
+}
+
+/// All runs, newest first.
+pub fn newest_first(tx: &mut Tx<'_>) -> Result<Vec<Map<String, Value>>, StoreError> {
+    let mut runs: Vec<_> = tx.docs(&RUNS)?.list(None, None, usize::from(u16::MAX))?.into_iter().map(|doc| doc.body).collect();
+    runs.reverse();
+    Ok(runs)
+}
+
+/// Everything known of a run.
+pub fn show(tx: &mut Tx<'_>, id: &str) -> Result<Option<Value>, StoreError> {
+    let Some(run) = tx.docs(&RUNS)?.get(id)? else { return Ok(None) };
+    let state = tx.docs(&STATE)?.get(id)?.map(|doc| doc.body).unwrap_or_default();
+    let statistics = tx.docs(&STATISTICS)?.get(id)?.map(|doc| doc.body);
+    let activities: Vec<Value> = tx.docs(&ACTIVITIES)?.list(Some(id), None, usize::from(u16::MAX))?.into_iter().map(|doc| Value::Object(doc.body)).collect();
+    Ok(Some(json!({
+        "run": run.body, "waitsForApproval": state.get("approvable"), "steps": state.get("steps"), "activities": activities, "statistics": statistics,
+    })))
+}
+
+/// Lets a run go on that waits for it; `false` when it does not.
+pub fn approve(tx: &mut Tx<'_>, id: &str, job: &str) -> Result<bool, StoreError> {
+    let Some(mut state) = tx.docs(&STATE)?.get(id)? else { return Ok(false) };
+    if state.body.get("approvable") != Some(&json!(true)) {
+        return Ok(false);
+    }
+    state.body.insert("approvable".to_owned(), json!(false));
+    state.body.insert("approved".to_owned(), json!(true));
+    tx.docs(&STATE)?.update(id, &state.body, None)?;
+    if let Some(mut run) = tx.docs(&RUNS)?.get(id)? {
+        run.body.extend(object(json!({ "status": "running", "endDateTime": null, "blockingError": null })));
+        tx.docs(&RUNS)?.update(id, &run.body, None)?;
+    }
+    if let Some(operation) = state.body.get("operation").and_then(Value::as_str) {
+        jobs::update_operation(tx, operation, |body| {
+            body.insert("status".to_owned(), json!("running"));
+            body.insert("statusDetail".to_owned(), json!("approved"));
+        })?;
+    }
+    let run_at = tx.ctx().now;
+    let actor = format!("{:?}", tx.ctx().actor);
+    tx.audit(&format!("{id}/approved-{job}"), Some(id), None, "approveRun", id, &actor)?;
+    tx.enqueue(job, &NewJob { kind: jobs::RUN, payload: json!({ "run": id }), run_at })?;
+    Ok(true)
+}

@@ -1,0 +1,135 @@
+//! From configuration documents to the specification of a run.
+
+use crate::app::App;
+use crate::error::AppError;
+use crate::graph::Data;
+use crate::runs::{ACCEPTED, BASELINES};
+use industry_data::readiness::{Readiness, filter_organizations, inbound_is_active};
+use industry_data::reference;
+use industry_data::rules::{Lookup as _, format_time};
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+use sync::{Guard, InboundSpec, MatchRule, MatchTarget, Naming, PreviousRun, RoleGroup, RunSpec, SecurityFlow, SourceFile, SourceIdentifier};
+
+const SECURITY_GROUP_FLOW: &str = "#microsoft.graph.industryData.securityGroupProvisioningFlow";
+
+fn text<'d>(document: &'d Map<String, Value>, name: &str) -> &'d str {
+    document.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn bound_id<'d>(document: &'d Map<String, Value>, nav: &str) -> &'d str {
+    text(document, &format!("{nav}@odata.bind")).split_once('/').map_or("", |(_, id)| id)
+}
+
+/// Everything that a run started now works on.
+pub fn spec(app: &App, data: &Data<'_, '_>, run_id: &str) -> Result<RunSpec, AppError> {
+    let ctx = data.ctx();
+    let config = app.config();
+    let mut inbound = Vec::new();
+    for flow in data.list("inboundFlows", None) {
+        if inbound_is_active(&flow, ctx.now) {
+            inbound.push(inbound_spec(app, data, &flow)?);
+        }
+    }
+    Ok(RunSpec {
+        run_id: run_id.to_owned(),
+        now: format_time(ctx.now),
+        work_dir: app.store().blobs().path(ctx.tenant, &format!("runs/{run_id}"))?,
+        inbound,
+        role_groups: role_groups(data),
+        role_order: reference::rows("RefRole").iter().map(|row| (row.code.to_owned(), row.sort_index)).collect(),
+        flows: security_flows(data),
+        naming: Naming { role_group: config.naming.role_group.clone(), org_role_group: config.naming.org_role_group.clone() },
+        guard: Guard {
+            max_drop_percent: config.guards.max_drop_percent,
+            max_drop_count: config.guards.max_drop_count,
+            max_error_percent: config.guards.max_error_percent,
+        },
+    })
+}
+
+fn inbound_spec(app: &App, data: &Data<'_, '_>, flow: &Map<String, Value>) -> Result<InboundSpec, AppError> {
+    let id = text(flow, "id");
+    let connector_id = bound_id(flow, "dataConnector");
+    let accepted = data.with_tx(|tx| tx.docs(&ACCEPTED)?.get(connector_id))?;
+    let files = match &accepted {
+        Some(accepted) => {
+            let folder = app.store().blobs().path(data.ctx().tenant, text(&accepted.body, "folder"))?;
+            let names = accepted.body.get("files").and_then(Value::as_array).cloned().unwrap_or_default();
+            names.iter().filter_map(Value::as_str).map(|name| SourceFile { name: name.to_owned(), path: folder.join(name) }).collect()
+        }
+        None => Vec::new(),
+    };
+    let connector = data.get("dataConnectors", connector_id).unwrap_or_default();
+    let source = data.get("sourceSystems", bound_id(&connector, "sourceSystem")).unwrap_or_default();
+    let rules = source.get("userMatchingSettings").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let baseline = data.with_tx(|tx| tx.docs(&BASELINES)?.get(id))?;
+    Ok(InboundSpec {
+        flow_id: id.to_owned(),
+        display_name: text(flow, "displayName").to_owned(),
+        files,
+        rules: rules.iter().filter_map(Value::as_object).map(rule).collect(),
+        previous: baseline.map(|doc| previous(&doc.body)),
+    })
+}
+
+fn previous(baseline: &Map<String, Value>) -> PreviousRun {
+    let files = baseline.get("files").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    PreviousRun {
+        work_dir: PathBuf::from(text(baseline, "workDir")),
+        files: files.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        people: baseline.get("people").and_then(Value::as_u64).unwrap_or(0),
+    }
+}
+
+fn rule(setting: &Map<String, Value>) -> MatchRule {
+    let code = |name: &str| setting.get(name).and_then(|v| v.get("code")).and_then(Value::as_str).unwrap_or_default();
+    let source = match code("sourceIdentifier") {
+        "email" => SourceIdentifier::Email,
+        "activeDirectoryMatchId" | "activeDirectory" | "activeDirectoryId" | "upn" => SourceIdentifier::ActiveDirectoryMatchId,
+        "identifier" | "sourceExternalId" => SourceIdentifier::SourcedId,
+        "studentOrTeacherNumberOrId" => SourceIdentifier::UserNumber,
+        _ => SourceIdentifier::Username,
+    };
+    MatchRule {
+        role_group: bound_id(setting, "roleGroup").to_owned(),
+        source,
+        target: if code("matchTarget") == "mail" { MatchTarget::Mail } else { MatchTarget::UserPrincipalName },
+        priority: setting.get("priorityOrder").and_then(Value::as_i64).and_then(|n| i32::try_from(n).ok()).unwrap_or(i32::MAX),
+        domain: setting.get("domainName").and_then(Value::as_str).filter(|d| !d.is_empty()).map(str::to_owned),
+    }
+}
+
+fn role_groups(data: &Data<'_, '_>) -> Vec<RoleGroup> {
+    let documents = reference::role_group_documents().into_iter().chain(data.list("roleGroups", None));
+    documents
+        .map(|group| {
+            let roles = group.get("roles").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            RoleGroup {
+                id: text(&group, "id").to_owned(),
+                display_name: text(&group, "displayName").to_owned(),
+                roles: roles.iter().filter_map(|r| r.get("code").and_then(Value::as_str)).map(str::to_owned).collect(),
+            }
+        })
+        .collect()
+}
+
+/// Security group flows that are not switched off or past their time.
+fn security_flows(data: &Data<'_, '_>) -> Vec<SecurityFlow> {
+    let mut flows = Vec::new();
+    for set in data.list("outboundProvisioningFlowSets", None) {
+        for flow in data.list("provisioningFlows", Some(text(&set, "id"))) {
+            let takes_part = !matches!(Readiness::of(&flow), Readiness::Disabled | Readiness::Expired);
+            if takes_part && text(&flow, "@odata.type") == SECURITY_GROUP_FLOW {
+                let option = |name: &str| flow.get("creationOptions").and_then(|o| o.get(name)).and_then(Value::as_bool).unwrap_or(false);
+                flows.push(SecurityFlow {
+                    flow_id: text(&flow, "id").to_owned(),
+                    by_role_group: option("createBasedOnRoleGroup"),
+                    by_org_and_role_group: option("createBasedOnOrgPlusRoleGroup"),
+                    orgs: filter_organizations(&set),
+                });
+            }
+        }
+    }
+    flows
+}

@@ -1,0 +1,119 @@
+//! The ports of a run over the store.
+
+use crate::app::App;
+use crate::runs::STATE;
+use directory::Directory;
+use directory::embedded::EmbeddedDirectory;
+use roster::{CodeList, Codes};
+use serde_json::{Value, json};
+use store::{Job, OpContext, StoreError};
+use sync::{RunError, RunPorts, Step};
+
+/// Where a process kills itself in tests of crash safety; only debug builds look.
+const ABORT_AT: &str = "HOMEROOM_TEST_ABORT_AT";
+
+/// Store, directory and lists of values for one run.
+pub struct StorePorts {
+    app: App,
+    ctx: OpContext,
+    job: Job,
+    run: String,
+    directory: EmbeddedDirectory,
+    codes: Codes,
+    approved: bool,
+}
+
+impl StorePorts {
+    /// For a claimed job.
+    pub fn new(app: &App, ctx: &OpContext, job: &Job, run: &str, approved: bool) -> Self {
+        Self {
+            app: app.clone(),
+            ctx: ctx.clone(),
+            job: job.clone(),
+            run: run.to_owned(),
+            directory: EmbeddedDirectory::new(app.store().clone(), ctx.clone(), Some(job.clone())),
+            codes: codes(),
+            approved,
+        }
+    }
+}
+
+/// The built-in lists of values for the reader.
+fn codes() -> Codes {
+    use industry_data::reference as r;
+    // People who are no part of an organization's staff or students are contacts, not roles.
+    let roles = r::ROLE_GROUPS.iter().flat_map(|g| g.roles.iter().copied()).chain(["other"]);
+    Codes::default()
+        .with(CodeList::OrgType, r::codes("RefOrgType"))
+        .with(CodeList::Role, roles)
+        .with(CodeList::SectionRole, r::enrollment_roles())
+        .with(CodeList::Grade, r::codes("RefGradeLevel"))
+        .with(CodeList::SessionType, r::codes("RefSessionType"))
+        .with(CodeList::Relationship, r::codes("RefPersonRelationship"))
+        .with(CodeList::Sex, r::codes("RefSex").chain(["other", "notSelected"]))
+        .with(CodeList::Race, r::codes("RefRace"))
+        .with(CodeList::Ethnicity, r::codes("RefEthnicity"))
+        .with(CodeList::Flag, r::codes("RefPersonFlagType"))
+        .with(CodeList::Subject, r::codes("RefAcademicSubject"))
+}
+
+fn interrupted(error: &StoreError) -> RunError {
+    RunError::Interrupted(error.to_string())
+}
+
+impl RunPorts for StorePorts {
+    fn directory(&self) -> &dyn Directory {
+        &self.directory
+    }
+
+    fn codes(&self) -> &Codes {
+        &self.codes
+    }
+
+    fn step_result(&self, step: Step) -> Result<Option<Value>, RunError> {
+        let run = self.run.clone();
+        let state = self.app.store().read_blocking(&self.ctx, move |tx| tx.docs(&STATE)?.get(&run)).map_err(|e| interrupted(&e))?;
+        Ok(state.and_then(|doc| doc.body.get("steps")?.get(step.name()).cloned()))
+    }
+
+    fn record_step(&self, step: Step, result: &Value) -> Result<(), RunError> {
+        let (run, job, result) = (self.run.clone(), self.job.clone(), result.clone());
+        let write = move |tx: &mut store::Tx<'_>| {
+            tx.check_lease(&job)?;
+            let mut state = tx.docs(&STATE)?.get(&run)?.ok_or(StoreError::StaleLease)?;
+            if let Some(Value::Object(steps)) = state.body.get_mut("steps") {
+                steps.insert(step.name().to_owned(), result);
+            }
+            tx.docs(&STATE)?.update(&run, &state.body, None)
+        };
+        self.app.store().write_blocking(&self.ctx, write).map(|_| ()).map_err(|e| interrupted(&e))
+    }
+
+    fn progress(&self, what: &str) -> Result<(), RunError> {
+        if self.app.is_stopping() {
+            return Err(RunError::Interrupted("the server is stopping".to_owned()));
+        }
+        let (run, what) = (self.run.clone(), what.to_owned());
+        tracing::debug!(run.id = %run, step = %what, "a run goes on");
+        let write = move |tx: &mut store::Tx<'_>| {
+            let operation = tx.docs(&STATE)?.get(&run)?.and_then(|doc| doc.body.get("operation").and_then(Value::as_str).map(str::to_owned));
+            let Some(operation) = operation else { return Ok(()) };
+            crate::jobs::update_operation(tx, &operation, |body| {
+                body.insert("status".to_owned(), json!("running"));
+                body.insert("statusDetail".to_owned(), json!(what));
+            })
+        };
+        self.app.store().write_blocking(&self.ctx, write).map_err(|e: StoreError| interrupted(&e))
+    }
+
+    fn approved(&self) -> bool {
+        self.approved
+    }
+
+    fn failpoint(&self, name: &str) -> Result<(), RunError> {
+        if cfg!(debug_assertions) && std::env::var(ABORT_AT).is_ok_and(|at| at == name) {
+            std::process::abort();
+        }
+        Ok(())
+    }
+}

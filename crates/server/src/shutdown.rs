@@ -23,10 +23,12 @@ impl Shutdown {
     /// Waits for the reason.
     pub async fn wait(self) {
         let manual = async {
-            match self.manual {
-                Some(receiver) if receiver.await.is_ok() => {}
-                _ => std::future::pending().await,
+            if let Some(receiver) = self.manual
+                && receiver.await.is_ok()
+            {
+                return;
             }
+            std::future::pending().await
         };
         tokio::select! {
             () = manual => {}

@@ -10,7 +10,7 @@ mod sas;
 mod sessions;
 
 pub use files::{Container, UploadedFile};
-pub use protocol::{UploadRequest, UploadResponse, handle};
+pub use protocol::{BodyStream, UploadRequest, UploadResponse, handle};
 pub use sessions::{Session, SessionLimits, close_session, open_session};
 
 use aws_lc_rs::hmac;

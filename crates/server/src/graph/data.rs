@@ -184,7 +184,8 @@ impl<'a, 't> Data<'a, 't> {
             name => {
                 rules::on_create(name, at.parent.as_deref(), &mut body, self)?;
                 let declared = super::declared_type(at)?;
-                super::write::stamp(&mut body, super::write::concrete_type(declared, &body), self.ctx.now);
+                let concrete = super::write::concrete_type(declared, &body);
+                super::write::stamp(&mut body, concrete, self.ctx.now);
                 body.insert("id".to_owned(), json!(id));
                 let sealed = app.seal_secrets(self.ctx.tenant, name, &id, body)?;
                 self.with_tx(|tx| tx.docs(&access(at.collection, Action::Write))?.insert(&id, at.parent.as_deref(), &sealed))?;

@@ -6,7 +6,7 @@ use crate::graph::Data;
 use crate::runs::{ACCEPTED, BASELINES};
 use industry_data::readiness::{Readiness, filter_organizations, inbound_is_active};
 use industry_data::reference;
-use industry_data::rules::{Lookup as _, format_time};
+use industry_data::rules::{Lookup, format_time};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 use sync::{Guard, InboundSpec, MatchRule, MatchTarget, Naming, PreviousRun, RoleGroup, RunSpec, SecurityFlow, SourceFile, SourceIdentifier};
@@ -60,8 +60,8 @@ fn inbound_spec(app: &App, data: &Data<'_, '_>, flow: &Map<String, Value>) -> Re
         }
         None => Vec::new(),
     };
-    let connector = data.get("dataConnectors", connector_id).unwrap_or_default();
-    let source = data.get("sourceSystems", bound_id(&connector, "sourceSystem")).unwrap_or_default();
+    let connector = Lookup::get(data, "dataConnectors", connector_id).unwrap_or_default();
+    let source = Lookup::get(data, "sourceSystems", bound_id(&connector, "sourceSystem")).unwrap_or_default();
     let rules = source.get("userMatchingSettings").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let baseline = data.with_tx(|tx| tx.docs(&BASELINES)?.get(id))?;
     Ok(InboundSpec {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// Self-hosted School Data Sync that speaks Microsoft Graph's industryData API
 #[derive(Debug, Parser)]
 #[command(name = "homeroom", version, about, max_term_width = 100)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do
     #[command(subcommand)]
     pub command: Command,
@@ -15,7 +15,7 @@ pub struct Cli {
 
 /// What to do
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Show the whole product at work on an invented school district
     Demo(Demo),
     /// Serve the API
@@ -35,7 +35,7 @@ pub enum Command {
 
 impl Command {
     /// Log level when `HOMEROOM_LOG` does not say: a server tells what it does, other commands only what is wrong.
-    pub fn log_default(&self) -> &'static str {
+    pub(crate) fn log_default(&self) -> &'static str {
         match self {
             Self::Serve(_) => "info",
             _ => "warn",
@@ -45,7 +45,7 @@ impl Command {
 
 /// Where the data is
 #[derive(Debug, Args, Clone)]
-pub struct Data {
+pub(crate) struct Data {
     /// Directory of the database and the files [default: the platform's data directory]
     #[arg(long, env = "HOMEROOM_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -56,7 +56,7 @@ pub struct Data {
 
 /// How to print
 #[derive(Debug, Args, Clone, Copy)]
-pub struct Output {
+pub(crate) struct Output {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -64,7 +64,7 @@ pub struct Output {
 
 /// `demo`
 #[derive(Debug, Args)]
-pub struct Demo {
+pub(crate) struct Demo {
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,
@@ -78,7 +78,7 @@ pub struct Demo {
 
 /// `serve`
 #[derive(Debug, Args)]
-pub struct Serve {
+pub(crate) struct Serve {
     #[command(flatten)]
     pub data: Data,
     /// Address to listen on
@@ -94,7 +94,7 @@ pub struct Serve {
 
 /// `tenant …`
 #[derive(Debug, Subcommand)]
-pub enum Tenant {
+pub(crate) enum Tenant {
     /// Make a tenant
     Create {
         #[command(flatten)]
@@ -122,7 +122,7 @@ pub enum Tenant {
 
 /// `app …`
 #[derive(Debug, Subcommand)]
-pub enum App {
+pub(crate) enum App {
     /// Make an API client; its secret is shown this once
     #[command(group(clap::ArgGroup::new("granted").required(true).args(["permission", "all_permissions"])))]
     Create {
@@ -168,7 +168,7 @@ pub enum App {
 
 /// `token`
 #[derive(Debug, Args)]
-pub struct Token {
+pub(crate) struct Token {
     #[command(flatten)]
     pub data: Data,
     #[command(flatten)]
@@ -186,7 +186,7 @@ pub struct Token {
 
 /// `runs …`
 #[derive(Debug, Subcommand)]
-pub enum Runs {
+pub(crate) enum Runs {
     /// List the runs of a tenant, newest first
     List(RunsOf),
     /// Show one run: steps, statistics, findings by code, planned and applied changes
@@ -199,7 +199,7 @@ pub enum Runs {
 
 /// Runs of a tenant
 #[derive(Debug, Args)]
-pub struct RunsOf {
+pub(crate) struct RunsOf {
     #[command(flatten)]
     pub data: Data,
     #[command(flatten)]
@@ -211,7 +211,7 @@ pub struct RunsOf {
 
 /// One run
 #[derive(Debug, Args)]
-pub struct OneRun {
+pub(crate) struct OneRun {
     #[command(flatten)]
     pub of: RunsOf,
     /// Run id

@@ -8,22 +8,22 @@ use std::process::ExitCode;
 const COULD_NOT: u8 = 3;
 
 /// One line of data.
-pub fn line(text: &str) {
+pub(crate) fn line(text: &str) {
     println!("{text}");
 }
 
 /// One line about the work.
-pub fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     eprintln!("{text}");
 }
 
 /// A JSON value on stdout.
-pub fn json(value: &serde_json::Value) {
+pub(crate) fn json(value: &serde_json::Value) {
     println!("{value:#}");
 }
 
 /// Reports a failure and gives the exit code.
-pub fn fail(message: &str, hint: Option<&str>) -> ExitCode {
+pub(crate) fn fail(message: &str, hint: Option<&str>) -> ExitCode {
     eprintln!("{} {message}", paint("error:", Colour::Red, std::io::stderr().is_terminal()));
     if let Some(hint) = hint {
         eprintln!("\n{} {hint}", paint("hint:", Colour::Cyan, std::io::stderr().is_terminal()));
@@ -33,7 +33,7 @@ pub fn fail(message: &str, hint: Option<&str>) -> ExitCode {
 
 /// Colours that are used.
 #[derive(Debug, Clone, Copy)]
-pub enum Colour {
+pub(crate) enum Colour {
     /// Failure.
     Red,
     /// Success.
@@ -49,7 +49,7 @@ pub enum Colour {
 }
 
 /// Paints for stdout when it is a terminal and `NO_COLOR` is not set.
-pub fn coloured(text: &str, colour: Colour) -> String {
+pub(crate) fn coloured(text: &str, colour: Colour) -> String {
     paint(text, colour, std::io::stdout().is_terminal())
 }
 
@@ -69,7 +69,7 @@ fn paint(text: &str, colour: Colour, terminal: bool) -> String {
 }
 
 /// A table with aligned columns; numbers (cells that parse as such) to the right.
-pub fn table(headings: &[&str], rows: &[Vec<String>]) {
+pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain(headings.get(column).map(|h| h.chars().count())).max().unwrap_or(0)
@@ -92,7 +92,7 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) {
 }
 
 /// Logs go to stderr; `HOMEROOM_LOG` sets the level by module, `HOMEROOM_LOG_FORMAT=json` the form.
-pub fn start_logging(default_level: &str) {
+pub(crate) fn start_logging(default_level: &str) {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_env("HOMEROOM_LOG").unwrap_or_else(|_| EnvFilter::new(default_level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -43,7 +43,13 @@ fn hash(secret: &str) -> Vec<u8> {
 }
 
 /// Makes a client with the given id for the context's tenant.
-pub async fn create_client(store: &Store, ctx: &OpContext, client_id: String, name: &str, permissions: Vec<String>) -> Result<NewClient, IdentityError> {
+pub async fn create_client(
+    store: &Store,
+    ctx: &OpContext,
+    client_id: String,
+    name: &str,
+    permissions: Vec<String>,
+) -> Result<NewClient, IdentityError> {
     let mut bytes = [0; SECRET_BYTES];
     rand::fill(&mut bytes).map_err(|_| IdentityError::Keys("no randomness".to_owned()))?;
     let made = NewClient { client_id, client_secret: URL_SAFE_NO_PAD.encode(bytes) };
@@ -63,7 +69,10 @@ pub async fn create_client(store: &Store, ctx: &OpContext, client_id: String, na
                 permissions.into(),
                 tx.ctx().now.as_microsecond().into(),
             ];
-            tx.execute("INSERT INTO client (tenant_id, client_id, name, secret_hash, permissions, created) VALUES ($1, $2, $3, $4, $5, $6)", &params)?;
+            tx.execute(
+                "INSERT INTO client (tenant_id, client_id, name, secret_hash, permissions, created) VALUES ($1, $2, $3, $4, $5, $6)",
+                &params,
+            )?;
             Ok(())
         })
         .await?;
@@ -74,7 +83,10 @@ pub async fn create_client(store: &Store, ctx: &OpContext, client_id: String, na
 pub async fn list_clients(store: &Store, ctx: &OpContext) -> Result<Vec<Client>, IdentityError> {
     let read = |tx: &mut Tx<'_>| {
         let params = [tx.tenant_value()];
-        tx.query("SELECT client_id, name, permissions FROM client WHERE tenant_id = $1 ORDER BY name, client_id", &params)?.iter().map(client).collect()
+        tx.query("SELECT client_id, name, permissions FROM client WHERE tenant_id = $1 ORDER BY name, client_id", &params)?
+            .iter()
+            .map(client)
+            .collect()
     };
     Ok(store.read::<_, StoreError>(ctx, read).await?)
 }

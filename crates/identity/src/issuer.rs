@@ -87,7 +87,14 @@ fn refuse<T>(status: u16, error: &'static str, code: u32, description: impl Into
 async fn answer(store: &Store, keys: &Keys, ctx: &OpContext, request: TokenRequest, uti: String) -> Result<Value, Failure> {
     match request.field("grant_type") {
         Some("client_credentials") => {}
-        Some(other) => return refuse(400, "unsupported_grant_type", 70003, format!("The grant type '{}' is not supported; use client_credentials.", short(other))),
+        Some(other) => {
+            return refuse(
+                400,
+                "unsupported_grant_type",
+                70003,
+                format!("The grant type '{}' is not supported; use client_credentials.", short(other)),
+            );
+        }
         None => return refuse(400, "invalid_request", 900_144, "The request body must contain the following parameter: 'grant_type'."),
     }
     check_scope(&request)?;
@@ -104,7 +111,12 @@ async fn answer(store: &Store, keys: &Keys, ctx: &OpContext, request: TokenReque
     let read = move |tx: &mut store::Tx<'_>| Ok((clients::find(tx, &lookup)?, clients::secret_matches(tx, &lookup, &secret)?));
     let (client, proven) = store.read::<_, StoreError>(&ctx, read).await?;
     let Some(client) = client else {
-        return refuse(401, "invalid_client", 700_016, format!("Application with identifier '{}' was not found in the tenant.", short(&client_id)));
+        return refuse(
+            401,
+            "invalid_client",
+            700_016,
+            format!("Application with identifier '{}' was not found in the tenant.", short(&client_id)),
+        );
     };
     if !proven {
         return refuse(401, "invalid_client", 7_000_215, format!("Invalid client secret provided for app '{}'.", short(&client_id)));
@@ -129,8 +141,18 @@ fn check_scope(request: &TokenRequest) -> Result<(), Failure> {
     let resource = scope.strip_suffix("/.default").map(host);
     let own = host(&request.base_url);
     match resource {
-        Some(resource) if ["graph.microsoft.com", "localhost", "127.0.0.1", "[", "00000003-0000-0000-c000-000000000000", &own].contains(&resource.as_str()) => Ok(()),
-        _ => refuse(400, "invalid_scope", 70011, format!("The scope '{}' is not valid; client credentials take https://graph.microsoft.com/.default.", short(scope))),
+        Some(resource)
+            if ["graph.microsoft.com", "localhost", "127.0.0.1", "[", "00000003-0000-0000-c000-000000000000", &own]
+                .contains(&resource.as_str()) =>
+        {
+            Ok(())
+        }
+        _ => refuse(
+            400,
+            "invalid_scope",
+            70011,
+            format!("The scope '{}' is not valid; client credentials take https://graph.microsoft.com/.default.", short(scope)),
+        ),
     }
 }
 

@@ -43,12 +43,18 @@ pub async fn create_tenant(store: &Store, ctx: &OpContext, name: &str, domain: O
 fn is_domain(text: &str) -> bool {
     text.len() <= 253
         && text.contains('.')
-        && text.split('.').all(|label| !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+        && text
+            .split('.')
+            .all(|label| !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
 }
 
 /// All tenants, by name.
 pub async fn list_tenants(store: &Store, ctx: &OpContext) -> Result<Vec<Tenant>, IdentityError> {
-    Ok(store.read::<_, StoreError>(ctx, |tx| tx.query("SELECT id, name, domain FROM tenant ORDER BY name, id", &[])?.iter().map(tenant).collect()).await?)
+    Ok(store
+        .read::<_, StoreError>(ctx, |tx| {
+            tx.query("SELECT id, name, domain FROM tenant ORDER BY name, id", &[])?.iter().map(tenant).collect()
+        })
+        .await?)
 }
 
 /// The tenant with that id or domain.

@@ -50,7 +50,13 @@ impl Denied {
 /// Checks an `Authorization` header; gives the context of the token's tenant with the token's permissions.
 ///
 /// A client that was deleted is refused at once: each check looks it up.
-pub async fn verify(store: &Store, keys: &Keys, header: Option<&str>, request_id: Uuid, now: jiff::Timestamp) -> Result<Result<OpContext, Denied>, IdentityError> {
+pub async fn verify(
+    store: &Store,
+    keys: &Keys,
+    header: Option<&str>,
+    request_id: Uuid,
+    now: jiff::Timestamp,
+) -> Result<Result<OpContext, Denied>, IdentityError> {
     let Some(token) = header.and_then(bearer) else { return Ok(Err(Denied::Missing)) };
     let claims = match decode(keys, token, now) {
         Ok(claims) => claims,
@@ -61,7 +67,9 @@ pub async fn verify(store: &Store, keys: &Keys, header: Option<&str>, request_id
     let client_id = claims.appid.clone().unwrap_or_default();
     let lookup = client_id.clone();
     let (known, client) = store
-        .read::<_, store::StoreError>(&ctx, move |tx| Ok((find_tenant(tx, &tenant.to_string())?.is_some(), clients::find(tx, &lookup)?.is_some())))
+        .read::<_, store::StoreError>(&ctx, move |tx| {
+            Ok((find_tenant(tx, &tenant.to_string())?.is_some(), clients::find(tx, &lookup)?.is_some()))
+        })
         .await?;
     if !known {
         return Ok(Err(Denied::Invalid("The token's tenant is not known here.")));

@@ -56,10 +56,7 @@ pub struct Permission {
 }
 
 const fn permission(name: &'static str, role_id: &'static str) -> Permission {
-    Permission {
-        name,
-        role_id: Some(role_id),
-    }
+    Permission { name, role_id: Some(role_id) }
 }
 
 const SOURCE_READ: &str = "IndustryData-SourceSystem.Read.All";
@@ -99,10 +96,7 @@ pub static ALL_PERMISSIONS: [Permission; 24] = [
     permission(REFERENCE_READ, "6ee891c3-74a4-4148-8463-0c834375dfaf"),
     permission(REFERENCE_WRITE, "bda16293-63d3-45b7-b16b-833841d27d56"),
     permission(RUN_READ, "f6f5d10b-3024-4d1d-b674-aae4df4a1a73"),
-    Permission {
-        name: RUN_START,
-        role_id: None,
-    },
+    Permission { name: RUN_START, role_id: None },
     permission(SOURCE_READ, "bc167a60-39fe-4865-8b44-78400fc6ed03"),
     permission(SOURCE_WRITE, "7d866958-e06e-4dd6-91c6-a086b3f5cfeb"),
     permission(PERIOD_READ, "7c55c952-b095-4c23-a522-022bce4cc1e3"),
@@ -123,14 +117,7 @@ type Names = &'static [&'static str];
 const UPLOAD: Names = &[CONNECTOR_UPLOAD, CONNECTOR_WRITE];
 const RUNS: Names = &[RUN_READ, RUN_START];
 const USERS: Names = &[USER_READ, USER_WRITE, DIRECTORY_READ, DIRECTORY_WRITE];
-const GROUPS: Names = &[
-    MEMBER_READ,
-    MEMBER_WRITE,
-    GROUP_READ,
-    GROUP_WRITE,
-    DIRECTORY_READ,
-    DIRECTORY_WRITE,
-];
+const GROUPS: Names = &[MEMBER_READ, MEMBER_WRITE, GROUP_READ, GROUP_WRITE, DIRECTORY_READ, DIRECTORY_WRITE];
 
 /// The permissions any one of which allows an action; empty when no permission does.
 ///
@@ -191,9 +178,7 @@ fn write(resource: Resource) -> Names {
 
 /// The permission of that name (exact spelling, as tokens compare it).
 pub fn find(name: &str) -> Option<&'static Permission> {
-    ALL_PERMISSIONS
-        .iter()
-        .find(|permission| permission.name == name)
+    ALL_PERMISSIONS.iter().find(|permission| permission.name == name)
 }
 
 #[cfg(test)]
@@ -240,10 +225,7 @@ mod tests {
     fn whoever_may_write_may_read() {
         for resource in RESOURCES {
             for name in allowed(resource, Action::Write) {
-                assert!(
-                    allowed(resource, Action::Read).contains(name),
-                    "{resource:?} {name}"
-                );
+                assert!(allowed(resource, Action::Read).contains(name), "{resource:?} {name}");
             }
         }
     }
@@ -252,9 +234,6 @@ mod tests {
     fn nobody_writes_runs_and_operations() {
         assert!(allowed(Resource::Runs, Action::Write).is_empty());
         assert!(allowed(Resource::Operations, Action::Write).is_empty());
-        assert_eq!(
-            allowed(Resource::Runs, Action::Start),
-            ["IndustryData-Run.Start"]
-        );
+        assert_eq!(allowed(Resource::Runs, Action::Start), ["IndustryData-Run.Start"]);
     }
 }

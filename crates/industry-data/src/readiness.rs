@@ -37,15 +37,7 @@ impl Readiness {
 
     /// The canonical word's meaning; `None` for anything else.
     pub fn parse(word: &str) -> Option<Self> {
-        [
-            Self::NotReady,
-            Self::Ready,
-            Self::Failed,
-            Self::Disabled,
-            Self::Expired,
-        ]
-        .into_iter()
-        .find(|r| r.as_str() == word)
+        [Self::NotReady, Self::Ready, Self::Failed, Self::Disabled, Self::Expired].into_iter().find(|r| r.as_str() == word)
     }
 
     /// The status that a flow's document holds; one without counts as not ready.
@@ -91,12 +83,7 @@ pub struct InboundConditions {
 }
 
 /// The conditions that can be read from configuration alone.
-pub fn inbound_conditions(
-    flow: &Document,
-    now: Timestamp,
-    last_run_failed: bool,
-    lookup: &dyn Lookup,
-) -> InboundConditions {
+pub fn inbound_conditions(flow: &Document, now: Timestamp, last_run_failed: bool, lookup: &dyn Lookup) -> InboundConditions {
     InboundConditions {
         connector: bound(flow, "dataConnector", lookup).is_some(),
         year: bound(flow, "year", lookup).is_some(),
@@ -123,8 +110,7 @@ pub fn inbound_flow(current: Readiness, conditions: &InboundConditions) -> Readi
 /// Whether an inbound flow takes part in a run that starts now: its window is open and nothing
 /// but an earlier failure speaks against it.
 pub fn inbound_is_active(flow: &Document, now: Timestamp) -> bool {
-    window(flow, now) == Window::Open
-        && matches!(Readiness::of(flow), Readiness::Ready | Readiness::Failed)
+    window(flow, now) == Window::Open && matches!(Readiness::of(flow), Readiness::Ready | Readiness::Failed)
 }
 
 /// The inbound flows on which a provisioning flow feeds.
@@ -176,8 +162,7 @@ pub fn provisioning_conditions(
     lookup: &dyn Lookup,
 ) -> ProvisioningConditions {
     ProvisioningConditions {
-        organizations_known: filter_organizations(set)
-            .is_none_or(|ids| ids.iter().all(|id| knows_organization(id))),
+        organizations_known: filter_organizations(set).is_none_or(|ids| ids.iter().all(|id| knows_organization(id))),
         feed: feed(&lookup.list("inboundFlows", None), now),
         rules_exist: rules_exist(flow, lookup),
         directory_answers,
@@ -190,10 +175,8 @@ pub fn provisioning_conditions(
 /// `disabled` is a client's word and stays; so is `ready`, which a client says to enable a flow
 /// again and which only time and failure take back.
 pub fn provisioning_flow(current: Readiness, conditions: &ProvisioningConditions) -> Readiness {
-    let prerequisites = conditions.organizations_known
-        && conditions.feed == Feed::Active
-        && conditions.rules_exist
-        && conditions.directory_answers;
+    let prerequisites =
+        conditions.organizations_known && conditions.feed == Feed::Active && conditions.rules_exist && conditions.directory_answers;
     if current == Readiness::Disabled {
         Readiness::Disabled
     } else if conditions.feed == Feed::Expired {
@@ -210,26 +193,15 @@ pub fn provisioning_flow(current: Readiness, conditions: &ProvisioningConditions
 /// External ids of the organizations that a set's filter keeps; `None` when it keeps all.
 pub fn filter_organizations(set: &Document) -> Option<BTreeSet<String>> {
     let named = set.get("filter")?.get("in")?.as_array()?;
-    let ids: BTreeSet<String> = named
-        .iter()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect();
+    let ids: BTreeSet<String> = named.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     (!ids.is_empty()).then_some(ids)
 }
 
 /// Whether the role groups that a flow names have matching rules; for a flow that names none, any rule will do.
 fn rules_exist(flow: &Document, lookup: &dyn Lookup) -> bool {
     let systems = lookup.list("sourceSystems", None);
-    let covered: BTreeSet<&str> = systems
-        .iter()
-        .flat_map(|system| groups_in(system.get("userMatchingSettings")))
-        .collect();
-    let used: BTreeSet<&str> = groups_in(
-        flow.get("creationOptions")
-            .and_then(|options| options.get("configurations")),
-    )
-    .collect();
+    let covered: BTreeSet<&str> = systems.iter().flat_map(|system| groups_in(system.get("userMatchingSettings"))).collect();
+    let used: BTreeSet<&str> = groups_in(flow.get("creationOptions").and_then(|options| options.get("configurations"))).collect();
     !covered.is_empty() && used.is_subset(&covered)
 }
 
@@ -244,10 +216,7 @@ fn bound(flow: &Document, navigation: &str, lookup: &dyn Lookup) -> Option<Docum
 }
 
 fn text<'d>(document: &'d Document, name: &str) -> &'d str {
-    document
-        .get(name)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    document.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -256,10 +225,7 @@ mod tests {
     use serde_json::json;
 
     fn flow(from: &str, until: Option<&str>, status: &str) -> Document {
-        json!({ "effectiveDateTime": from, "expirationDateTime": until, "readinessStatus": status })
-            .as_object()
-            .unwrap()
-            .clone()
+        json!({ "effectiveDateTime": from, "expirationDateTime": until, "readinessStatus": status }).as_object().unwrap().clone()
     }
 
     fn now() -> Timestamp {
@@ -276,169 +242,53 @@ mod tests {
 
     #[test]
     fn a_flow_becomes_ready_once_everything_it_needs_is_there() {
-        assert_eq!(
-            provisioning_flow(Readiness::NotReady, &GOOD),
-            Readiness::Ready
-        );
+        assert_eq!(provisioning_flow(Readiness::NotReady, &GOOD), Readiness::Ready);
         for missing in [
-            ProvisioningConditions {
-                organizations_known: false,
-                ..GOOD
-            },
-            ProvisioningConditions {
-                feed: Feed::Idle,
-                ..GOOD
-            },
-            ProvisioningConditions {
-                rules_exist: false,
-                ..GOOD
-            },
-            ProvisioningConditions {
-                directory_answers: false,
-                ..GOOD
-            },
+            ProvisioningConditions { organizations_known: false, ..GOOD },
+            ProvisioningConditions { feed: Feed::Idle, ..GOOD },
+            ProvisioningConditions { rules_exist: false, ..GOOD },
+            ProvisioningConditions { directory_answers: false, ..GOOD },
         ] {
-            assert_eq!(
-                provisioning_flow(Readiness::NotReady, &missing),
-                Readiness::NotReady
-            );
-            assert_eq!(
-                provisioning_flow(Readiness::Ready, &missing),
-                Readiness::Ready
-            );
+            assert_eq!(provisioning_flow(Readiness::NotReady, &missing), Readiness::NotReady);
+            assert_eq!(provisioning_flow(Readiness::Ready, &missing), Readiness::Ready);
         }
     }
 
     #[test]
     fn a_disabled_flow_stays_disabled_whatever_happens() {
-        let worst = ProvisioningConditions {
-            feed: Feed::Expired,
-            last_run_failed: true,
-            ..GOOD
-        };
-        assert_eq!(
-            provisioning_flow(Readiness::Disabled, &worst),
-            Readiness::Disabled
-        );
-        assert_eq!(
-            provisioning_flow(Readiness::Disabled, &GOOD),
-            Readiness::Disabled
-        );
+        let worst = ProvisioningConditions { feed: Feed::Expired, last_run_failed: true, ..GOOD };
+        assert_eq!(provisioning_flow(Readiness::Disabled, &worst), Readiness::Disabled);
+        assert_eq!(provisioning_flow(Readiness::Disabled, &GOOD), Readiness::Disabled);
     }
 
     #[test]
     fn time_and_failure_take_ready_back_and_a_good_run_gives_it_again() {
-        assert_eq!(
-            provisioning_flow(
-                Readiness::Ready,
-                &ProvisioningConditions {
-                    feed: Feed::Expired,
-                    ..GOOD
-                }
-            ),
-            Readiness::Expired
-        );
-        assert_eq!(
-            provisioning_flow(
-                Readiness::Ready,
-                &ProvisioningConditions {
-                    last_run_failed: true,
-                    ..GOOD
-                }
-            ),
-            Readiness::Failed
-        );
-        assert_eq!(
-            provisioning_flow(Readiness::Failed, &GOOD),
-            Readiness::Ready
-        );
-        assert_eq!(
-            provisioning_flow(Readiness::Expired, &GOOD),
-            Readiness::Ready
-        );
+        assert_eq!(provisioning_flow(Readiness::Ready, &ProvisioningConditions { feed: Feed::Expired, ..GOOD }), Readiness::Expired);
+        assert_eq!(provisioning_flow(Readiness::Ready, &ProvisioningConditions { last_run_failed: true, ..GOOD }), Readiness::Failed);
+        assert_eq!(provisioning_flow(Readiness::Failed, &GOOD), Readiness::Ready);
+        assert_eq!(provisioning_flow(Readiness::Expired, &GOOD), Readiness::Ready);
     }
 
     #[test]
     fn an_inbound_flow_needs_connector_and_year_and_time() {
-        let good = InboundConditions {
-            connector: true,
-            year: true,
-            window: Window::Open,
-            last_run_failed: false,
-        };
+        let good = InboundConditions { connector: true, year: true, window: Window::Open, last_run_failed: false };
         assert_eq!(inbound_flow(Readiness::NotReady, &good), Readiness::Ready);
-        assert_eq!(
-            inbound_flow(
-                Readiness::NotReady,
-                &InboundConditions {
-                    window: Window::NotYet,
-                    ..good
-                }
-            ),
-            Readiness::Ready
-        );
-        assert_eq!(
-            inbound_flow(
-                Readiness::Ready,
-                &InboundConditions {
-                    window: Window::Over,
-                    ..good
-                }
-            ),
-            Readiness::Expired
-        );
-        assert_eq!(
-            inbound_flow(
-                Readiness::Ready,
-                &InboundConditions {
-                    last_run_failed: true,
-                    ..good
-                }
-            ),
-            Readiness::Failed
-        );
-        assert_eq!(
-            inbound_flow(
-                Readiness::NotReady,
-                &InboundConditions {
-                    year: false,
-                    ..good
-                }
-            ),
-            Readiness::NotReady
-        );
+        assert_eq!(inbound_flow(Readiness::NotReady, &InboundConditions { window: Window::NotYet, ..good }), Readiness::Ready);
+        assert_eq!(inbound_flow(Readiness::Ready, &InboundConditions { window: Window::Over, ..good }), Readiness::Expired);
+        assert_eq!(inbound_flow(Readiness::Ready, &InboundConditions { last_run_failed: true, ..good }), Readiness::Failed);
+        assert_eq!(inbound_flow(Readiness::NotReady, &InboundConditions { year: false, ..good }), Readiness::NotReady);
     }
 
     #[test]
     fn the_window_opens_on_time_and_closes_on_time() {
-        assert_eq!(
-            window(&flow("2026-11-24T10:00:00Z", None, "ready"), now()),
-            Window::Open
-        );
-        assert_eq!(
-            window(&flow("2026-11-24T10:00:00.5Z", None, "ready"), now()),
-            Window::NotYet
-        );
-        assert_eq!(
-            window(
-                &flow(
-                    "2026-01-01T00:00:00Z",
-                    Some("2026-11-24T10:00:00Z"),
-                    "ready"
-                ),
-                now()
-            ),
-            Window::Over
-        );
+        assert_eq!(window(&flow("2026-11-24T10:00:00Z", None, "ready"), now()), Window::Open);
+        assert_eq!(window(&flow("2026-11-24T10:00:00.5Z", None, "ready"), now()), Window::NotYet);
+        assert_eq!(window(&flow("2026-01-01T00:00:00Z", Some("2026-11-24T10:00:00Z"), "ready"), now()), Window::Over);
     }
 
     #[test]
     fn the_feed_is_expired_only_when_all_of_it_is() {
-        let old = flow(
-            "2025-01-01T00:00:00Z",
-            Some("2026-01-01T00:00:00Z"),
-            "expired",
-        );
+        let old = flow("2025-01-01T00:00:00Z", Some("2026-01-01T00:00:00Z"), "expired");
         let current = flow("2026-01-01T00:00:00Z", None, "ready");
         let coming = flow("2027-01-01T00:00:00Z", None, "ready");
         assert_eq!(feed(&[], now()), Feed::Idle);
@@ -451,15 +301,8 @@ mod tests {
     fn a_filter_without_organizations_keeps_all() {
         let set = |value: Value| value.as_object().unwrap().clone();
         assert_eq!(filter_organizations(&set(json!({ "filter": null }))), None);
-        assert_eq!(
-            filter_organizations(&set(json!({ "filter": { "in": [] } }))),
-            None
-        );
-        assert_eq!(
-            filter_organizations(&set(json!({ "filter": { "in": ["b", "a"] } })))
-                .map(|ids| ids.len()),
-            Some(2)
-        );
+        assert_eq!(filter_organizations(&set(json!({ "filter": { "in": [] } }))), None);
+        assert_eq!(filter_organizations(&set(json!({ "filter": { "in": ["b", "a"] } }))).map(|ids| ids.len()), Some(2));
     }
 
     #[test]

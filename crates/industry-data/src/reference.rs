@@ -14,27 +14,15 @@ pub const BUILT_IN_TIME: &str = "0001-01-01T00:00:00Z";
 pub const TENANT_SOURCE: &str = "Tenant Defined";
 
 /// The types to which a tenant may add rows.
-pub const TENANT_EXTENSIBLE: [&str; 6] = [
-    "RefAcademicSubject",
-    "RefRace",
-    "RefEthnicity",
-    "RefGradeLevel",
-    "RefOrgType",
-    "RefPersonFlagType",
-];
+pub const TENANT_EXTENSIBLE: [&str; 6] =
+    ["RefAcademicSubject", "RefRace", "RefEthnicity", "RefGradeLevel", "RefOrgType", "RefPersonFlagType"];
 
 /// Spellings that real clients send for a code that is called otherwise: type, spelling, canonical code.
 ///
 /// Microsoft's own Postman collection creates connectors with the first one and expects the
 /// canonical one in lists.
-const ALIASES: [(&str, &str, &str); 2] = [
-    (
-        "RefFileFormat",
-        "schoolDataSyncV2.1",
-        "schoolDataSyncV2Rev1",
-    ),
-    ("RefFileFormat", "schoolDataSyncV2", "schoolDataSyncV2Rev1"),
-];
+const ALIASES: [(&str, &str, &str); 2] =
+    [("RefFileFormat", "schoolDataSyncV2.1", "schoolDataSyncV2Rev1"), ("RefFileFormat", "schoolDataSyncV2", "schoolDataSyncV2Rev1")];
 
 /// Roles that exports use in enrollments although the section role list lacks them.
 const EXTRA_ENROLLMENT_ROLES: [&str; 4] = ["alumni", "chair", "itAdmin", "officeStaff"];
@@ -101,16 +89,8 @@ const STAFF: [&str; 29] = [
 
 /// The two role groups: 29 codes for staff, one for students.
 pub static ROLE_GROUPS: [BuiltInRoleGroup; 2] = [
-    BuiltInRoleGroup {
-        id: "staff",
-        display_name: "Staff",
-        roles: &STAFF,
-    },
-    BuiltInRoleGroup {
-        id: "students",
-        display_name: "Students",
-        roles: &["student"],
-    },
+    BuiltInRoleGroup { id: "staff", display_name: "Staff", roles: &STAFF },
+    BuiltInRoleGroup { id: "students", display_name: "Students", roles: &["student"] },
 ];
 
 /// Every built-in row, type by type and in sort order within a type.
@@ -120,11 +100,7 @@ pub fn all() -> impl Iterator<Item = &'static Definition> {
 
 /// The built-in rows of a type (name without regard to case), in sort order; empty for an unknown type.
 pub fn rows(reference_type: &str) -> &'static [Definition] {
-    let named = |table: &&&'static [Definition]| {
-        table
-            .first()
-            .is_some_and(|row| row.reference_type.eq_ignore_ascii_case(reference_type))
-    };
+    let named = |table: &&&'static [Definition]| table.first().is_some_and(|row| row.reference_type.eq_ignore_ascii_case(reference_type));
     rows::TABLES.iter().find(named).copied().unwrap_or(&[])
 }
 
@@ -145,9 +121,7 @@ pub fn canonical_code(reference_type: &str, given: &str) -> Option<&'static str>
     let given = given.trim();
     let alias = ALIASES
         .iter()
-        .find(|(ty, spelling, _)| {
-            ty.eq_ignore_ascii_case(reference_type) && spelling.eq_ignore_ascii_case(given)
-        })
+        .find(|(ty, spelling, _)| ty.eq_ignore_ascii_case(reference_type) && spelling.eq_ignore_ascii_case(given))
         .map(|(_, _, code)| *code);
     let padded = pad_grade(reference_type, given);
     let wanted = alias.or(padded.as_deref()).unwrap_or(given);
@@ -157,49 +131,34 @@ pub fn canonical_code(reference_type: &str, given: &str) -> Option<&'static str>
 /// Grades are two digits; exports often leave the leading zero out.
 fn pad_grade(reference_type: &str, given: &str) -> Option<String> {
     let single_digit = given.len() == 1 && given.bytes().all(|b| b.is_ascii_digit());
-    (single_digit && reference_type.eq_ignore_ascii_case("RefGradeLevel"))
-        .then(|| format!("0{given}"))
+    (single_digit && reference_type.eq_ignore_ascii_case("RefGradeLevel")).then(|| format!("0{given}"))
 }
 
 /// The built-in row with an id such as `RefRole-teacher` (without regard to case).
 pub fn definition(id: &str) -> Option<&'static Definition> {
     let (reference_type, code) = id.split_once('-')?;
-    rows(reference_type)
-        .iter()
-        .find(|row| row.code.eq_ignore_ascii_case(code))
+    rows(reference_type).iter().find(|row| row.code.eq_ignore_ascii_case(code))
 }
 
 /// A role's place among the roles of a person: the lowest wins. `None` for an unknown code.
 pub fn role_sort_order(code: &str) -> Option<i32> {
-    rows("RefRole")
-        .iter()
-        .find(|row| row.code.eq_ignore_ascii_case(code))
-        .map(|row| row.sort_index)
+    rows("RefRole").iter().find(|row| row.code.eq_ignore_ascii_case(code)).map(|row| row.sort_index)
 }
 
 /// Id of the built-in role group to which a role belongs; `None` for roles such as `other` or `parent`.
 pub fn role_group_of(code: &str) -> Option<&'static str> {
-    let holds = |group: &&BuiltInRoleGroup| {
-        group
-            .roles
-            .iter()
-            .any(|role| role.eq_ignore_ascii_case(code))
-    };
+    let holds = |group: &&BuiltInRoleGroup| group.roles.iter().any(|role| role.eq_ignore_ascii_case(code));
     ROLE_GROUPS.iter().find(holds).map(|group| group.id)
 }
 
 /// Whether a role group came with the service (id without regard to case).
 pub fn is_built_in_role_group(id: &str) -> bool {
-    ROLE_GROUPS
-        .iter()
-        .any(|group| group.id.eq_ignore_ascii_case(id))
+    ROLE_GROUPS.iter().any(|group| group.id.eq_ignore_ascii_case(id))
 }
 
 /// Whether a tenant may add rows to a type.
 pub fn is_tenant_extensible(reference_type: &str) -> bool {
-    TENANT_EXTENSIBLE
-        .iter()
-        .any(|ty| ty.eq_ignore_ascii_case(reference_type))
+    TENANT_EXTENSIBLE.iter().any(|ty| ty.eq_ignore_ascii_case(reference_type))
 }
 
 /// Codes that an enrollment may carry: the section roles, and four that exports use besides.
@@ -226,11 +185,7 @@ pub fn role_group_documents() -> Vec<Map<String, Value>> {
             let mut document = Map::new();
             document.insert("id".to_owned(), json!(group.id));
             document.insert("displayName".to_owned(), json!(group.display_name));
-            let roles = group
-                .roles
-                .iter()
-                .map(|code| json!({ "code": code }))
-                .collect();
+            let roles = group.roles.iter().map(|code| json!({ "code": code })).collect();
             document.insert("roles".to_owned(), Value::Array(roles));
             document
         })
@@ -262,14 +217,8 @@ mod tests {
 
     #[test]
     fn codes_are_recognised_in_any_case_and_answered_in_one() {
-        assert_eq!(
-            canonical_code("RefSectionRole", "paraProfessional"),
-            Some("paraprofessional")
-        );
-        assert_eq!(
-            canonical_code("refidentifiertype", "USERNAME"),
-            Some("username")
-        );
+        assert_eq!(canonical_code("RefSectionRole", "paraProfessional"), Some("paraprofessional"));
+        assert_eq!(canonical_code("refidentifiertype", "USERNAME"), Some("username"));
         assert_eq!(canonical_code("RefRole", "nobody"), None);
         assert_eq!(canonical_code("RefNothing", "x"), None);
     }
@@ -283,32 +232,18 @@ mod tests {
 
     #[test]
     fn the_file_format_of_microsofts_own_collection_is_the_published_one() {
-        assert_eq!(
-            canonical_code("RefFileFormat", "schoolDataSyncV2.1"),
-            Some(DEFAULT_FILE_FORMAT)
-        );
-        assert_eq!(
-            canonical_code("RefFileFormat", "SCHOOLDATASYNCV1"),
-            Some("schoolDataSyncV1")
-        );
+        assert_eq!(canonical_code("RefFileFormat", "schoolDataSyncV2.1"), Some(DEFAULT_FILE_FORMAT));
+        assert_eq!(canonical_code("RefFileFormat", "SCHOOLDATASYNCV1"), Some("schoolDataSyncV1"));
     }
 
     #[test]
     fn staff_have_twenty_nine_roles_and_students_one() {
         assert_eq!(ROLE_GROUPS[0].roles.len(), 29);
         assert_eq!(ROLE_GROUPS[1].roles, ["student"]);
-        assert!(
-            ROLE_GROUPS
-                .iter()
-                .flat_map(|g| g.roles)
-                .all(|code| role_sort_order(code).is_some())
-        );
+        assert!(ROLE_GROUPS.iter().flat_map(|g| g.roles).all(|code| role_sort_order(code).is_some()));
         assert_eq!(role_group_of("Teacher"), Some("staff"));
         assert_eq!(role_group_of("guardian"), None);
-        assert_eq!(
-            role_group_documents()[0]["roles"][0],
-            json!({ "code": "adjunct" })
-        );
+        assert_eq!(role_group_documents()[0]["roles"][0], json!({ "code": "adjunct" }));
     }
 
     #[test]
@@ -325,14 +260,8 @@ mod tests {
 
     #[test]
     fn rows_are_found_by_id() {
-        assert_eq!(
-            definition("RefGradeLevel-01").map(|row| row.sort_index),
-            Some(60)
-        );
-        assert_eq!(
-            definition("RefFileFormat-schoolDataSyncV2.1").map(|row| row.sort_index),
-            Some(30)
-        );
+        assert_eq!(definition("RefGradeLevel-01").map(|row| row.sort_index), Some(60));
+        assert_eq!(definition("RefFileFormat-schoolDataSyncV2.1").map(|row| row.sort_index), Some(30));
         assert!(definition("nothing").is_none());
         assert_eq!(definition_documents()[0]["createdDateTime"], BUILT_IN_TIME);
     }

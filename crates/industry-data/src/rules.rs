@@ -63,10 +63,7 @@ pub enum Refusal {
 
 impl Refusal {
     fn invalid(target: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Invalid {
-            message: message.into(),
-            target: Some(target.into()),
-        }
+        Self::Invalid { message: message.into(), target: Some(target.into()) }
     }
 }
 
@@ -81,11 +78,7 @@ pub enum Deletion {
 
 /// What DELETE means in a collection.
 pub fn deletion(collection: &str) -> Deletion {
-    if collection == "referenceDefinitions" {
-        Deletion::Disable
-    } else {
-        Deletion::Remove
-    }
+    if collection == "referenceDefinitions" { Deletion::Disable } else { Deletion::Remove }
 }
 
 /// The id of a new entity where the API prescribes it: `{referenceType}-{code}` of a reference row.
@@ -95,11 +88,7 @@ pub fn prescribed_id(collection: &str, document: &Document) -> Option<String> {
     if collection != "referenceDefinitions" {
         return None;
     }
-    Some(format!(
-        "{}-{}",
-        text(document, "referenceType"),
-        text(document, "code")
-    ))
+    Some(format!("{}-{}", text(document, "referenceType"), text(document, "code")))
 }
 
 /// A time as the API answers it: UTC, `Z`, at most seven fraction digits.
@@ -111,12 +100,7 @@ pub fn format_time(time: jiff::Timestamp) -> String {
 /// defaults in. `parent` is the id of the entity that contains the collection.
 ///
 /// Fails with what is wrong with it, what it contradicts, or which parent is missing.
-pub fn on_create(
-    collection: &str,
-    parent: Option<&str>,
-    document: &mut Document,
-    lookup: &dyn Lookup,
-) -> Result<(), Refusal> {
+pub fn on_create(collection: &str, parent: Option<&str>, document: &mut Document, lookup: &dyn Lookup) -> Result<(), Refusal> {
     if let Some(ty) = type_of(collection, document) {
         canonical::canonicalise(ty, document, Origin::Created, lookup)?;
     }
@@ -154,20 +138,14 @@ pub fn on_patch(
 
 /// A patched collection has whole new values in it: what they need on create they need here too.
 fn complete(ty: &'static StructuredType, merged: &Document) -> Result<(), Refusal> {
-    odata::decode::check_required(&MODEL, ty, merged).map_err(|error| Refusal::Invalid {
-        message: error.message,
-        target: error.target,
-    })
+    odata::decode::check_required(&MODEL, ty, merged).map_err(|error| Refusal::Invalid { message: error.message, target: error.target })
 }
 
 /// Values that the server sets when something is created.
 fn set_defaults(collection: &str, document: &mut Document) {
     match collection {
         "inboundFlows" | "provisioningFlows" => {
-            document.insert(
-                "readinessStatus".to_owned(),
-                json!(Readiness::NotReady.as_str()),
-            );
+            document.insert("readinessStatus".to_owned(), json!(Readiness::NotReady.as_str()));
         }
         // Clients that list connectors rely on the code being there, whatever was sent.
         "dataConnectors" if text(document, "@odata.type").ends_with(".azureDataLakeConnector") => {
@@ -184,17 +162,10 @@ fn set_defaults(collection: &str, document: &mut Document) {
 }
 
 /// A client may say `disabled` and `ready`, and may send back what it has read [4, 14].
-fn patched_readiness(
-    stored: &Document,
-    patch: &Document,
-    merged: &mut Document,
-) -> Result<(), Refusal> {
+fn patched_readiness(stored: &Document, patch: &Document, merged: &mut Document) -> Result<(), Refusal> {
     let before = stored.get("readinessStatus");
     let given = patch.get("readinessStatus").unwrap_or(&Value::Null);
-    let may_be_said = given
-        .as_str()
-        .and_then(Readiness::parse)
-        .is_some_and(|r| matches!(r, Readiness::Disabled | Readiness::Ready));
+    let may_be_said = given.as_str().and_then(Readiness::parse).is_some_and(|r| matches!(r, Readiness::Disabled | Readiness::Ready));
     if !may_be_said && before != Some(given) {
         let message = format!("readinessStatus can be set to disabled or ready, not to {given}.");
         return Err(Refusal::invalid("readinessStatus", message));
@@ -205,10 +176,7 @@ fn patched_readiness(
 
 /// The type of a document: what it says itself, else the only one its collection has.
 fn type_of(collection: &str, document: &Document) -> Option<&'static StructuredType> {
-    let named = document
-        .get("@odata.type")
-        .and_then(Value::as_str)
-        .and_then(|name| MODEL.find_type(name));
+    let named = document.get("@odata.type").and_then(Value::as_str).and_then(|name| MODEL.find_type(name));
     named.or_else(|| {
         let only = match collection {
             "sourceSystems" => "sourceSystemDefinition",
@@ -224,18 +192,10 @@ fn type_of(collection: &str, document: &Document) -> Option<&'static StructuredT
 
 /// A text property, empty when it is missing.
 fn text<'d>(document: &'d Document, name: &str) -> &'d str {
-    document
-        .get(name)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    document.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The objects in a collection-valued property.
 fn objects<'d>(document: &'d Document, name: &str) -> impl Iterator<Item = &'d Document> {
-    document
-        .get(name)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object)
+    document.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object)
 }

@@ -28,7 +28,13 @@ struct Decoder<'a> {
 }
 
 /// Decodes a body whose declared type is `declared`.
-pub fn decode(model: &Model, declared: &'static StructuredType, bytes: &[u8], mode: Mode<'_>, limits: &Limits) -> Result<Map<String, Value>, Error> {
+pub fn decode(
+    model: &Model,
+    declared: &'static StructuredType,
+    bytes: &[u8],
+    mode: Mode<'_>,
+    limits: &Limits,
+) -> Result<Map<String, Value>, Error> {
     let value: Value = serde_json::from_slice(bytes).map_err(|error| syntax(&error, bytes))?;
     let Value::Object(given) = value else {
         return Err(Error::bad(format!("The body must be a JSON object, not {}.", shape(&value))));
@@ -74,7 +80,13 @@ fn type_names(types: &[&StructuredType]) -> String {
 
 impl Decoder<'_> {
     /// The type that an object says it is, or the only one it can be.
-    fn concrete(&self, declared: &'static StructuredType, given: &Map<String, Value>, stored: Option<&Map<String, Value>>, path: &str) -> Result<&'static StructuredType, Error> {
+    fn concrete(
+        &self,
+        declared: &'static StructuredType,
+        given: &Map<String, Value>,
+        stored: Option<&Map<String, Value>>,
+        path: &str,
+    ) -> Result<&'static StructuredType, Error> {
         let target = join(path, "@odata.type");
         let Some(name) = given.get("@odata.type") else {
             let stored = stored.and_then(|s| s.get("@odata.type")).and_then(Value::as_str).and_then(|name| self.model.find_type(name));
@@ -99,12 +111,20 @@ impl Decoder<'_> {
         }
     }
 
-    fn patched_type(&self, declared: &'static StructuredType, given: &Map<String, Value>, known: &'static StructuredType) -> Result<&'static StructuredType, Error> {
+    fn patched_type(
+        &self,
+        declared: &'static StructuredType,
+        given: &Map<String, Value>,
+        known: &'static StructuredType,
+    ) -> Result<&'static StructuredType, Error> {
         let Some(name) = given.get("@odata.type") else { return Ok(known) };
         let named = name.as_str().and_then(|name| self.model.find_type(name));
         match named {
             Some(ty) if ty == known || ty == declared => Ok(known),
-            _ => Err(Error::at("@odata.type", format!("@odata.type {name} is not the type of this resource, which is #{}.", known.qualified()))),
+            _ => Err(Error::at(
+                "@odata.type",
+                format!("@odata.type {name} is not the type of this resource, which is #{}.", known.qualified()),
+            )),
         }
     }
 
@@ -167,7 +187,15 @@ impl Decoder<'_> {
         Err(Error::at(join(path, name), format!("'{name}' is not a property of {}.{hint}", ty.qualified())))
     }
 
-    fn property(&self, property: &'static Property, value: &Value, stored: Option<&Map<String, Value>>, path: &str, depth: usize, out: &mut Map<String, Value>) -> Result<(), Error> {
+    fn property(
+        &self,
+        property: &'static Property,
+        value: &Value,
+        stored: Option<&Map<String, Value>>,
+        path: &str,
+        depth: usize,
+        out: &mut Map<String, Value>,
+    ) -> Result<(), Error> {
         let here = join(path, property.name);
         let computed = if self.creating { property.create == OnCreate::Computed } else { property.update == OnUpdate::Computed };
         if computed {
@@ -207,15 +235,27 @@ impl Decoder<'_> {
     fn value(&self, property: &'static Property, value: &Value, stored: Option<&Value>, here: &str, depth: usize) -> Result<Value, Error> {
         if !property.collection {
             if value.is_null() {
-                return if property.nullable { Ok(Value::Null) } else { Err(Error::at(here, format!("'{}' cannot be null.", property.name))) };
+                return if property.nullable {
+                    Ok(Value::Null)
+                } else {
+                    Err(Error::at(here, format!("'{}' cannot be null.", property.name)))
+                };
             }
             return self.single(property, value, stored, here, depth);
         }
         let items = match value {
             Value::Array(items) => items.clone(),
-            Value::Null => return if property.nullable { Ok(Value::Array(Vec::new())) } else { Err(Error::at(here, format!("'{}' cannot be null.", property.name))) },
+            Value::Null => {
+                return if property.nullable {
+                    Ok(Value::Array(Vec::new()))
+                } else {
+                    Err(Error::at(here, format!("'{}' cannot be null.", property.name)))
+                };
+            }
             // Kiota reads a collection of enumeration words from one string as well, so it may send one.
-            Value::String(text) if matches!(property.ty, TypeRef::Enum(_)) => text.split(',').map(|word| Value::String(word.trim().to_owned())).collect(),
+            Value::String(text) if matches!(property.ty, TypeRef::Enum(_)) => {
+                text.split(',').map(|word| Value::String(word.trim().to_owned())).collect()
+            }
             other => return Err(Error::at(here, format!("'{}' must be an array, not {}.", property.name, shape(other)))),
         };
         let stored = stored.and_then(Value::as_array);
@@ -279,14 +319,18 @@ impl Decoder<'_> {
 
     fn text(&self, property: &Property, primitive: Primitive, text: &str, here: &str) -> Result<Value, Error> {
         if text.len() > self.limits.string_bytes {
-            return Err(Error { kind: Kind::PayloadTooLarge, ..Error::at(here, format!("'{}' is longer than {} bytes.", property.name, self.limits.string_bytes)) });
+            return Err(Error {
+                kind: Kind::PayloadTooLarge,
+                ..Error::at(here, format!("'{}' is longer than {} bytes.", property.name, self.limits.string_bytes))
+            });
         }
         let canonical = match primitive {
             Primitive::Date => time::date(text).map(|date| date.to_string()).ok_or("a date such as 2026-08-01"),
             Primitive::DateTimeOffset => time::canonical_date_time(text).ok_or("a time such as 2026-08-01T00:00:00Z"),
             _ => Ok(text.to_owned()),
         };
-        let canonical = canonical.map_err(|expected| Error::at(here, format!("'{}' must be {expected}, not '{}'.", property.name, shorten(text))))?;
+        let canonical =
+            canonical.map_err(|expected| Error::at(here, format!("'{}' must be {expected}, not '{}'.", property.name, shorten(text))))?;
         match property.max_length {
             Some(most) if canonical.chars().count() > most => {
                 Err(Error::at(here, format!("'{}' has {} characters; {most} are allowed.", property.name, canonical.chars().count())))
@@ -298,7 +342,8 @@ impl Decoder<'_> {
     fn binding(&self, ty: &'static StructuredType, nav: &str, name: &str, path: &str) -> Result<&'static Navigation, Error> {
         self.model.navigation(ty, nav).ok_or_else(|| {
             let known = self.model.navigations(ty);
-            let hint = nearest(nav, known.iter().map(|n| n.name)).map_or_else(String::new, |near| format!(" Did you mean '{near}@odata.bind'?"));
+            let hint =
+                nearest(nav, known.iter().map(|n| n.name)).map_or_else(String::new, |near| format!(" Did you mean '{near}@odata.bind'?"));
             Error::at(join(path, name), format!("'{nav}' is not a navigation property of {}.{hint}", ty.qualified()))
         })
     }
@@ -309,7 +354,12 @@ impl Decoder<'_> {
         let Value::String(url) = value else {
             return Err(Error::at(here, format!("'{name}' must be a URL, not {}.", shape(value))));
         };
-        let reference = reference(url).ok_or_else(|| Error::at(&here, format!("'{}' does not name an entity; a URL such as 'external/industryData/{{collection}}/{{id}}' does.", shorten(url))))?;
+        let reference = reference(url).ok_or_else(|| {
+            Error::at(
+                &here,
+                format!("'{}' does not name an entity; a URL such as 'external/industryData/{{collection}}/{{id}}' does.", shorten(url)),
+            )
+        })?;
         out.insert(name, Value::String(reference));
         Ok(())
     }
@@ -382,7 +432,12 @@ fn required(model: &Model, ty: &'static StructuredType, document: &Map<String, V
 
 /// A patch laid over a stored document: complex values property by property, collections and
 /// bindings as a whole (OData 4.01 part 1, §11.4.3).
-pub fn merge_patch(model: &Model, ty: &'static StructuredType, stored: &Map<String, Value>, patch: &Map<String, Value>) -> Map<String, Value> {
+pub fn merge_patch(
+    model: &Model,
+    ty: &'static StructuredType,
+    stored: &Map<String, Value>,
+    patch: &Map<String, Value>,
+) -> Map<String, Value> {
     let mut merged = stored.clone();
     for (name, value) in patch {
         let complex = model.property(ty, name).filter(|p| !p.collection).and_then(|p| match p.ty {

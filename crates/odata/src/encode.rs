@@ -31,7 +31,12 @@ pub struct EncodeOptions<'a> {
 /// property that is not set is null, a collection that is not set is empty; write-only
 /// properties and bindings are left out. Expanded navigation values that the caller has put into
 /// the document are passed on.
-pub fn encode(model: &Model, declared: &'static StructuredType, document: &Map<String, Value>, options: &EncodeOptions<'_>) -> Map<String, Value> {
+pub fn encode(
+    model: &Model,
+    declared: &'static StructuredType,
+    document: &Map<String, Value>,
+    options: &EncodeOptions<'_>,
+) -> Map<String, Value> {
     let named = document.get("@odata.type").and_then(Value::as_str).and_then(|name| model.find_type(name));
     let ty = named.unwrap_or(declared);
     let mut out = Map::new();
@@ -100,7 +105,12 @@ fn narrowed(property: &Property, value: Value, select: &[SelectPath]) -> Value {
         return value;
     }
     match value {
-        Value::Object(object) => Value::Object(object.into_iter().filter(|(name, _)| name.starts_with('@') || rests.iter().any(|rest| rest.first() == Some(&name.as_str()))).collect()),
+        Value::Object(object) => Value::Object(
+            object
+                .into_iter()
+                .filter(|(name, _)| name.starts_with('@') || rests.iter().any(|rest| rest.first() == Some(&name.as_str())))
+                .collect(),
+        ),
         Value::Array(items) => Value::Array(items.into_iter().map(|item| narrowed(property, item, select)).collect()),
         other => other,
     }
@@ -118,9 +128,13 @@ mod tests {
 
     #[test]
     fn the_type_comes_first_then_the_models_order_with_nulls_and_empty_collections() {
-        let document = json!({"breed": "collie", "name": "Rex", "id": "1", "@odata.type": "#t.dog", "secret": "x", "owner@odata.bind": "people/1"});
+        let document =
+            json!({"breed": "collie", "name": "Rex", "id": "1", "@odata.type": "#t.dog", "secret": "x", "owner@odata.bind": "people/1"});
         let out = run("animal", document, Metadata::Minimal);
-        assert_eq!(out, json!({"@odata.type": "#t.dog", "id": "1", "name": "Rex", "mood": null, "home": null, "tags": [], "breed": "collie"}));
+        assert_eq!(
+            out,
+            json!({"@odata.type": "#t.dog", "id": "1", "name": "Rex", "mood": null, "home": null, "tags": [], "breed": "collie"})
+        );
         assert_eq!(out.as_object().unwrap().keys().next().unwrap(), "@odata.type");
     }
 

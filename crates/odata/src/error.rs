@@ -54,7 +54,15 @@ impl Error {
 }
 
 /// The body of an error answer, in Graph's shape (`date` has no zone suffix, as in all samples).
-pub fn error_body(code: &str, message: &str, target: Option<&str>, details: &[Value], request_id: &str, client_request_id: &str, date: &str) -> Value {
+pub fn error_body(
+    code: &str,
+    message: &str,
+    target: Option<&str>,
+    details: &[Value],
+    request_id: &str,
+    client_request_id: &str,
+    date: &str,
+) -> Value {
     let mut error = json!({ "code": code, "message": message });
     if let Some(target) = target {
         error["target"] = json!(target);

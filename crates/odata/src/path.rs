@@ -73,7 +73,8 @@ pub fn parse_path(model: &Model, path: &str) -> Result<ResourcePath, Error> {
 }
 
 fn decode(raw: &str) -> Result<String, Error> {
-    let text = percent_encoding::percent_decode_str(raw).decode_utf8().map_err(|_| Error::segment(raw, "A segment of the URL is not UTF-8."))?;
+    let text =
+        percent_encoding::percent_decode_str(raw).decode_utf8().map_err(|_| Error::segment(raw, "A segment of the URL is not UTF-8."))?;
     if text.is_empty() {
         return Err(Error::segment("", "The URL has an empty segment."));
     }
@@ -182,7 +183,14 @@ fn entity(model: &Model, ty: &'static StructuredType, name: &str, parentheses: O
     }
 }
 
-fn collection(model: &Model, ty: &'static StructuredType, name: &str, parentheses: Option<&str>, text: &str, out: &mut Vec<Segment>) -> Result<At, Error> {
+fn collection(
+    model: &Model,
+    ty: &'static StructuredType,
+    name: &str,
+    parentheses: Option<&str>,
+    text: &str,
+    out: &mut Vec<Segment>,
+) -> Result<At, Error> {
     match name.to_ascii_lowercase().as_str() {
         "$count" => {
             out.push(Segment::Count);

@@ -107,7 +107,16 @@ fn decode(text: &str) -> Result<String, Error> {
 }
 
 #[expect(clippy::too_many_arguments, reason = "the state of one pass over the options")]
-fn option(name: &str, value: &str, ty: &'static StructuredType, model: &Model, limits: &Limits, depth: usize, seen: &mut Vec<String>, out: &mut QueryOptions) -> Result<(), Error> {
+fn option(
+    name: &str,
+    value: &str,
+    ty: &'static StructuredType,
+    model: &Model,
+    limits: &Limits,
+    depth: usize,
+    seen: &mut Vec<String>,
+    out: &mut QueryOptions,
+) -> Result<(), Error> {
     let bare = name.strip_prefix('$').unwrap_or(name).to_ascii_lowercase();
     if !KNOWN.contains(&bare.as_str()) {
         if name.starts_with('$') {
@@ -221,10 +230,13 @@ fn expand(value: &str, ty: &'static StructuredType, model: &Model, limits: &Limi
     let mut found: Vec<Expand> = Vec::new();
     for item in items(value, limits)? {
         let (name, inside) = match item.split_once('(') {
-            Some((name, rest)) => (name, rest.strip_suffix(')').ok_or_else(|| Error::bad(format!("'{item}' has no closing parenthesis.")))?),
+            Some((name, rest)) => {
+                (name, rest.strip_suffix(')').ok_or_else(|| Error::bad(format!("'{item}' has no closing parenthesis.")))?)
+            }
             None => (item, ""),
         };
-        let known = || model.concrete(ty).into_iter().chain([ty]).find_map(|ty| model.navigation(ty, name.rsplit('/').next().unwrap_or(name)));
+        let known =
+            || model.concrete(ty).into_iter().chain([ty]).find_map(|ty| model.navigation(ty, name.rsplit('/').next().unwrap_or(name)));
         let Some(navigation) = known() else {
             let names = model.navigations(ty);
             let hint = nearest(name, names.iter().map(|n| n.name)).map_or_else(String::new, |near| format!(" Did you mean '{near}'?"));

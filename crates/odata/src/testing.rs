@@ -4,7 +4,13 @@ use crate::edm::{EnumType, Model, Navigation, Operation, Property, StructuredTyp
 
 const ENUMS: &[EnumType] = &[EnumType { namespace: "t", name: "mood", members: &[("happy", 0), ("sad", 1), ("unknownFutureValue", 2)] }];
 
-const fn entity(name: &'static str, base: Option<&'static str>, abstract_: bool, properties: &'static [Property], navigations: &'static [Navigation]) -> StructuredType {
+const fn entity(
+    name: &'static str,
+    base: Option<&'static str>,
+    abstract_: bool,
+    properties: &'static [Property],
+    navigations: &'static [Navigation],
+) -> StructuredType {
     StructuredType { namespace: "t", name, entity: true, base, abstract_, open: false, properties, navigations }
 }
 
@@ -29,7 +35,11 @@ const TYPES: &[StructuredType] = &[
         "person",
         None,
         false,
-        &[Property::new("id", TypeRef::STRING).non_null().computed(), Property::new("born", TypeRef::DATE_TIME), Property::new("age", TypeRef::INT32)],
+        &[
+            Property::new("id", TypeRef::STRING).non_null().computed(),
+            Property::new("born", TypeRef::DATE_TIME),
+            Property::new("age", TypeRef::INT32),
+        ],
         &[Navigation::many("pets", "t.animal").contained()],
     ),
     StructuredType {
@@ -39,13 +49,26 @@ const TYPES: &[StructuredType] = &[
         base: None,
         abstract_: false,
         open: false,
-        properties: &[Property::new("size", TypeRef::INT32), Property::new("colour", TypeRef::STRING), Property::new("home", TypeRef::Complex("t.house"))],
+        properties: &[
+            Property::new("size", TypeRef::INT32),
+            Property::new("colour", TypeRef::STRING),
+            Property::new("home", TypeRef::Complex("t.house")),
+        ],
         navigations: &[],
     },
 ];
 
 const OPERATIONS: &[Operation] = &[
-    Operation { namespace: "t", name: "wake", action: true, binding: "t.animal", binding_collection: false, parameters: &[], returns: None, composable: false },
+    Operation {
+        namespace: "t",
+        name: "wake",
+        action: true,
+        binding: "t.animal",
+        binding_collection: false,
+        parameters: &[],
+        returns: None,
+        composable: false,
+    },
     Operation {
         namespace: "t",
         name: "bark",
@@ -56,11 +79,25 @@ const OPERATIONS: &[Operation] = &[
         returns: Some("t.house"),
         composable: false,
     },
-    Operation { namespace: "t", name: "census", action: false, binding: "t.person", binding_collection: true, parameters: &[], returns: Some("t.house"), composable: true },
+    Operation {
+        namespace: "t",
+        name: "census",
+        action: false,
+        binding: "t.person",
+        binding_collection: true,
+        parameters: &[],
+        returns: Some("t.house"),
+        composable: true,
+    },
 ];
 
-pub(crate) static MODEL: Model =
-    Model { enums: &[ENUMS], types: &[TYPES], operations: OPERATIONS, entity_sets: &[("people", "t.person")], singletons: &[("zoo", "t.person")] };
+pub(crate) static MODEL: Model = Model {
+    enums: &[ENUMS],
+    types: &[TYPES],
+    operations: OPERATIONS,
+    entity_sets: &[("people", "t.person")],
+    singletons: &[("zoo", "t.person")],
+};
 
 pub(crate) fn ty(name: &str) -> &'static StructuredType {
     MODEL.find_type(&format!("t.{name}")).unwrap()

@@ -57,7 +57,8 @@ impl From<StoreError> for AdminError {
 
 impl From<IdentityError> for AdminError {
     fn from(error: IdentityError) -> Self {
-        let hint = matches!(error, IdentityError::NotFound(_)).then(|| "`homeroom tenant list` and `homeroom app list` show what there is".to_owned());
+        let hint = matches!(error, IdentityError::NotFound(_))
+            .then(|| "`homeroom tenant list` and `homeroom app list` show what there is".to_owned());
         Self { message: chain(&error), hint }
     }
 }
@@ -88,7 +89,9 @@ impl App {
     /// Makes a tenant.
     pub async fn create_tenant(&self, name: &str, id: Option<&str>, domain: Option<&str>) -> Result<Tenant, AdminError> {
         let id = match id {
-            Some(text) => text.parse().map_err(|_| AdminError::hinting(format!("`{text}` is not a GUID"), "leave --id out for a new one"))?,
+            Some(text) => {
+                text.parse().map_err(|_| AdminError::hinting(format!("`{text}` is not a GUID"), "leave --id out for a new one"))?
+            }
             None => TenantId(Uuid::new_v4()),
         };
         Ok(identity::create_tenant(self.store(), &self.system(id), name, domain).await?)
@@ -104,7 +107,8 @@ impl App {
         if let Some(unknown) = permissions.iter().find(|p| industry_data::permissions::find(p).is_none()) {
             let known = all_permissions();
             let near = odata::error::nearest(unknown, known.iter().map(String::as_str));
-            let hint = near.map_or_else(|| "the permissions are listed in docs/permissions.md".to_owned(), |near| format!("did you mean `{near}`?"));
+            let hint = near
+                .map_or_else(|| "the permissions are listed in docs/permissions.md".to_owned(), |near| format!("did you mean `{near}`?"));
             return Err(AdminError { message: format!("`{unknown}` is not a permission"), hint: Some(hint) });
         }
         Ok(identity::create_client(self.store(), &self.system(tenant), Uuid::new_v4().to_string(), name, permissions).await?)
@@ -170,14 +174,20 @@ impl App {
         let (run, job) = (id.to_owned(), self.new_id().to_string());
         let approved = self.store().write(&self.system(tenant), move |tx| runs::approve(tx, &run, &job)).await?;
         self.wake_worker();
-        if approved { Ok(()) } else { Err(AdminError::hinting(format!("the run {id} does not wait for an approval"), "`homeroom runs show` says where it stands")) }
+        if approved {
+            Ok(())
+        } else {
+            Err(AdminError::hinting(format!("the run {id} does not wait for an approval"), "`homeroom runs show` says where it stands"))
+        }
     }
 
     /// The findings logs of a run, one JSON object a line.
     pub async fn findings_files(&self, tenant: TenantId, id: &str) -> Result<Vec<PathBuf>, AdminError> {
         let folder = self.store().blobs().path(tenant, &format!("runs/{id}"))?;
-        let entries = std::fs::read_dir(&folder).map_err(|_| AdminError::hinting(format!("there is no run {id}"), "`homeroom runs list` shows the runs"))?;
-        let mut files: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).filter(|p| p.extension().is_some_and(|e| e == "jsonl")).collect();
+        let entries = std::fs::read_dir(&folder)
+            .map_err(|_| AdminError::hinting(format!("there is no run {id}"), "`homeroom runs list` shows the runs"))?;
+        let mut files: Vec<PathBuf> =
+            entries.filter_map(|e| e.ok().map(|e| e.path())).filter(|p| p.extension().is_some_and(|e| e == "jsonl")).collect();
         files.retain(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("findings")));
         files.sort();
         Ok(files)

@@ -104,7 +104,12 @@ impl App {
     /// Answers a request to the token endpoint.
     pub async fn token_request(&self, tenant: &str, body: &[u8], authorization: Option<&str>, base_url: &str) -> TokenAnswer {
         let form = form_fields(body);
-        let request = TokenRequest { tenant: tenant.to_owned(), form, authorization: authorization.map(str::to_owned), base_url: base_url.to_owned() };
+        let request = TokenRequest {
+            tenant: tenant.to_owned(),
+            form,
+            authorization: authorization.map(str::to_owned),
+            base_url: base_url.to_owned(),
+        };
         let ctx = self.system(TenantId(Uuid::nil()));
         match identity::token(&self.inner.store, &self.inner.keys, &ctx, request, self.new_id().to_string()).await {
             Ok(answer) => answer,
@@ -121,7 +126,13 @@ impl App {
     }
 
     /// Encrypts the secrets of a document that are not encrypted yet.
-    pub fn seal_secrets(&self, tenant: TenantId, collection: &str, id: &str, mut document: Map<String, Value>) -> Result<Map<String, Value>, AppError> {
+    pub fn seal_secrets(
+        &self,
+        tenant: TenantId,
+        collection: &str,
+        id: &str,
+        mut document: Map<String, Value>,
+    ) -> Result<Map<String, Value>, AppError> {
         let about = format!("{tenant}/{collection}/{id}");
         for_each_secret(&mut document, &mut |value| {
             if let Value::String(text) = value {

@@ -104,14 +104,7 @@ impl AppError {
     /// Microsoft's own Postman collection tests for.
     #[must_use]
     pub fn graph(self) -> GraphFailure {
-        let plain = |status, code, message| GraphFailure {
-            status,
-            code,
-            message,
-            target: None,
-            details: Vec::new(),
-            headers: Vec::new(),
-        };
+        let plain = |status, code, message| GraphFailure { status, code, message, target: None, details: Vec::new(), headers: Vec::new() };
         match self {
             Self::Invalid { message, target } => GraphFailure { target, ..plain(400, "BadRequest", message) },
             Self::Unauthenticated(message) => GraphFailure {
@@ -129,15 +122,13 @@ impl AppError {
             Self::PreconditionFailed => plain(
                 412,
                 "PreconditionFailed",
-                "The resource has changed since the version named in If-Match. Read it again and repeat the change."
-                    .to_owned(),
+                "The resource has changed since the version named in If-Match. Read it again and repeat the change.".to_owned(),
             ),
             Self::TooLarge(message) => plain(413, "RequestEntityTooLarge", message),
             Self::UnsupportedMediaType(message) => plain(415, "UnsupportedMediaType", message),
-            Self::TooManyRequests { retry_after_seconds, message } => GraphFailure {
-                headers: vec![("retry-after", retry_after_seconds.to_string())],
-                ..plain(429, "TooManyRequests", message)
-            },
+            Self::TooManyRequests { retry_after_seconds, message } => {
+                GraphFailure { headers: vec![("retry-after", retry_after_seconds.to_string())], ..plain(429, "TooManyRequests", message) }
+            }
             Self::Internal(context) => {
                 tracing::error!(error = %context, "a request failed inside Homeroom");
                 plain(

@@ -2,8 +2,11 @@
 
 use crate::app::App;
 use crate::error::{AppError, GraphFailure};
-use crate::graph::{self, request::{GraphBody, GraphRequest, GraphResponse, Metadata, Method, Preferences, Version}};
-use crate::{links, limits, upload_http};
+use crate::graph::{
+    self,
+    request::{GraphBody, GraphRequest, GraphResponse, Metadata, Method, Preferences, Version},
+};
+use crate::{limits, links, upload_http};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, Request, State};
@@ -17,7 +20,7 @@ use std::net::SocketAddr;
 use uuid::Uuid;
 
 /// All routes. Everything that is OData goes to one handler, because its URLs are grammar.
-pub fn router(app: App) -> Router {
+pub(crate) fn router(app: App) -> Router {
     Router::new()
         .route("/health", get(|| async { "ok" }))
         .route("/{tenant}/oauth2/v2.0/token", post(token))
@@ -55,7 +58,13 @@ async fn graph_call(app: App, peer: SocketAddr, request: Request, version: Versi
     response
 }
 
-async fn graph_outcome(app: &App, peer: SocketAddr, request: Request, version: Version, request_id: Uuid) -> Result<(GraphResponse, Metadata), AppError> {
+async fn graph_outcome(
+    app: &App,
+    peer: SocketAddr,
+    request: Request,
+    version: Version,
+    request_id: Uuid,
+) -> Result<(GraphResponse, Metadata), AppError> {
     let method = match *request.method() {
         http::Method::GET | http::Method::HEAD => Method::Get,
         http::Method::POST => Method::Post,
@@ -140,7 +149,13 @@ fn negotiate(accept: Option<&str>) -> Result<Metadata, AppError> {
 }
 
 /// The HTTP form of an outcome.
-fn respond(app: &App, outcome: Result<(GraphResponse, Metadata), AppError>, request_id: Uuid, client_request_id: Option<&str>, head: bool) -> Response {
+fn respond(
+    app: &App,
+    outcome: Result<(GraphResponse, Metadata), AppError>,
+    request_id: Uuid,
+    client_request_id: Option<&str>,
+    head: bool,
+) -> Response {
     let request_id = request_id.to_string();
     let client_request_id = client_request_id.unwrap_or(&request_id).to_owned();
     let (status, headers, content_type, body) = match outcome {
@@ -161,7 +176,12 @@ fn respond(app: &App, outcome: Result<(GraphResponse, Metadata), AppError>, requ
     let mut response = Response::new(if head { Body::empty() } else { Body::from(body) });
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let out = response.headers_mut();
-    let fixed = [("request-id", request_id), ("client-request-id", client_request_id), ("odata-version", "4.0".to_owned()), ("cache-control", "no-cache".to_owned())];
+    let fixed = [
+        ("request-id", request_id),
+        ("client-request-id", client_request_id),
+        ("odata-version", "4.0".to_owned()),
+        ("cache-control", "no-cache".to_owned()),
+    ];
     let typed = content_type.map(|value| ("content-type", value));
     for (name, value) in fixed.into_iter().chain(typed).chain(headers) {
         if let Ok(value) = HeaderValue::from_str(&value) {
@@ -172,11 +192,7 @@ fn respond(app: &App, outcome: Result<(GraphResponse, Metadata), AppError>, requ
 }
 
 fn failure_body(app: &App, failure: &GraphFailure, request_id: &str, client_request_id: &str) -> Value {
-    let details: Vec<Value> = failure
-        .details
-        .iter()
-        .map(|d| json!({ "code": d.code, "message": d.message, "target": d.target }))
-        .collect();
+    let details: Vec<Value> = failure.details.iter().map(|d| json!({ "code": d.code, "message": d.message, "target": d.target })).collect();
     odata::error::error_body(
         failure.code,
         &failure.message,
@@ -214,7 +230,12 @@ async fn token(State(app): State<App>, peer: ConnectInfo<SocketAddr>, Path(tenan
     let base_url = app.base_url(Some(peer.ip()), &headers);
     let body = match read_body(request.into_body()).await {
         Ok(body) => body,
-        Err(error) => return plain_json(error.graph().status, &json!({ "error": "invalid_request", "error_description": "The form could not be read." })),
+        Err(error) => {
+            return plain_json(
+                error.graph().status,
+                &json!({ "error": "invalid_request", "error_description": "The form could not be read." }),
+            );
+        }
     };
     let answer = app.token_request(&tenant, &body, header(&headers, "authorization"), &base_url).await;
     plain_json(answer.status, &answer.body)

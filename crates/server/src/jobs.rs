@@ -14,14 +14,14 @@ use store::{Access, NewJob, StoreError, Tx};
 use upload::SessionLimits;
 
 /// Kinds of jobs.
-pub const VALIDATE: &str = "validate";
+pub(crate) const VALIDATE: &str = "validate";
 /// A run.
-pub const RUN: &str = "run";
+pub(crate) const RUN: &str = "run";
 /// Bring readiness up to date.
-pub const READINESS: &str = "readiness";
+pub(crate) const READINESS: &str = "readiness";
 
 /// Operations are written by Homeroom alone.
-pub const OPERATIONS: Access = Access::unchecked("operations");
+pub(crate) const OPERATIONS: Access = Access::unchecked("operations");
 
 /// Collections whose changes can change what is ready.
 const MATTERS: [&str; 5] = ["sourceSystems", "dataConnectors", "inboundFlows", "outboundProvisioningFlowSets", "provisioningFlows"];
@@ -30,7 +30,7 @@ const QUOTA_WINDOW: SignedDuration = SignedDuration::from_hours(12);
 const QUOTA: &str = "runs/start";
 
 /// After a change of configuration, readiness is looked at anew in the background.
-pub fn after_change(app: &App, data: &Data<'_, '_>, collection: &str) -> Result<(), AppError> {
+pub(crate) fn after_change(app: &App, data: &Data<'_, '_>, collection: &str) -> Result<(), AppError> {
     if MATTERS.contains(&collection) {
         let run_at = data.ctx().now;
         data.with_tx(|tx| tx.enqueue(&app.new_id().to_string(), &NewJob { kind: READINESS, payload: json!({}), run_at }))?;
@@ -39,7 +39,13 @@ pub fn after_change(app: &App, data: &Data<'_, '_>, collection: &str) -> Result<
 }
 
 /// The upload session of a connector as `fileUploadSession`.
-pub fn open_upload_session(app: &App, tx: &mut Tx<'_>, connector: &str, base_url: &str, reset: bool) -> Result<Map<String, Value>, AppError> {
+pub(crate) fn open_upload_session(
+    app: &App,
+    tx: &mut Tx<'_>,
+    connector: &str,
+    base_url: &str,
+    reset: bool,
+) -> Result<Map<String, Value>, AppError> {
     let limits = SessionLimits { hours: app.config().uploads.session_hours };
     let session = upload::open_session(app.uploads(), tx, connector, base_url, limits, reset, &app.new_id().to_string())?;
     Ok(object(json!({
@@ -51,12 +57,14 @@ pub fn open_upload_session(app: &App, tx: &mut Tx<'_>, connector: &str, base_url
 }
 
 /// `validate`: closes the session and has its files looked at. Gives the operation's id.
-pub fn start_validation(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<String, AppError> {
+pub(crate) fn start_validation(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<String, AppError> {
     data.ctx().grants.require(allowed(Resource::Upload, Action::Write))?;
     let connector = data.stored_unchecked(at)?.ok_or_else(|| AppError::no_such(at.within.collection.name, &at.id))?;
     let is_file = connector.body.get("@odata.type").and_then(Value::as_str).is_some_and(|ty| ty.ends_with("azureDataLakeConnector"));
     if !is_file {
-        return Err(AppError::invalid("This version of Homeroom validates file connectors; OneRoster connectors can be configured, but not yet pulled."));
+        return Err(AppError::invalid(
+            "This version of Homeroom validates file connectors; OneRoster connectors can be configured, but not yet pulled.",
+        ));
     }
     let id = app.new_id().to_string();
     let now = format_time(data.ctx().now);
@@ -79,7 +87,7 @@ pub fn start_validation(app: &App, data: &Data<'_, '_>, request: &GraphRequest, 
 }
 
 /// `runs/start`: gives the id of the new run's operation, or of the one that is going.
-pub fn start_run(app: &App, data: &Data<'_, '_>, request: &GraphRequest) -> Result<String, AppError> {
+pub(crate) fn start_run(app: &App, data: &Data<'_, '_>, request: &GraphRequest) -> Result<String, AppError> {
     data.ctx().grants.require(allowed(Resource::Runs, Action::Start))?;
     if let Some(operation) = data.with_tx(runs::going)? {
         return Ok(operation);
@@ -109,11 +117,14 @@ fn quota(data: &Data<'_, '_>, most: u64) -> Result<(), AppError> {
     }
     let free_at = first.and_then(|first| first.checked_add(QUOTA_WINDOW).ok()).unwrap_or(now);
     let wait = free_at.as_second().saturating_sub(now.as_second()).max(1).unsigned_abs();
-    Err(AppError::TooManyRequests { retry_after_seconds: wait, message: format!("{most} runs can be started on demand in 12 hours; the next one in {wait} seconds.") })
+    Err(AppError::TooManyRequests {
+        retry_after_seconds: wait,
+        message: format!("{most} runs can be started on demand in 12 hours; the next one in {wait} seconds."),
+    })
 }
 
 /// A JSON object literal as a map.
-pub fn object(value: Value) -> Map<String, Value> {
+pub(crate) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),
@@ -121,7 +132,7 @@ pub fn object(value: Value) -> Map<String, Value> {
 }
 
 /// Changes an operation.
-pub fn update_operation(tx: &mut Tx<'_>, id: &str, change: impl FnOnce(&mut Map<String, Value>)) -> Result<(), StoreError> {
+pub(crate) fn update_operation(tx: &mut Tx<'_>, id: &str, change: impl FnOnce(&mut Map<String, Value>)) -> Result<(), StoreError> {
     let now = format_time(tx.ctx().now);
     let Some(mut doc) = tx.docs(&OPERATIONS)?.get(id)? else { return Ok(()) };
     doc.body.insert("lastActionDateTime".to_owned(), json!(now));

@@ -1,7 +1,7 @@
 //! Limits of the HTTP surface, each with its reason.
 
 /// A JSON body. The largest real one, a user flow with all its configurations, is some 10 KiB.
-pub const JSON_BODY_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const JSON_BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// Path and query. Filters are the long part; proxies cut at 8 KiB to 16 KiB anyway.
-pub const URL_BYTES_MAX: usize = 16 * 1024;
+pub(crate) const URL_BYTES_MAX: usize = 16 * 1024;

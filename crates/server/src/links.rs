@@ -5,15 +5,13 @@ use http::HeaderMap;
 use std::net::IpAddr;
 
 /// The base of absolute links, without a trailing slash, for example `http://127.0.0.1:8080`.
-pub fn base_url(public_url: Option<&str>, trusted_proxies: &[IpAddr], peer: Option<IpAddr>, headers: &HeaderMap) -> String {
+pub(crate) fn base_url(public_url: Option<&str>, trusted_proxies: &[IpAddr], peer: Option<IpAddr>, headers: &HeaderMap) -> String {
     if let Some(url) = public_url {
         return url.trim_end_matches('/').to_owned();
     }
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
     let from_proxy = peer.is_some_and(|ip| trusted_proxies.contains(&ip));
-    if from_proxy
-        && let Some(host) = text("x-forwarded-host").filter(|h| is_authority(h))
-    {
+    if from_proxy && let Some(host) = text("x-forwarded-host").filter(|h| is_authority(h)) {
         let scheme = if text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
         return format!("{scheme}://{host}");
     }
@@ -27,7 +25,7 @@ fn is_authority(text: &str) -> bool {
 }
 
 /// A piece of a request repeated in a message: short, without control characters.
-pub fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 

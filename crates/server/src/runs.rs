@@ -4,9 +4,9 @@ mod configuration;
 mod finish;
 mod ports;
 
-pub use configuration::spec;
-pub use finish::finish;
-pub use ports::StorePorts;
+pub(crate) use configuration::spec;
+pub(crate) use finish::finish;
+pub(crate) use ports::StorePorts;
 
 use crate::app::App;
 use crate::error::AppError;
@@ -17,22 +17,22 @@ use store::{Access, NewJob, StoreError, Tx};
 use sync::RunSpec;
 
 /// Runs, written by Homeroom alone.
-pub const RUNS: Access = Access::unchecked("runs");
+pub(crate) const RUNS: Access = Access::unchecked("runs");
 /// Activities of runs.
-pub const ACTIVITIES: Access = Access::unchecked("activities");
+pub(crate) const ACTIVITIES: Access = Access::unchecked("activities");
 /// Specification, steps and bookkeeping of runs.
-pub const STATE: Access = Access::unchecked("_runState");
+pub(crate) const STATE: Access = Access::unchecked("_runState");
 /// Statistics of runs.
-pub const STATISTICS: Access = Access::unchecked("_statistics");
+pub(crate) const STATISTICS: Access = Access::unchecked("_statistics");
 /// What the last good run of each inbound flow left.
-pub const BASELINES: Access = Access::unchecked("_baselines");
+pub(crate) const BASELINES: Access = Access::unchecked("_baselines");
 /// Organizations that have been seen, by inbound flow.
-pub const ORGANIZATIONS: Access = Access::unchecked("_organizations");
+pub(crate) const ORGANIZATIONS: Access = Access::unchecked("_organizations");
 /// The last accepted upload of each connector.
-pub const ACCEPTED: Access = Access::unchecked("_accepted");
+pub(crate) const ACCEPTED: Access = Access::unchecked("_accepted");
 
 /// The operation of the run that is going, if one is.
-pub fn going(tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
+pub(crate) fn going(tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
     let Some(id) = tx.docs(&RUNS)?.last_id()? else { return Ok(None) };
     let running = tx.docs(&RUNS)?.get(&id)?.is_some_and(|doc| doc.body.get("status") == Some(&json!("running")));
     if !running {
@@ -43,7 +43,7 @@ pub fn going(tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
 }
 
 /// Records a new run with its activities and its operation.
-pub fn create(tx: &mut Tx<'_>, app: &App, spec: &RunSpec, operation: &str, location: &str) -> Result<(), StoreError> {
+pub(crate) fn create(tx: &mut Tx<'_>, app: &App, spec: &RunSpec, operation: &str, location: &str) -> Result<(), StoreError> {
     let now = tx.ctx().now;
     let id = spec.run_id.as_str();
     let run = object(json!({
@@ -53,7 +53,12 @@ pub fn create(tx: &mut Tx<'_>, app: &App, spec: &RunSpec, operation: &str, locat
     tx.docs(&RUNS)?.insert(id, None, &run)?;
     let mut activities = Vec::new();
     for inbound in &spec.inbound {
-        activities.push(("inboundFlowActivity", inbound.display_name.clone(), &inbound.flow_id, Some(format!("inboundFlows/{}", inbound.flow_id))));
+        activities.push((
+            "inboundFlowActivity",
+            inbound.display_name.clone(),
+            &inbound.flow_id,
+            Some(format!("inboundFlows/{}", inbound.flow_id)),
+        ));
     }
     for flow in &spec.flows {
         activities.push(("outboundFlowActivity", "Security groups".to_owned(), &flow.flow_id, None));
@@ -80,7 +85,7 @@ pub fn create(tx: &mut Tx<'_>, app: &App, spec: &RunSpec, operation: &str, locat
 }
 
 /// What a run counted; zeros while it is going.
-pub fn statistics(tx: &mut Tx<'_>, run: &str) -> Result<Map<String, Value>, AppError> {
+pub(crate) fn statistics(tx: &mut Tx<'_>, run: &str) -> Result<Map<String, Value>, AppError> {
     if let Some(found) = tx.docs(&STATISTICS)?.get(run)? {
         return Ok(found.body);
     }
@@ -89,7 +94,7 @@ pub fn statistics(tx: &mut Tx<'_>, run: &str) -> Result<Map<String, Value>, AppE
 }
 
 /// Forgets what a provisioning flow has applied (decision 10).
-pub fn reset_flow(tx: &mut Tx<'_>, flow: &str) -> Result<(), AppError> {
+pub(crate) fn reset_flow(tx: &mut Tx<'_>, flow: &str) -> Result<(), AppError> {
     let params = [tx.tenant_value(), flow.into()];
     tx.execute("DELETE FROM ledger_member WHERE tenant_id = $1 AND flow_id = $2", &params)?;
     tx.execute("DELETE FROM ledger_group WHERE tenant_id = $1 AND flow_id = $2", &params)?;
@@ -97,25 +102,26 @@ pub fn reset_flow(tx: &mut Tx<'_>, flow: &str) -> Result<(), AppError> {
 }
 
 /// All runs, newest first.
-pub fn newest_first(tx: &mut Tx<'_>) -> Result<Vec<Map<String, Value>>, StoreError> {
+pub(crate) fn newest_first(tx: &mut Tx<'_>) -> Result<Vec<Map<String, Value>>, StoreError> {
     let mut runs: Vec<_> = tx.docs(&RUNS)?.list(None, None, usize::from(u16::MAX))?.into_iter().map(|doc| doc.body).collect();
     runs.reverse();
     Ok(runs)
 }
 
 /// Everything known of a run.
-pub fn show(tx: &mut Tx<'_>, id: &str) -> Result<Option<Value>, StoreError> {
+pub(crate) fn show(tx: &mut Tx<'_>, id: &str) -> Result<Option<Value>, StoreError> {
     let Some(run) = tx.docs(&RUNS)?.get(id)? else { return Ok(None) };
     let state = tx.docs(&STATE)?.get(id)?.map(|doc| doc.body).unwrap_or_default();
     let statistics = tx.docs(&STATISTICS)?.get(id)?.map(|doc| doc.body);
-    let activities: Vec<Value> = tx.docs(&ACTIVITIES)?.list(Some(id), None, usize::from(u16::MAX))?.into_iter().map(|doc| Value::Object(doc.body)).collect();
+    let activities: Vec<Value> =
+        tx.docs(&ACTIVITIES)?.list(Some(id), None, usize::from(u16::MAX))?.into_iter().map(|doc| Value::Object(doc.body)).collect();
     Ok(Some(json!({
         "run": run.body, "waitsForApproval": state.get("approvable"), "steps": state.get("steps"), "activities": activities, "statistics": statistics,
     })))
 }
 
 /// Lets a run go on that waits for it; `false` when it does not.
-pub fn approve(tx: &mut Tx<'_>, id: &str, job: &str) -> Result<bool, StoreError> {
+pub(crate) fn approve(tx: &mut Tx<'_>, id: &str, job: &str) -> Result<bool, StoreError> {
     let Some(mut state) = tx.docs(&STATE)?.get(id)? else { return Ok(false) };
     if state.body.get("approvable") != Some(&json!(true)) {
         return Ok(false);

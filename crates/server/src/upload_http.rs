@@ -8,12 +8,12 @@ use futures_util::StreamExt as _;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 /// `/{tenantId}/…` with a GUID in front: everything else has a name of its own.
-pub fn is_upload_path(path: &str) -> bool {
+pub(crate) fn is_upload_path(path: &str) -> bool {
     path.trim_start_matches('/').split('/').next().is_some_and(|first| uuid::Uuid::try_parse(first).is_ok())
 }
 
 /// Hands the request to the protocol and its answer back.
-pub async fn handle(app: App, request: Request) -> Response {
+pub(crate) async fn handle(app: App, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let stream = body.into_data_stream().map(|chunk| chunk.map_err(std::io::Error::other));
     let request = upload::UploadRequest {

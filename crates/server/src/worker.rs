@@ -26,7 +26,7 @@ const RETRY_FIRST: Duration = Duration::from_secs(2);
 const RETRY_MOST: Duration = Duration::from_secs(300);
 
 /// Starts the worker; it ends when the app is stopping.
-pub fn start(app: App) -> JoinHandle<()> {
+pub(crate) fn start(app: App) -> JoinHandle<()> {
     tokio::spawn(async move {
         while !app.is_stopping() {
             let ctx = app.system(TenantId(Uuid::nil()));
@@ -114,7 +114,8 @@ fn ready(app: &App, ctx: &OpContext, job: &Job) -> Result<(), String> {
 
 /// `failed_run`: whether the run that just ended failed; `None` when none did end.
 fn update_readiness(tx: &mut store::Tx<'_>, ctx: &OpContext, failed_run: Option<bool>) -> Result<(), StoreError> {
-    let known: Vec<Value> = tx.docs(&ORGANIZATIONS)?.list(None, None, usize::from(u16::MAX))?.into_iter().filter_map(|d| d.body.get("ids").cloned()).collect();
+    let known: Vec<Value> =
+        tx.docs(&ORGANIZATIONS)?.list(None, None, usize::from(u16::MAX))?.into_iter().filter_map(|d| d.body.get("ids").cloned()).collect();
     let knows = |id: &str| known.iter().any(|ids| ids.as_array().is_some_and(|ids| ids.iter().any(|i| i == id)));
     let mut changes: Vec<(&'static str, String, Readiness)> = Vec::new();
     {
@@ -147,7 +148,13 @@ fn update_readiness(tx: &mut store::Tx<'_>, ctx: &OpContext, failed_run: Option<
     if became_ready { update_readiness(tx, ctx, failed_run) } else { Ok(()) }
 }
 
-fn note(changes: &mut Vec<(&'static str, String, Readiness)>, collection: &'static str, flow: &Map<String, Value>, current: Readiness, next: Readiness) {
+fn note(
+    changes: &mut Vec<(&'static str, String, Readiness)>,
+    collection: &'static str,
+    flow: &Map<String, Value>,
+    current: Readiness,
+    next: Readiness,
+) {
     if current != next {
         let id = flow.get("id").and_then(Value::as_str).unwrap_or_default();
         changes.push((collection, id.to_owned(), next));
@@ -176,7 +183,9 @@ fn validate(app: &App, ctx: &OpContext, job: &Job) -> Result<(), String> {
     let report = roster::basic_validate(&files);
     let good = report.errors.is_empty();
     if good && !accepted.is_dir() {
-        std::fs::create_dir_all(accepted.parent().unwrap_or(&accepted)).and_then(|()| std::fs::rename(&uploaded, &accepted)).map_err(|e| in_words(&e))?;
+        std::fs::create_dir_all(accepted.parent().unwrap_or(&accepted))
+            .and_then(|()| std::fs::rename(&uploaded, &accepted))
+            .map_err(|e| in_words(&e))?;
     }
     let (job, op) = (job.clone(), operation.clone());
     let names: Vec<String> = files.iter().map(|f| f.name.clone()).collect();
@@ -225,7 +234,8 @@ fn run(app: &App, ctx: &OpContext, job: &Job) -> Result<(), String> {
     let key = id.clone();
     let state = app.store().read_blocking(ctx, move |tx| tx.docs(&STATE)?.get(&key)).map_err(|e: StoreError| in_words(&e))?;
     let Some(state) = state else { return Err(format!("the run {id} has no state")) };
-    let spec: sync::RunSpec = state.body.get("spec").cloned().and_then(|v| serde_json::from_value(v).ok()).ok_or("the run's specification cannot be read")?;
+    let spec: sync::RunSpec =
+        state.body.get("spec").cloned().and_then(|v| serde_json::from_value(v).ok()).ok_or("the run's specification cannot be read")?;
     let operation = state.body.get("operation").and_then(Value::as_str).unwrap_or_default().to_owned();
     let approved = state.body.get("approved") == Some(&json!(true));
     tracing::info!(run.id = %id, attempt = job.attempt, "a run starts or is taken up again");

@@ -27,7 +27,8 @@ impl BlobStore {
     pub fn path(&self, tenant: TenantId, key: &str) -> Result<PathBuf, StoreError> {
         let mut path = self.root.join(tenant.to_string());
         for part in key.split('/') {
-            let good = !part.is_empty() && part.trim_matches('.') != "" && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+            let good =
+                !part.is_empty() && part.trim_matches('.') != "" && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
             if !good || key.len() > KEY_BYTES_MAX {
                 return Err(StoreError::BadKey(key.to_owned()));
             }
@@ -47,7 +48,9 @@ impl BlobStore {
     pub fn remove_folder(&self, tenant: TenantId, key: &str) -> Result<(), StoreError> {
         let path = self.path(tenant, key)?;
         match std::fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StoreError::Io { what: format!("remove {}", path.display()), source: error }),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::Io { what: format!("remove {}", path.display()), source: error })
+            }
             _ => Ok(()),
         }
     }

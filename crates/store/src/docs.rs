@@ -60,7 +60,8 @@ impl<'x, 'a> Docs<'x, 'a> {
     /// The document with that id.
     pub fn get(&mut self, id: &str) -> Result<Option<Doc>, StoreError> {
         let key = self.key(id);
-        let row = self.tx.query_one(&format!("SELECT {COLUMNS} FROM document WHERE tenant_id = $1 AND collection = $2 AND id = $3"), &key)?;
+        let row =
+            self.tx.query_one(&format!("SELECT {COLUMNS} FROM document WHERE tenant_id = $1 AND collection = $2 AND id = $3"), &key)?;
         row.as_ref().map(doc).transpose()
     }
 
@@ -122,7 +123,8 @@ impl<'x, 'a> Docs<'x, 'a> {
         } else {
             ""
         };
-        let sql = format!("SELECT {COLUMNS} FROM document WHERE tenant_id = $1 AND collection = $2 AND id > $3 {narrowed} ORDER BY id LIMIT $4");
+        let sql =
+            format!("SELECT {COLUMNS} FROM document WHERE tenant_id = $1 AND collection = $2 AND id > $3 {narrowed} ORDER BY id LIMIT $4");
         self.tx.query(&sql, &params)?.iter().map(doc).collect()
     }
 
@@ -135,7 +137,8 @@ impl<'x, 'a> Docs<'x, 'a> {
         } else {
             ""
         };
-        let row = self.tx.query_one(&format!("SELECT count(*) FROM document WHERE tenant_id = $1 AND collection = $2 {narrowed}"), &params)?;
+        let row =
+            self.tx.query_one(&format!("SELECT count(*) FROM document WHERE tenant_id = $1 AND collection = $2 {narrowed}"), &params)?;
         row.map_or(Ok(0), |row| Ok(row.int(0)?.unsigned_abs()))
     }
 

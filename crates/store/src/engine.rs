@@ -123,7 +123,11 @@ impl rusqlite::ToSql for Value {
 }
 
 impl postgres::types::ToSql for Value {
-    fn to_sql(&self, ty: &postgres::types::Type, out: &mut postgres::types::private::BytesMut) -> Result<postgres::types::IsNull, Box<dyn std::error::Error + Sync + Send>> {
+    fn to_sql(
+        &self,
+        ty: &postgres::types::Type,
+        out: &mut postgres::types::private::BytesMut,
+    ) -> Result<postgres::types::IsNull, Box<dyn std::error::Error + Sync + Send>> {
         match self {
             Self::Null => Ok(postgres::types::IsNull::Yes),
             Self::Int(n) if *ty == postgres::types::Type::INT4 => i32::try_from(*n)?.to_sql(ty, out),
@@ -169,7 +173,12 @@ impl Handle<'_> {
         Ok(changed)
     }
 
-    pub(crate) fn each<E: From<StoreError>>(&mut self, sql: &str, params: &[Value], mut f: impl FnMut(&Row) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn each<E: From<StoreError>>(
+        &mut self,
+        sql: &str,
+        params: &[Value],
+        mut f: impl FnMut(&Row) -> Result<(), E>,
+    ) -> Result<(), E> {
         match self {
             Self::Sqlite(c) => {
                 let mut statement = c.prepare_cached(&sqlite_sql(sql)).map_err(StoreError::from)?;

@@ -4,7 +4,7 @@
 //! lease and a fencing number; when the worker dies, the lease runs out and another one claims the
 //! job. A worker that lost its lease is refused at its next write.
 
-use crate::{OpContext, StoreError, Store, TenantId, Tx, Value};
+use crate::{OpContext, Store, StoreError, TenantId, Tx, Value};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -50,7 +50,8 @@ impl Tx<'_> {
     /// Whether a job of that kind waits or runs for the tenant.
     pub fn has_open_job(&mut self, kind: &str) -> Result<bool, StoreError> {
         let params = [self.tenant_value(), kind.into()];
-        let row = self.query_one("SELECT id FROM job WHERE tenant_id = $1 AND kind = $2 AND state IN ('waiting', 'running') LIMIT 1", &params)?;
+        let row =
+            self.query_one("SELECT id FROM job WHERE tenant_id = $1 AND kind = $2 AND state IN ('waiting', 'running') LIMIT 1", &params)?;
         Ok(row.is_some())
     }
 
@@ -92,7 +93,10 @@ impl Store {
         self.write(ctx, move |tx| {
             tx.check_lease(&job)?;
             let params = [job.tenant.to_string().into(), job.id.as_str().into(), run_at.as_microsecond().into(), error.as_str().into()];
-            tx.execute("UPDATE job SET state = 'waiting', run_at = $3, last_error = $4, lease_until = 0 WHERE tenant_id = $1 AND id = $2", &params)?;
+            tx.execute(
+                "UPDATE job SET state = 'waiting', run_at = $3, last_error = $4, lease_until = 0 WHERE tenant_id = $1 AND id = $2",
+                &params,
+            )?;
             Ok(())
         })
         .await
@@ -125,7 +129,8 @@ fn claim(tx: &mut Tx<'_>, lease: Duration) -> Result<Option<Job>, StoreError> {
         attempt: row.int(4)? + 1,
         fence: row.int(5)? + 1,
     };
-    let params: [Value; 5] = [job.tenant.to_string().into(), job.id.as_str().into(), job.attempt.into(), job.fence.into(), until(now, lease).into()];
+    let params: [Value; 5] =
+        [job.tenant.to_string().into(), job.id.as_str().into(), job.attempt.into(), job.fence.into(), until(now, lease).into()];
     tx.execute("UPDATE job SET state = 'running', attempt = $3, fence = $4, lease_until = $5 WHERE tenant_id = $1 AND id = $2", &params)?;
     Ok(Some(job))
 }

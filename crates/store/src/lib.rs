@@ -143,7 +143,8 @@ impl Store {
     /// Opens the store, making the directory, the schema and the master key when they are not there.
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         let dir = &config.data_dir;
-        std::fs::create_dir_all(dir).map_err(|source| StoreError::Io { what: format!("make the data directory {}", dir.display()), source })?;
+        std::fs::create_dir_all(dir)
+            .map_err(|source| StoreError::Io { what: format!("make the data directory {}", dir.display()), source })?;
         restrict(dir)?;
         let (target, writers) = match &config.database_url {
             Some(url) => (Target::Postgres(url.clone()), POSTGRES_WRITERS),
@@ -188,7 +189,13 @@ impl Store {
         self.run(&self.inner.writers, ctx, true, f).await
     }
 
-    async fn run<T, E>(&self, pool: &Pool, ctx: &OpContext, writes: bool, f: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    async fn run<T, E>(
+        &self,
+        pool: &Pool,
+        ctx: &OpContext,
+        writes: bool,
+        f: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -227,7 +234,12 @@ impl Store {
     }
 }
 
-fn run_blocking<T, E>(pool: &Pool, ctx: &OpContext, writes: bool, f: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+fn run_blocking<T, E>(
+    pool: &Pool,
+    ctx: &OpContext,
+    writes: bool,
+    f: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+) -> Result<T, E>
 where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
@@ -241,7 +253,12 @@ where
 }
 
 /// One transaction around a closure.
-fn unit<T, E: From<StoreError>>(connection: &mut Connection, ctx: &OpContext, writes: bool, f: impl FnOnce(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+fn unit<T, E: From<StoreError>>(
+    connection: &mut Connection,
+    ctx: &OpContext,
+    writes: bool,
+    f: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+) -> Result<T, E> {
     match connection {
         Connection::Sqlite(sqlite) => {
             // IMMEDIATE: a writer that reads first would otherwise fail at once when another process writes.

@@ -24,9 +24,14 @@ impl Secrets {
             Err(source) => return Err(StoreError::Io { what: format!("read the master key {}", path.display()), source }),
         };
         if bytes.len() != KEY_BYTES {
-            return Err(StoreError::Secrets(format!("the master key {} has {} bytes in place of {KEY_BYTES}", path.display(), bytes.len())));
+            return Err(StoreError::Secrets(format!(
+                "the master key {} has {} bytes in place of {KEY_BYTES}",
+                path.display(),
+                bytes.len()
+            )));
         }
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| StoreError::Secrets("the master key cannot be used".to_owned()))?;
+        let key =
+            RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| StoreError::Secrets("the master key cannot be used".to_owned()))?;
         let derived = hkdf::Salt::new(hkdf::HKDF_SHA256, b"homeroom").extract(&bytes);
         Ok(Self { key, derived })
     }

@@ -97,8 +97,25 @@ impl<'a> Tx<'a> {
     }
 
     /// Appends to the audit log, which nothing ever changes or removes.
-    pub fn audit(&mut self, id: &str, run: Option<&str>, flow: Option<&str>, action: &str, object: &str, detail: &str) -> Result<(), StoreError> {
-        let params = [self.tenant_value(), id.into(), self.ctx.now.as_microsecond().into(), run.into(), flow.into(), action.into(), object.into(), detail.into()];
+    pub fn audit(
+        &mut self,
+        id: &str,
+        run: Option<&str>,
+        flow: Option<&str>,
+        action: &str,
+        object: &str,
+        detail: &str,
+    ) -> Result<(), StoreError> {
+        let params = [
+            self.tenant_value(),
+            id.into(),
+            self.ctx.now.as_microsecond().into(),
+            run.into(),
+            flow.into(),
+            action.into(),
+            object.into(),
+            detail.into(),
+        ];
         self.execute(
             "INSERT INTO audit_log (tenant_id, id, at, run_id, flow_id, action, object, detail) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             &params,

@@ -62,22 +62,39 @@ impl Row {
     }
     /// A number.
     pub fn int(&self, index: usize) -> Result<i64, StoreError> {
-        match self.0.get(index) { Some(Value::Int(n)) => Ok(*n), _ => Self::wrong(index) }
+        match self.0.get(index) {
+            Some(Value::Int(n)) => Ok(*n),
+            _ => Self::wrong(index),
+        }
     }
     /// A text.
     pub fn text(&self, index: usize) -> Result<&str, StoreError> {
-        match self.0.get(index) { Some(Value::Text(t)) => Ok(t), _ => Self::wrong(index) }
+        match self.0.get(index) {
+            Some(Value::Text(t)) => Ok(t),
+            _ => Self::wrong(index),
+        }
     }
     /// A text or NULL.
     pub fn opt_text(&self, index: usize) -> Result<Option<&str>, StoreError> {
-        match self.0.get(index) { Some(Value::Text(t)) => Ok(Some(t)), Some(Value::Null) => Ok(None), _ => Self::wrong(index) }
+        match self.0.get(index) {
+            Some(Value::Text(t)) => Ok(Some(t)),
+            Some(Value::Null) => Ok(None),
+            _ => Self::wrong(index),
+        }
     }
     /// A number or NULL.
     pub fn opt_int(&self, index: usize) -> Result<Option<i64>, StoreError> {
-        match self.0.get(index) { Some(Value::Int(n)) => Ok(Some(*n)), Some(Value::Null) => Ok(None), _ => Self::wrong(index) }
+        match self.0.get(index) {
+            Some(Value::Int(n)) => Ok(Some(*n)),
+            Some(Value::Null) => Ok(None),
+            _ => Self::wrong(index),
+        }
     }
     /// Bytes.
     pub fn blob(&self, index: usize) -> Result<&[u8], StoreError> {
-        match self.0.get(index) { Some(Value::Blob(b)) => Ok(b), _ => Self::wrong(index) }
+        match self.0.get(index) {
+            Some(Value::Blob(b)) => Ok(b),
+            _ => Self::wrong(index),
+        }
     }
 }

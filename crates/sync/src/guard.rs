@@ -37,7 +37,11 @@ impl Guard {
     /// Compares what would be with what is; `None` lets the run go on.
     pub fn check(&self, before: Counts, after: Counts, rows: u64, error_rows: u64) -> Option<Blocked> {
         let mut reasons = Vec::new();
-        for (what, before, after) in [("people", before.people, after.people), ("memberships", before.memberships, after.memberships), ("groups in use", before.groups, after.groups)] {
+        for (what, before, after) in [
+            ("people", before.people, after.people),
+            ("memberships", before.memberships, after.memberships),
+            ("groups in use", before.groups, after.groups),
+        ] {
             let lost = before.saturating_sub(after);
             if lost > self.max_drop_count && share(lost, before) > self.max_drop_percent {
                 reasons.push(format!("{what} would drop from {before} to {after} (-{lost}, {:.1} %)", share(lost, before)));

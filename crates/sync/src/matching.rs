@@ -131,7 +131,11 @@ pub(crate) fn run(
 fn duplicate(person: Record<'_>) -> Finding {
     Finding {
         key: Some(person.key_text().to_owned()),
-        ..Finding::of_file("DuplicateMatch", Entity::User.file(), "Another person of this source matches the same account, so neither is linked.")
+        ..Finding::of_file(
+            "DuplicateMatch",
+            Entity::User.file(),
+            "Another person of this source matches the same account, so neither is linked.",
+        )
     }
     .hint("Give each of them their own username or e-mail in the student information system.")
 }
@@ -253,11 +257,21 @@ mod tests {
             priority,
             domain: None,
         };
-        InboundSpec { flow_id: "f".to_owned(), display_name: "F".to_owned(), files: Vec::new(), rules: vec![rule("students", 0), rule("staff", 1)], previous: None }
+        InboundSpec {
+            flow_id: "f".to_owned(),
+            display_name: "F".to_owned(),
+            files: Vec::new(),
+            rules: vec![rule("students", 0), rule("staff", 1)],
+            previous: None,
+        }
     }
 
     fn chosen(held: &[(&str, Option<bool>)]) -> Option<String> {
-        let group = |id: &str, roles: &[&str]| RoleGroup { id: id.to_owned(), display_name: id.to_owned(), roles: roles.iter().map(|r| (*r).to_owned()).collect::<BTreeSet<_>>() };
+        let group = |id: &str, roles: &[&str]| RoleGroup {
+            id: id.to_owned(),
+            display_name: id.to_owned(),
+            roles: roles.iter().map(|r| (*r).to_owned()).collect::<BTreeSet<_>>(),
+        };
         let groups = [group("staff", &["teacher", "coach"]), group("students", &["student"])];
         let context = Context { role_groups: &groups, role_order: &BTreeMap::new() };
         let held: Vec<RoleOf> = held.iter().map(|(role, primary)| RoleOf { role: (*role).to_owned(), primary: *primary }).collect();

@@ -92,7 +92,8 @@ pub fn mail_nickname(anchor: &str) -> String {
 pub(crate) fn make(spec: &RunSpec, snapshots: &[PathBuf], directory: &dyn Directory, path: &Path) -> Result<PlanSummary, PlanError> {
     let desired = desired(spec, snapshots)?;
     let anchors: Vec<String> = desired.slots.iter().map(|s| s.anchor.clone()).collect::<BTreeSet<_>>().into_iter().collect();
-    let observed: BTreeMap<String, ObservedGroup> = directory.groups_by_anchor(&anchors)?.into_iter().map(|g| (g.anchor.clone(), g)).collect();
+    let observed: BTreeMap<String, ObservedGroup> =
+        directory.groups_by_anchor(&anchors)?.into_iter().map(|g| (g.anchor.clone(), g)).collect();
     let ledger: BTreeMap<Slot, LedgerGroup> =
         directory.ledger_groups()?.into_iter().map(|g| (Slot { flow_id: g.flow_id.clone(), anchor: g.anchor.clone() }, g)).collect();
     let mut out = PlanWriter::create(path)?;
@@ -132,7 +133,9 @@ fn desired(spec: &RunSpec, snapshots: &[PathBuf]) -> Result<Desired, PlanError> 
                     }
                     if flow.by_org_and_role_group {
                         let org_name = orgs.get(org).map_or(org, String::as_str);
-                        want(org_anchor(&group.id, org), &|| spec.naming.org_role_group.replace("{roleGroup}", &group.display_name).replace("{org}", org_name));
+                        want(org_anchor(&group.id, org), &|| {
+                            spec.naming.org_role_group.replace("{roleGroup}", &group.display_name).replace("{org}", org_name)
+                        });
                     }
                 }
             }
@@ -211,7 +214,12 @@ impl Links {
 }
 
 /// Groups to make, to adopt, to rename.
-fn groups(desired: &Desired, observed: &BTreeMap<String, ObservedGroup>, ledger: &BTreeMap<Slot, LedgerGroup>, out: &mut PlanWriter) -> Result<(), PlanError> {
+fn groups(
+    desired: &Desired,
+    observed: &BTreeMap<String, ObservedGroup>,
+    ledger: &BTreeMap<Slot, LedgerGroup>,
+    out: &mut PlanWriter,
+) -> Result<(), PlanError> {
     let mut renames: Vec<(String, String, String, String)> = Vec::new();
     for slot in &desired.slots {
         let name = &desired.names[&slot.anchor];
@@ -251,7 +259,13 @@ fn governs(spec: &RunSpec, flow: &SecurityFlow, anchor: &str) -> bool {
 }
 
 /// Memberships: additions as they are found, removals after all of them.
-fn members(spec: &RunSpec, desired: &Desired, observed: &BTreeMap<String, ObservedGroup>, directory: &dyn Directory, out: &mut PlanWriter) -> Result<(), PlanError> {
+fn members(
+    spec: &RunSpec,
+    desired: &Desired,
+    observed: &BTreeMap<String, ObservedGroup>,
+    directory: &dyn Directory,
+    out: &mut PlanWriter,
+) -> Result<(), PlanError> {
     let flows: HashMap<&str, &SecurityFlow> = spec.flows.iter().map(|f| (f.flow_id.as_str(), f)).collect();
     let mut ledger = LedgerStream::open(directory)?;
     let mut removals: Vec<LedgerMember> = Vec::new();
@@ -267,7 +281,9 @@ fn members(spec: &RunSpec, desired: &Desired, observed: &BTreeMap<String, Observ
             (None, None) => break,
             (Some(_), None) => std::cmp::Ordering::Less,
             (None, Some(_)) => std::cmp::Ordering::Greater,
-            (Some((slot, user)), Some(held)) => (slot.flow_id.as_str(), slot.anchor.as_str(), *user).cmp(&(&held.flow_id, &held.anchor, &held.user_id)),
+            (Some((slot, user)), Some(held)) => {
+                (slot.flow_id.as_str(), slot.anchor.as_str(), *user).cmp(&(&held.flow_id, &held.anchor, &held.user_id))
+            }
         };
         if let Some((slot, user)) = want.filter(|_| ordering != std::cmp::Ordering::Greater) {
             // Held by the ledger, but taken out of the group by hand, or the group is gone: add again.
@@ -294,7 +310,11 @@ fn members(spec: &RunSpec, desired: &Desired, observed: &BTreeMap<String, Observ
     out.summary.before.groups = groups_before.len() as u64;
     for held in removals {
         out.summary.remove_members += 1;
-        out.push(&held.flow_id, "the person no longer has the role", Operation::RemoveMember { anchor: held.anchor, user_id: held.user_id })?;
+        out.push(
+            &held.flow_id,
+            "the person no longer has the role",
+            Operation::RemoveMember { anchor: held.anchor, user_id: held.user_id },
+        )?;
     }
     Ok(())
 }

@@ -45,7 +45,8 @@ pub enum Step {
 
 impl Step {
     /// All, in order.
-    pub const ALL: [Self; 8] = [Self::BasicValidation, Self::Snapshot, Self::Match, Self::Diff, Self::Plan, Self::Guard, Self::Apply, Self::Statistics];
+    pub const ALL: [Self; 8] =
+        [Self::BasicValidation, Self::Snapshot, Self::Match, Self::Diff, Self::Plan, Self::Guard, Self::Apply, Self::Statistics];
 
     /// Name in the store and in messages.
     pub const fn name(self) -> &'static str {
@@ -65,8 +66,23 @@ impl Step {
 /// Places where a test can make a run fail: before and after the record of each step, and after
 /// each batch of effects.
 pub const FAILPOINTS: [&str; 17] = [
-    "before-basicValidation", "after-basicValidation", "before-snapshot", "after-snapshot", "before-match", "after-match", "before-diff", "after-diff",
-    "before-plan", "after-plan", "before-guard", "after-guard", "before-apply", "after-apply", "before-statistics", "after-statistics", "between-batches",
+    "before-basicValidation",
+    "after-basicValidation",
+    "before-snapshot",
+    "after-snapshot",
+    "before-match",
+    "after-match",
+    "before-diff",
+    "after-diff",
+    "before-plan",
+    "after-plan",
+    "before-guard",
+    "after-guard",
+    "before-apply",
+    "after-apply",
+    "before-statistics",
+    "after-statistics",
+    "between-batches",
 ];
 
 /// Why a run did not come to an end now. It is taken up again.
@@ -184,7 +200,11 @@ struct Run<'r> {
 
 impl Run<'_> {
     /// The recorded result of a step, or its result now, recorded.
-    fn step<T: Serialize + for<'de> Deserialize<'de>>(&self, step: Step, work: impl FnOnce() -> Result<T, RunError>) -> Result<T, RunError> {
+    fn step<T: Serialize + for<'de> Deserialize<'de>>(
+        &self,
+        step: Step,
+        work: impl FnOnce() -> Result<T, RunError>,
+    ) -> Result<T, RunError> {
         let broken = |error: serde_json::Error| RunError::Io(io::Error::other(error));
         if let Some(done) = self.ports.step_result(step)? {
             return serde_json::from_value(done).map_err(broken);
@@ -239,7 +259,11 @@ impl Run<'_> {
                 .filter(|name| !inbound.files.iter().any(|file| file.name == *name))
                 .collect();
             if !missing.is_empty() {
-                let message = format!("Nothing was changed: the last accepted set of '{}' had {}, this one has not. Send the whole set again.", inbound.display_name, missing.join(", "));
+                let message = format!(
+                    "Nothing was changed: the last accepted set of '{}' had {}, this one has not. Send the whole set again.",
+                    inbound.display_name,
+                    missing.join(", ")
+                );
                 return Blocking { blocked: Some(Blocked { code: "FileMissingFromSet".to_owned(), message }) };
             }
         }
@@ -254,7 +278,8 @@ impl Run<'_> {
         let mut counts = Vec::new();
         let mut blocking = Blocking::default();
         for inbound in &self.spec.inbound {
-            let mut flow = FlowCounts { flow_id: inbound.flow_id.clone(), display_name: inbound.display_name.clone(), ..FlowCounts::default() };
+            let mut flow =
+                FlowCounts { flow_id: inbound.flow_id.clone(), display_name: inbound.display_name.clone(), ..FlowCounts::default() };
             if inbound.files.is_empty() {
                 flow.skipped = true;
                 counts.push(flow);
@@ -267,7 +292,8 @@ impl Run<'_> {
             flow.error_rows = report.files.iter().map(|f| f.errors).sum();
             self.write(&format!("files-{}.json", inbound.flow_id), &report.files)?;
             if let Some(finding) = report.catastrophic {
-                blocking.blocked = Some(Blocked { code: finding.code.to_owned(), message: format!("Nothing was changed: {}", finding.message) });
+                blocking.blocked =
+                    Some(Blocked { code: finding.code.to_owned(), message: format!("Nothing was changed: {}", finding.message) });
             }
             counts.push(flow);
         }
@@ -339,13 +365,17 @@ impl Run<'_> {
                 deltas.insert(entity.file(), history::delta(entity, snapshots.as_deref(), &snapshot)?);
             }
             self.write(&format!("delta-{}.json", inbound.flow_id), &deltas)?;
-            all.push([Entity::Org, Entity::User, Entity::Class, Entity::Enrollment].map(|entity| activity.get(&entity).copied().unwrap_or_default()));
+            all.push(
+                [Entity::Org, Entity::User, Entity::Class, Entity::Enrollment]
+                    .map(|entity| activity.get(&entity).copied().unwrap_or_default()),
+            );
         }
         Ok(all)
     }
 
     fn plan(&self, flows: &[FlowCounts]) -> Result<Planned, RunError> {
-        let snapshots: Vec<PathBuf> = self.spec.inbound.iter().zip(flows).filter(|(_, f)| !f.skipped).map(|(i, _)| self.snapshot_dir(i)).collect();
+        let snapshots: Vec<PathBuf> =
+            self.spec.inbound.iter().zip(flows).filter(|(_, f)| !f.skipped).map(|(i, _)| self.snapshot_dir(i)).collect();
         let summary = plan::make(self.spec, &snapshots, self.ports.directory(), &self.plan_path())?;
         let (before, after) = (summary.before, summary.after);
         Ok(Planned { summary, before, after })
@@ -356,7 +386,8 @@ impl Run<'_> {
     }
 
     fn guard(&self, flows: &[FlowCounts], plan: &Planned) -> Option<Blocked> {
-        let known: Vec<(&InboundSpec, &FlowCounts)> = self.spec.inbound.iter().zip(flows).filter(|(i, f)| i.previous.is_some() && !f.skipped).collect();
+        let known: Vec<(&InboundSpec, &FlowCounts)> =
+            self.spec.inbound.iter().zip(flows).filter(|(i, f)| i.previous.is_some() && !f.skipped).collect();
         let people_before = known.iter().filter_map(|(i, _)| i.previous.as_ref()).map(|p| p.people).sum();
         let people_after = known.iter().map(|(_, f)| f.people.active).sum();
         let before = Counts { people: people_before, ..plan.before };
@@ -433,7 +464,8 @@ impl Run<'_> {
 
     fn stopped(&self, blocked: Option<Blocked>, flows: Vec<FlowCounts>, approvable: bool) -> Outcome {
         let statistics = statistics::document(&self.spec.run_id, "failed", &flows);
-        let inbound = self.spec.inbound.iter().map(|i| (i.flow_id.clone(), if approvable { "completed" } else { "failed" }.to_owned())).collect();
+        let inbound =
+            self.spec.inbound.iter().map(|i| (i.flow_id.clone(), if approvable { "completed" } else { "failed" }.to_owned())).collect();
         Outcome { status: "failed".to_owned(), blocked, approvable, statistics, inbound, refused: BTreeMap::new() }
     }
 }

@@ -126,14 +126,18 @@ pub async fn handle(service: &UploadService, request: UploadRequest, now: Timest
             let body = if data_lake {
                 json!({ "error": { "code": code, "message": message } }).to_string()
             } else {
-                format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>{code}</Code><Message>{}</Message></Error>", escape(&message))
+                format!(
+                    "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>{code}</Code><Message>{}</Message></Error>",
+                    escape(&message)
+                )
             };
             let kind = if data_lake { "application/json; charset=utf-8" } else { "application/xml" };
             let failed = answer(status).with("x-ms-error-code", code).with("content-type", kind);
             if head { failed } else { UploadResponse { body: Some(body.into_bytes()), ..failed } }
         }
     };
-    let response = response.with("x-ms-request-id", Uuid::now_v7().to_string()).with("x-ms-version", version).with("date", http_date(now.as_second()));
+    let response =
+        response.with("x-ms-request-id", Uuid::now_v7().to_string()).with("x-ms-version", version).with("date", http_date(now.as_second()));
     match client_request_id.filter(|id| id.len() <= 1024) {
         Some(id) => response.with("x-ms-client-request-id", id),
         None => response,
@@ -149,7 +153,11 @@ fn escape(text: &str) -> String {
 }
 
 fn denied() -> Refused {
-    Refused(403, "AuthenticationFailed", "Server failed to authenticate the request. The session URL is wrong or has expired; ask for a new upload session.".to_owned())
+    Refused(
+        403,
+        "AuthenticationFailed",
+        "Server failed to authenticate the request. The session URL is wrong or has expired; ask for a new upload session.".to_owned(),
+    )
 }
 
 async fn route(service: &UploadService, request: UploadRequest, now: Timestamp) -> Answer {
@@ -178,20 +186,41 @@ async fn route(service: &UploadService, request: UploadRequest, now: Timestamp) 
     let (session_connector, session_container) = (connector.clone(), container_id.clone());
     let open = service.store.read::<_, StoreError>(&ctx, move |tx| sessions::is_open(tx, &session_connector, &session_container)).await?;
     if !open {
-        return Err(Refused(404, "ContainerNotFound", "The container is closed: its files have been taken for validation. Ask for a new upload session.".to_owned()));
+        return Err(Refused(
+            404,
+            "ContainerNotFound",
+            "The container is closed: its files have been taken for validation. Ask for a new upload session.".to_owned(),
+        ));
     }
     if let Some(name) = &name {
         check_name(name)?;
     }
     let container = Container::new(&service.store, tenant_id, container_id)?;
-    let call = Call { container, name, query, headers: &headers, prefix: format!("{connector}/{container_id}"), max_file_bytes: service.max_file_bytes };
+    let call = Call {
+        container,
+        name,
+        query,
+        headers: &headers,
+        prefix: format!("{connector}/{container_id}"),
+        max_file_bytes: service.max_file_bytes,
+    };
     dispatch(&method, &call, body).await
 }
 
 /// Names that are names: no folders, no dots alone, nothing that a file system minds.
 fn check_name(name: &str) -> Result<(), Refused> {
-    let legal = name.len() <= limits::NAME_CHARACTERS_MAX && !name.starts_with('.') && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    if legal { Ok(()) } else { Err(Refused(400, "InvalidResourceName", "A file name has letters, digits, dots, hyphens and underscores, such as users.csv.".to_owned())) }
+    let legal = name.len() <= limits::NAME_CHARACTERS_MAX
+        && !name.starts_with('.')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    if legal {
+        Ok(())
+    } else {
+        Err(Refused(
+            400,
+            "InvalidResourceName",
+            "A file name has letters, digits, dots, hyphens and underscores, such as users.csv.".to_owned(),
+        ))
+    }
 }
 
 async fn dispatch(method: &Method, call: &Call<'_>, body: BodyStream) -> Answer {
@@ -315,7 +344,9 @@ async fn put_block_list(call: &Call<'_>, name: &str, mut body: BodyStream) -> An
     let mut size = 0;
     for id in ids {
         let block = call.container.staged(name, &block_kind(&id)?);
-        let mut input = tokio::fs::File::open(&block).await.map_err(|_| Refused(400, "InvalidBlockList", "The specified block list is invalid: a block was not uploaded.".to_owned()))?;
+        let mut input = tokio::fs::File::open(&block)
+            .await
+            .map_err(|_| Refused(400, "InvalidBlockList", "The specified block list is invalid: a block was not uploaded.".to_owned()))?;
         size += tokio::io::copy(&mut input, &mut out).await?;
         if size > call.max_file_bytes {
             return Err(Refused(413, "RequestBodyTooLarge", format!("A file may have {} bytes at most.", call.max_file_bytes)));
@@ -359,7 +390,9 @@ fn create_path(call: &Call<'_>, name: &str) -> Answer {
 }
 
 fn position(call: &Call<'_>) -> Result<u64, Refused> {
-    call.field("position").and_then(|p| p.parse().ok()).ok_or_else(|| Refused(400, "InvalidQueryParameterValue", "position must be a number of bytes.".to_owned()))
+    call.field("position")
+        .and_then(|p| p.parse().ok())
+        .ok_or_else(|| Refused(400, "InvalidQueryParameterValue", "position must be a number of bytes.".to_owned()))
 }
 
 /// Appends may come in any order and at once: each goes to its own place, and is noted when it is there.
@@ -377,7 +410,8 @@ fn flush(call: &Call<'_>, name: &str) -> Answer {
     check_conditions(call, name, "PathAlreadyExists")?;
     let notes = call.container.staged(name, "ranges");
     let text = if notes.exists() { std::fs::read_to_string(&notes)? } else { String::new() };
-    let mut ranges: Vec<(u64, u64)> = text.lines().filter_map(|line| line.split_once(' ')).filter_map(|(p, n)| Some((p.parse().ok()?, n.parse().ok()?))).collect();
+    let mut ranges: Vec<(u64, u64)> =
+        text.lines().filter_map(|line| line.split_once(' ')).filter_map(|(p, n)| Some((p.parse().ok()?, n.parse().ok()?))).collect();
     ranges.sort_unstable();
     let mut reached = 0;
     for (start, length) in ranges {
@@ -403,7 +437,11 @@ fn read(call: &Call<'_>, name: &str, content: bool) -> Answer {
     use std::io::{Read as _, Seek as _};
     const READ_BYTES_MAX: u64 = 64 * 1024 * 1024;
     let file = call.container.find(name).ok_or_else(not_found)?;
-    let response = answer(200).of_file(&file).with("x-ms-blob-type", "BlockBlob").with("accept-ranges", "bytes").with("content-type", "application/octet-stream");
+    let response = answer(200)
+        .of_file(&file)
+        .with("x-ms-blob-type", "BlockBlob")
+        .with("accept-ranges", "bytes")
+        .with("content-type", "application/octet-stream");
     if !content {
         return Ok(response.with("content-length", file.size.to_string()));
     }

@@ -35,7 +35,15 @@ fn time(body: &Map<String, Value>, name: &str) -> Option<Timestamp> {
 }
 
 /// The open session of a connector, or a new one with the given id; `reset` always makes a new one.
-pub fn open_session(service: &UploadService, tx: &mut Tx<'_>, connector: &str, base_url: &str, limits: SessionLimits, reset: bool, new_id: &str) -> Result<Session, StoreError> {
+pub fn open_session(
+    service: &UploadService,
+    tx: &mut Tx<'_>,
+    connector: &str,
+    base_url: &str,
+    limits: SessionLimits,
+    reset: bool,
+    new_id: &str,
+) -> Result<Session, StoreError> {
     let now = tx.ctx().now;
     let current = current(tx, connector)?.filter(|(_, body)| time(body, "sessionExpires").is_some_and(|t| now < t));
     let (id, body) = match current {

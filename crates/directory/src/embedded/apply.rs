@@ -25,7 +25,10 @@ fn audit_id(run_id: &str, seq: u64) -> String {
 pub(super) fn refusals(tx: &mut Tx<'_>, run_id: &str) -> Result<Vec<Refusal>, StoreError> {
     // '0' is the character after '/': the range is all rows of this run, by the primary key.
     let params = [tx.tenant_value(), format!("{run_id}/").into(), format!("{run_id}0").into(), REFUSED.into()];
-    let rows = tx.query("SELECT id, object, detail FROM audit_log WHERE tenant_id = $1 AND id >= $2 AND id < $3 AND action = $4 ORDER BY id", &params)?;
+    let rows = tx.query(
+        "SELECT id, object, detail FROM audit_log WHERE tenant_id = $1 AND id >= $2 AND id < $3 AND action = $4 ORDER BY id",
+        &params,
+    )?;
     rows.iter()
         .map(|row| {
             let seq = row.text(0)?.rsplit('/').next().and_then(|n| n.parse().ok()).unwrap_or(0);
@@ -64,7 +67,9 @@ struct Work<'w, 't> {
 impl Work<'_, '_> {
     fn record(&mut self, record: &OpRecord) -> Result<(), StoreError> {
         match &record.operation {
-            Operation::CreateGroup { anchor, display_name, mail_nickname, description } => self.create(record, anchor, display_name, mail_nickname, description),
+            Operation::CreateGroup { anchor, display_name, mail_nickname, description } => {
+                self.create(record, anchor, display_name, mail_nickname, description)
+            }
             Operation::RenameGroup { anchor, from, to } => self.rename(record, anchor, from, to),
             Operation::AddMember { anchor, user_id } => self.add(record, anchor, user_id),
             Operation::RemoveMember { anchor, user_id } => self.remove(record, anchor, user_id),
@@ -107,7 +112,10 @@ impl Work<'_, '_> {
                 "securityEnabled": true, "groupTypes": [], "createdDateTime": self.tx.ctx().now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             });
             let params = [self.tx.tenant_value(), id.as_str().into(), anchor.into(), name.into(), body.to_string().into()];
-            self.tx.execute("INSERT INTO directory_group (tenant_id, id, anchor, display_name, body, version) VALUES ($1, $2, $3, $4, $5, 1)", &params)?;
+            self.tx.execute(
+                "INSERT INTO directory_group (tenant_id, id, anchor, display_name, body, version) VALUES ($1, $2, $3, $4, $5, 1)",
+                &params,
+            )?;
             self.groups.insert(anchor.to_owned(), Some(id.clone()));
             self.written(record, "createGroup", &id, &json!({ "before": null, "after": { "anchor": anchor, "displayName": name } }))?;
             id
@@ -127,15 +135,24 @@ impl Work<'_, '_> {
 
     fn rename(&mut self, record: &OpRecord, anchor: &str, from: &str, to: &str) -> Result<(), StoreError> {
         let params = [self.tx.tenant_value(), anchor.into(), from.into()];
-        let row = self.tx.query_one("SELECT id, body FROM directory_group WHERE tenant_id = $1 AND anchor = $2 AND display_name = $3", &params)?;
+        let row = self
+            .tx
+            .query_one("SELECT id, body FROM directory_group WHERE tenant_id = $1 AND anchor = $2 AND display_name = $3", &params)?;
         let Some(row) = row else {
-            return self.refuse(record, "NameChanged", format!("The group {anchor} is no longer called what Homeroom called it; its name is left alone."));
+            return self.refuse(
+                record,
+                "NameChanged",
+                format!("The group {anchor} is no longer called what Homeroom called it; its name is left alone."),
+            );
         };
         let mut body: serde_json::Value = serde_json::from_str(row.text(1)?).map_err(|e| StoreError::Corrupt(e.to_string()))?;
         body["displayName"] = json!(to);
         let id = row.text(0)?.to_owned();
         let params = [self.tx.tenant_value(), id.as_str().into(), to.into(), body.to_string().into()];
-        self.tx.execute("UPDATE directory_group SET display_name = $3, body = $4, version = version + 1 WHERE tenant_id = $1 AND id = $2", &params)?;
+        self.tx.execute(
+            "UPDATE directory_group SET display_name = $3, body = $4, version = version + 1 WHERE tenant_id = $1 AND id = $2",
+            &params,
+        )?;
         self.written(record, "renameGroup", &id, &json!({ "before": from, "after": to }))?;
         self.remember(record, anchor, &id, to)
     }
@@ -151,12 +168,14 @@ impl Work<'_, '_> {
             &member,
         )?;
         if added == 0 {
-            let there = self.tx.query_one("SELECT 1 FROM directory_member WHERE tenant_id = $1 AND group_id = $2 AND user_id = $3", &member)?;
+            let there =
+                self.tx.query_one("SELECT 1 FROM directory_member WHERE tenant_id = $1 AND group_id = $2 AND user_id = $3", &member)?;
             if there.is_none() {
                 return self.refuse(record, "ObjectNotFound", format!("The user {user_id} does not exist any more."));
             }
         }
-        let params: [Value; 5] = [self.tx.tenant_value(), record.flow_id.as_str().into(), anchor.into(), user_id.into(), (added as i64).into()];
+        let params: [Value; 5] =
+            [self.tx.tenant_value(), record.flow_id.as_str().into(), anchor.into(), user_id.into(), (added as i64).into()];
         self.tx.execute(
             "INSERT INTO ledger_member (tenant_id, flow_id, anchor, user_id, added) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (tenant_id, flow_id, anchor, user_id) DO UPDATE SET added = CASE WHEN excluded.added = 1 THEN 1 ELSE ledger_member.added END",
@@ -170,7 +189,10 @@ impl Work<'_, '_> {
 
     fn remove(&mut self, record: &OpRecord, anchor: &str, user_id: &str) -> Result<(), StoreError> {
         let held = [self.tx.tenant_value(), record.flow_id.as_str().into(), anchor.into(), user_id.into()];
-        let row = self.tx.query_one("DELETE FROM ledger_member WHERE tenant_id = $1 AND flow_id = $2 AND anchor = $3 AND user_id = $4 RETURNING added", &held)?;
+        let row = self.tx.query_one(
+            "DELETE FROM ledger_member WHERE tenant_id = $1 AND flow_id = $2 AND anchor = $3 AND user_id = $4 RETURNING added",
+            &held,
+        )?;
         let Some(row) = row else { return Ok(()) };
         if row.int(0)? == 0 {
             return Ok(());

@@ -55,7 +55,9 @@ fn text<'b>(body: &'b Map<String, Json>, name: &str) -> Option<&'b str> {
 }
 
 fn needed<'b>(body: &'b Map<String, Json>, name: &str) -> Result<&'b str> {
-    text(body, name).filter(|value| !value.is_empty()).ok_or_else(|| DirectoryError::Invalid { message: format!("'{name}' is required."), target: Some(name.to_owned()) })
+    text(body, name)
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| DirectoryError::Invalid { message: format!("'{name}' is required."), target: Some(name.to_owned()) })
 }
 
 /// Appends `AND column = $n` for what is given.
@@ -107,14 +109,23 @@ pub fn user_create(tx: &mut Tx<'_>, id: &str, mut body: Map<String, Json>, now: 
         needed(&body, name)?;
     }
     if !body.get("accountEnabled").is_some_and(Json::is_boolean) {
-        return Err(DirectoryError::Invalid { message: "'accountEnabled' is required.".to_owned(), target: Some("accountEnabled".to_owned()) });
+        return Err(DirectoryError::Invalid {
+            message: "'accountEnabled' is required.".to_owned(),
+            target: Some("accountEnabled".to_owned()),
+        });
     }
     if body.remove("passwordProfile").is_none_or(|p| p.get("password").is_none_or(Json::is_null)) {
-        return Err(DirectoryError::Invalid { message: "'passwordProfile' with a password is required.".to_owned(), target: Some("passwordProfile".to_owned()) });
+        return Err(DirectoryError::Invalid {
+            message: "'passwordProfile' with a password is required.".to_owned(),
+            target: Some("passwordProfile".to_owned()),
+        });
     }
     let upn = needed(&body, "userPrincipalName")?.to_owned();
     if !upn.contains('@') {
-        return Err(DirectoryError::Invalid { message: format!("'{upn}' is not a user principal name: it needs a domain after '@'."), target: Some("userPrincipalName".to_owned()) });
+        return Err(DirectoryError::Invalid {
+            message: format!("'{upn}' is not a user principal name: it needs a domain after '@'."),
+            target: Some("userPrincipalName".to_owned()),
+        });
     }
     body.insert("id".to_owned(), json!(id));
     body.insert("createdDateTime".to_owned(), json!(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
@@ -124,18 +135,28 @@ pub fn user_create(tx: &mut Tx<'_>, id: &str, mut body: Map<String, Json>, now: 
     Ok(Document { id: id.to_owned(), body, version: 1 })
 }
 
-const INSERT_USER: &str = "INSERT INTO directory_user (tenant_id, id, upn_key, mail_key, enabled, body, version) VALUES ($1, $2, $3, $4, $5, $6, 1)";
+const INSERT_USER: &str =
+    "INSERT INTO directory_user (tenant_id, id, upn_key, mail_key, enabled, body, version) VALUES ($1, $2, $3, $4, $5, $6, 1)";
 
 fn user_row(tx: &Tx<'_>, id: &str, body: &Map<String, Json>) -> Vec<Value> {
     let key = |name: &str| text(body, name).map(str::to_lowercase);
     let enabled = body.get("accountEnabled").and_then(Json::as_bool).unwrap_or(true);
     let json = Json::Object(body.clone()).to_string();
-    vec![tx.tenant_value(), id.into(), key("userPrincipalName").unwrap_or_default().into(), key("mail").into(), i64::from(enabled).into(), json.into()]
+    vec![
+        tx.tenant_value(),
+        id.into(),
+        key("userPrincipalName").unwrap_or_default().into(),
+        key("mail").into(),
+        i64::from(enabled).into(),
+        json.into(),
+    ]
 }
 
 fn taken(error: StoreError, upn: &str) -> DirectoryError {
     match error {
-        StoreError::Duplicate => DirectoryError::Conflict(format!("Another object with the same value for property userPrincipalName already exists: '{upn}'.")),
+        StoreError::Duplicate => {
+            DirectoryError::Conflict(format!("Another object with the same value for property userPrincipalName already exists: '{upn}'."))
+        }
         other => other.into(),
     }
 }
@@ -262,7 +283,10 @@ pub fn member_add(tx: &mut Tx<'_>, group: &str, user: &str) -> Result<()> {
     group_get(tx, group)?.ok_or_else(|| missing("groups", group))?;
     let params = [tx.tenant_value(), group.into(), user.id.into()];
     match tx.execute("INSERT INTO directory_member (tenant_id, group_id, user_id) VALUES ($1, $2, $3)", &params) {
-        Err(StoreError::Duplicate) => Err(DirectoryError::Invalid { message: "One or more added object references already exist for the following modified properties: 'members'.".to_owned(), target: None }),
+        Err(StoreError::Duplicate) => Err(DirectoryError::Invalid {
+            message: "One or more added object references already exist for the following modified properties: 'members'.".to_owned(),
+            target: None,
+        }),
         other => Ok(other.map(|_| ())?),
     }
 }

@@ -23,7 +23,10 @@ impl EmbeddedDirectory {
         Self { store, ctx, job }
     }
 
-    fn read<T: Send + 'static>(&self, f: impl FnOnce(&mut store::Tx<'_>) -> Result<T, store::StoreError> + Send + 'static) -> Result<T, DirectoryError> {
+    fn read<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut store::Tx<'_>) -> Result<T, store::StoreError> + Send + 'static,
+    ) -> Result<T, DirectoryError> {
         Ok(self.store.read_blocking(&self.ctx, f)?)
     }
 }
@@ -33,7 +36,10 @@ impl Directory for EmbeddedDirectory {
         let after = after.unwrap_or_default().to_owned();
         self.read(move |tx| {
             let params = [tx.tenant_value(), after.into(), (limit as i64).into()];
-            let rows = tx.query("SELECT id, upn_key, mail_key, enabled FROM directory_user WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3", &params)?;
+            let rows = tx.query(
+                "SELECT id, upn_key, mail_key, enabled FROM directory_user WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+                &params,
+            )?;
             rows.iter()
                 .map(|row| {
                     Ok(ObservedUser {
@@ -55,10 +61,20 @@ impl Directory for EmbeddedDirectory {
                 let places: Vec<String> = (0..chunk.len()).map(|i| format!("${}", i + 2)).collect();
                 let mut params = vec![tx.tenant_value()];
                 params.extend(chunk.into_iter().map(Value::Text));
-                tx.query(&format!("SELECT id, anchor, display_name FROM directory_group WHERE tenant_id = $1 AND anchor IN ({})", places.join(", ")), &params)
+                tx.query(
+                    &format!(
+                        "SELECT id, anchor, display_name FROM directory_group WHERE tenant_id = $1 AND anchor IN ({})",
+                        places.join(", ")
+                    ),
+                    &params,
+                )
             })?;
             for row in rows {
-                found.push(ObservedGroup { id: row.text(0)?.to_owned(), anchor: row.text(1)?.to_owned(), display_name: row.text(2)?.to_owned() });
+                found.push(ObservedGroup {
+                    id: row.text(0)?.to_owned(),
+                    anchor: row.text(1)?.to_owned(),
+                    display_name: row.text(2)?.to_owned(),
+                });
             }
         }
         Ok(found)
@@ -68,7 +84,8 @@ impl Directory for EmbeddedDirectory {
         let (group, after) = (group_id.to_owned(), after.unwrap_or_default().to_owned());
         self.read(move |tx| {
             let params = [tx.tenant_value(), group.into(), after.into(), (limit as i64).into()];
-            let sql = "SELECT user_id FROM directory_member WHERE tenant_id = $1 AND group_id = $2 AND user_id > $3 ORDER BY user_id LIMIT $4";
+            let sql =
+                "SELECT user_id FROM directory_member WHERE tenant_id = $1 AND group_id = $2 AND user_id > $3 ORDER BY user_id LIMIT $4";
             tx.query(sql, &params)?.iter().map(|row| Ok(row.text(0)?.to_owned())).collect()
         })
     }
@@ -76,7 +93,10 @@ impl Directory for EmbeddedDirectory {
     fn ledger_groups(&self) -> Result<Vec<LedgerGroup>, DirectoryError> {
         self.read(|tx| {
             let params = [tx.tenant_value()];
-            let rows = tx.query("SELECT flow_id, anchor, group_id, display_name FROM ledger_group WHERE tenant_id = $1 ORDER BY flow_id, anchor", &params)?;
+            let rows = tx.query(
+                "SELECT flow_id, anchor, group_id, display_name FROM ledger_group WHERE tenant_id = $1 ORDER BY flow_id, anchor",
+                &params,
+            )?;
             rows.iter()
                 .map(|row| {
                     Ok(LedgerGroup {
@@ -98,7 +118,9 @@ impl Directory for EmbeddedDirectory {
                        WHERE tenant_id = $1 AND (flow_id, anchor, user_id) > ($2, $3, $4) ORDER BY flow_id, anchor, user_id LIMIT $5";
             let rows = tx.query(sql, &params)?;
             rows.iter()
-                .map(|row| Ok(LedgerMember { flow_id: row.text(0)?.to_owned(), anchor: row.text(1)?.to_owned(), user_id: row.text(2)?.to_owned() }))
+                .map(|row| {
+                    Ok(LedgerMember { flow_id: row.text(0)?.to_owned(), anchor: row.text(1)?.to_owned(), user_id: row.text(2)?.to_owned() })
+                })
                 .collect()
         })
     }

@@ -5,7 +5,7 @@ use crate::{cli, output};
 use serde_json::{Value, json};
 
 /// Runs one of `app …`.
-pub async fn run(command: cli::App) -> Result<(), Failure> {
+pub(super) async fn run(command: cli::App) -> Result<(), Failure> {
     match command {
         cli::App::Create { data, output, tenant, name, permission, all_permissions } => {
             let permissions = if all_permissions { server::all_permissions() } else { permission };
@@ -21,7 +21,9 @@ pub async fn run(command: cli::App) -> Result<(), Failure> {
         cli::App::List { data, output, tenant } => {
             let clients = open(&data)?.list_clients(tenant_id(&tenant)?).await?;
             if output.json {
-                let list = clients.iter().map(|c| json!({ "tenantId": tenant, "clientId": c.client_id, "name": c.name, "permissions": c.permissions }));
+                let list = clients
+                    .iter()
+                    .map(|c| json!({ "tenantId": tenant, "clientId": c.client_id, "name": c.name, "permissions": c.permissions }));
                 output::json(&Value::Array(list.collect()));
             } else {
                 let rows: Vec<_> = clients.iter().map(|c| vec![c.client_id.clone(), c.name.clone(), c.permissions.join(" ")]).collect();
@@ -37,7 +39,7 @@ pub async fn run(command: cli::App) -> Result<(), Failure> {
 }
 
 /// `homeroom token`
-pub async fn token(arguments: cli::Token) -> Result<(), Failure> {
+pub(super) async fn token(arguments: cli::Token) -> Result<(), Failure> {
     let answer = open(&arguments.data)?.issue_token(&arguments.tenant, &arguments.client_id, &arguments.client_secret).await?;
     if arguments.output.json {
         output::json(&answer);

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// Why a command could not do its work.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// What went wrong.
     pub message: String,
     /// What to do about it.
@@ -20,17 +20,17 @@ pub struct Failure {
 
 impl Failure {
     /// A failure without a hint.
-    pub fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None }
     }
 
     /// A failure with the remedy.
-    pub fn hinting(message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn hinting(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { message: message.into(), hint: Some(hint.into()) }
     }
 
     /// For `map_err` on I/O: "cannot …: reason".
-    pub fn io(what: &'static str) -> impl Fn(std::io::Error) -> Self {
+    pub(crate) fn io(what: &'static str) -> impl Fn(std::io::Error) -> Self {
         move |error| Self::new(format!("cannot {what}: {error}"))
     }
 }
@@ -43,7 +43,7 @@ impl From<server::AdminError> for Failure {
 }
 
 /// Runs one command.
-pub async fn run(arguments: Cli) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: Cli) -> Result<(), Failure> {
     match arguments.command {
         Command::Demo(demo) => crate::demo::run(demo).await,
         Command::Serve(serve) => serve::run(serve).await,
@@ -55,25 +55,27 @@ pub async fn run(arguments: Cli) -> Result<(), Failure> {
 }
 
 /// Opens the data directory that a command names, with default settings.
-pub fn open(data: &Data) -> Result<server::App, Failure> {
+pub(crate) fn open(data: &Data) -> Result<server::App, Failure> {
     let config = server::config::Config::load(None).map_err(Failure::new)?;
     Ok(server::App::open(&data_dir(data)?, data.database_url.clone(), config)?)
 }
 
 /// `--data-dir`, `HOMEROOM_DATA_DIR` or the platform's place.
-pub fn data_dir(data: &Data) -> Result<PathBuf, Failure> {
-    data.data_dir.clone().or_else(|| dirs::data_dir().map(|dir| dir.join("homeroom"))).ok_or_else(|| {
-        Failure::hinting("no data directory is known on this machine", "name one with --data-dir or HOMEROOM_DATA_DIR")
-    })
+pub(crate) fn data_dir(data: &Data) -> Result<PathBuf, Failure> {
+    data.data_dir
+        .clone()
+        .or_else(|| dirs::data_dir().map(|dir| dir.join("homeroom")))
+        .ok_or_else(|| Failure::hinting("no data directory is known on this machine", "name one with --data-dir or HOMEROOM_DATA_DIR"))
 }
 
 /// A tenant id as given on the command line.
-pub fn tenant_id(text: &str) -> Result<store::TenantId, Failure> {
-    text.parse().map_err(|_| Failure::hinting(format!("`{text}` is not a tenant id"), "tenant ids are GUIDs; `homeroom tenant list` shows them"))
+pub(crate) fn tenant_id(text: &str) -> Result<store::TenantId, Failure> {
+    text.parse()
+        .map_err(|_| Failure::hinting(format!("`{text}` is not a tenant id"), "tenant ids are GUIDs; `homeroom tenant list` shows them"))
 }
 
 /// An address that cannot be listened on.
-pub fn listen_failure(address: SocketAddr, error: &std::io::Error) -> Failure {
+pub(crate) fn listen_failure(address: SocketAddr, error: &std::io::Error) -> Failure {
     let message = format!("cannot listen on {address}: {error}");
     if error.kind() == std::io::ErrorKind::AddrInUse {
         return Failure::hinting(message, "name another address, for example --listen 127.0.0.1:0 for any free port");

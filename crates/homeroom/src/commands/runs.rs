@@ -5,7 +5,7 @@ use crate::{cli, output};
 use serde_json::Value;
 
 /// Runs one of them.
-pub async fn run(command: cli::Runs) -> Result<(), Failure> {
+pub(super) async fn run(command: cli::Runs) -> Result<(), Failure> {
     match command {
         cli::Runs::List(of) => list(of).await,
         cli::Runs::Show(one) => show(one).await,
@@ -53,7 +53,12 @@ async fn open_tenant(of: &cli::RunsOf) -> Result<(server::App, store::TenantId),
         None => match app.list_tenants().await?.as_slice() {
             [only] => only.id,
             [] => return Err(Failure::hinting("there is no tenant here", "make one with `homeroom tenant create --name …`")),
-            several => return Err(Failure::hinting(format!("there are {} tenants here", several.len()), "name one with --tenant; `homeroom tenant list` shows them")),
+            several => {
+                return Err(Failure::hinting(
+                    format!("there are {} tenants here", several.len()),
+                    "name one with --tenant; `homeroom tenant list` shows them",
+                ));
+            }
         },
     };
     Ok((app, tenant))

@@ -4,12 +4,16 @@ use super::{Failure, data_dir, listen_failure};
 use crate::{cli, output};
 
 /// Serves until SIGINT or SIGTERM.
-pub async fn run(arguments: cli::Serve) -> Result<(), Failure> {
-    let mut config = server::config::Config::load(arguments.config.as_deref())
-        .map_err(|error| Failure::hinting(format!("the settings cannot be used: {error}"), "every setting is described in docs/configuration.md"))?;
+pub(super) async fn run(arguments: cli::Serve) -> Result<(), Failure> {
+    let mut config = server::config::Config::load(arguments.config.as_deref()).map_err(|error| {
+        Failure::hinting(format!("the settings cannot be used: {error}"), "every setting is described in docs/configuration.md")
+    })?;
     if let Some(url) = arguments.public_url {
         if !(url.starts_with("http://") || url.starts_with("https://")) {
-            return Err(Failure::hinting(format!("`{url}` is not a public address"), "give scheme and host, for example https://homeroom.contoso.example"));
+            return Err(Failure::hinting(
+                format!("`{url}` is not a public address"),
+                "give scheme and host, for example https://homeroom.contoso.example",
+            ));
         }
         config.server.public_url = Some(url);
     }

@@ -5,7 +5,7 @@ use crate::{cli, output};
 use serde_json::{Value, json};
 
 /// Runs one of them.
-pub async fn run(command: cli::Tenant) -> Result<(), Failure> {
+pub(super) async fn run(command: cli::Tenant) -> Result<(), Failure> {
     match command {
         cli::Tenant::Create { data, output, name, id, domain } => {
             let tenant = open(&data)?.create_tenant(&name, id.as_deref(), domain.as_deref()).await?;
@@ -20,7 +20,8 @@ pub async fn run(command: cli::Tenant) -> Result<(), Failure> {
             if output.json {
                 output::json(&Value::Array(tenants.iter().map(as_json).collect()));
             } else {
-                let rows: Vec<_> = tenants.iter().map(|t| vec![t.id.to_string(), t.name.clone(), t.domain.clone().unwrap_or_default()]).collect();
+                let rows: Vec<_> =
+                    tenants.iter().map(|t| vec![t.id.to_string(), t.name.clone(), t.domain.clone().unwrap_or_default()]).collect();
                 output::table(&["id", "name", "domain"], &rows);
             }
         }

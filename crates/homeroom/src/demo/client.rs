@@ -6,14 +6,14 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// An API client with its token.
-pub struct Client {
+pub(super) struct Client {
     http: reqwest::Client,
     base: String,
     token: String,
 }
 
 /// What came back.
-pub struct Answer {
+pub(super) struct Answer {
     /// Status.
     pub status: StatusCode,
     /// `Location` header.
@@ -23,7 +23,7 @@ pub struct Answer {
 }
 
 /// Credentials of the demo's API client.
-pub struct Credentials {
+pub(super) struct Credentials {
     /// Tenant id.
     pub tenant: String,
     /// Client id.
@@ -34,7 +34,7 @@ pub struct Credentials {
 
 impl Client {
     /// Fetches a token from Homeroom's own issuer, as any OAuth client does.
-    pub async fn connect(base: &str, credentials: &Credentials) -> Result<Self, String> {
+    pub(super) async fn connect(base: &str, credentials: &Credentials) -> Result<Self, String> {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(Duration::from_secs(30))
@@ -62,7 +62,7 @@ impl Client {
     }
 
     /// One call, shown; anything but `expected` is an error.
-    pub async fn call(&self, method: Method, path: &str, body: Option<Value>, expected: u16, what: &str) -> Result<Answer, String> {
+    pub(super) async fn call(&self, method: Method, path: &str, body: Option<Value>, expected: u16, what: &str) -> Result<Answer, String> {
         let started = Instant::now();
         let answer = self.send(method.clone(), path, body).await?;
         show(method.as_str(), path, answer.status, started.elapsed(), what);
@@ -73,7 +73,7 @@ impl Client {
     }
 
     /// One call, not shown.
-    pub async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Answer, String> {
+    pub(super) async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Result<Answer, String> {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
         let mut request = self.http.request(method, url).bearer_auth(&self.token);
         if let Some(body) = body {
@@ -88,7 +88,7 @@ impl Client {
     }
 
     /// Puts one file into an upload session (Azure's Put Blob), shown.
-    pub async fn put_blob(&self, session_url: &str, name: &str, bytes: Vec<u8>) -> Result<(), String> {
+    pub(super) async fn put_blob(&self, session_url: &str, name: &str, bytes: Vec<u8>) -> Result<(), String> {
         let (path, sas) = session_url.split_once('?').ok_or("the session URL has no signature")?;
         let size = bytes.len();
         let started = Instant::now();

@@ -26,7 +26,7 @@ const POLL: Duration = Duration::from_millis(150);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs the whole show.
-pub async fn run(arguments: cli::Demo) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: cli::Demo) -> Result<(), Failure> {
     let temporary;
     let data_dir: PathBuf = match &arguments.data_dir {
         Some(dir) => dir.clone(),
@@ -73,7 +73,14 @@ async fn set_up(app: &server::App, roster_dir: &Path) -> Result<(Credentials, us
     let accounts: Vec<server::Account> = district
         .directory_users
         .into_iter()
-        .map(|a| server::Account { upn: a.upn, mail: a.mail, display_name: a.display_name, given_name: a.given, surname: a.family, enabled: a.enabled })
+        .map(|a| server::Account {
+            upn: a.upn,
+            mail: a.mail,
+            display_name: a.display_name,
+            given_name: a.given,
+            surname: a.family,
+            enabled: a.enabled,
+        })
         .collect();
     let count = accounts.len();
     app.import_accounts(made.id, accounts).await?;
@@ -140,34 +147,58 @@ async fn configure_inbound(api: &Client) -> Result<String, String> {
             "roleGroup@odata.bind": format!("external/industryData/roleGroups('{group}')"),
         })
     };
-    let source = create(api, "sourceSystems", json!({
-        "displayName": "Rivermark SIS",
-        "vendor": "Invented Software",
-        "userMatchingSettings": [rule("staff", 0), rule("students", 1)],
-    }), "source system, with a matching rule for staff and one for students").await?;
-    let connector = create(api, "dataConnectors", json!({
-        "@odata.type": "#microsoft.graph.industryData.azureDataLakeConnector",
-        "displayName": "Nightly CSV",
-        "fileFormat": { "code": "schoolDataSyncV2Rev1" },
-        "sourceSystem@odata.bind": format!("external/industryData/sourceSystems('{source}')"),
-    }), "connector for SDS v2.1 CSV files").await?;
+    let source = create(
+        api,
+        "sourceSystems",
+        json!({
+            "displayName": "Rivermark SIS",
+            "vendor": "Invented Software",
+            "userMatchingSettings": [rule("staff", 0), rule("students", 1)],
+        }),
+        "source system, with a matching rule for staff and one for students",
+    )
+    .await?;
+    let connector = create(
+        api,
+        "dataConnectors",
+        json!({
+            "@odata.type": "#microsoft.graph.industryData.azureDataLakeConnector",
+            "displayName": "Nightly CSV",
+            "fileFormat": { "code": "schoolDataSyncV2Rev1" },
+            "sourceSystem@odata.bind": format!("external/industryData/sourceSystems('{source}')"),
+        }),
+        "connector for SDS v2.1 CSV files",
+    )
+    .await?;
     let today = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
     let first = if today.month() >= 8 { today.year() } else { today.year() - 1 };
-    let year = create(api, "years", json!({
-        "displayName": format!("{first}/{}", first + 1),
-        "startDate": format!("{first}-08-01"),
-        "endDate": format!("{}-07-31", first + 1),
-        "year": { "code": (first + 1).to_string() },
-    }), "academic year").await?;
-    let flow = create(api, "inboundFlows", json!({
-        "@odata.type": "#microsoft.graph.industryData.inboundFileFlow",
-        "displayName": "Rivermark rostering",
-        "dataDomain": "educationRostering",
-        "effectiveDateTime": format!("{first}-08-01T00:00:00Z"),
-        "expirationDateTime": format!("{}-07-31T00:00:00Z", first + 1),
-        "dataConnector@odata.bind": format!("external/industryData/dataConnectors('{connector}')"),
-        "year@odata.bind": format!("external/industryData/years('{year}')"),
-    }), "inbound flow").await?;
+    let year = create(
+        api,
+        "years",
+        json!({
+            "displayName": format!("{first}/{}", first + 1),
+            "startDate": format!("{first}-08-01"),
+            "endDate": format!("{}-07-31", first + 1),
+            "year": { "code": (first + 1).to_string() },
+        }),
+        "academic year",
+    )
+    .await?;
+    let flow = create(
+        api,
+        "inboundFlows",
+        json!({
+            "@odata.type": "#microsoft.graph.industryData.inboundFileFlow",
+            "displayName": "Rivermark rostering",
+            "dataDomain": "educationRostering",
+            "effectiveDateTime": format!("{first}-08-01T00:00:00Z"),
+            "expirationDateTime": format!("{}-07-31T00:00:00Z", first + 1),
+            "dataConnector@odata.bind": format!("external/industryData/dataConnectors('{connector}')"),
+            "year@odata.bind": format!("external/industryData/years('{year}')"),
+        }),
+        "inbound flow",
+    )
+    .await?;
     wait(api, &format!("{ROOT}/inboundFlows/{flow}"), "readinessStatus", &["ready"], "inbound flow is ready").await?;
     Ok(connector)
 }
@@ -193,12 +224,26 @@ async fn upload(api: &Client, connector: &str, roster_dir: &Path) -> Result<(), 
 
 /// Flow set and its security group flow, role groups only at first.
 async fn configure_outbound(api: &Client) -> Result<(String, String), String> {
-    let set = create(api, "outboundProvisioningFlowSets", json!({ "displayName": "Whole district" }), "flow set for every organization").await?;
-    let flow = create(api, &format!("outboundProvisioningFlowSets/{set}/provisioningFlows"), json!({
-        "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
-        "creationOptions": { "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": false },
-    }), "security group flow: one group per role group").await?;
-    wait(api, &format!("{ROOT}/outboundProvisioningFlowSets/{set}/provisioningFlows/{flow}"), "readinessStatus", &["ready"], "security group flow is ready").await?;
+    let set =
+        create(api, "outboundProvisioningFlowSets", json!({ "displayName": "Whole district" }), "flow set for every organization").await?;
+    let flow = create(
+        api,
+        &format!("outboundProvisioningFlowSets/{set}/provisioningFlows"),
+        json!({
+            "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
+            "creationOptions": { "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": false },
+        }),
+        "security group flow: one group per role group",
+    )
+    .await?;
+    wait(
+        api,
+        &format!("{ROOT}/outboundProvisioningFlowSets/{set}/provisioningFlows/{flow}"),
+        "readinessStatus",
+        &["ready"],
+        "security group flow is ready",
+    )
+    .await?;
     Ok((set, flow))
 }
 

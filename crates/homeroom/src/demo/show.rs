@@ -7,13 +7,18 @@ use reqwest::Method;
 use serde_json::Value;
 
 /// People matched and not, counts, findings.
-pub async fn statistics(api: &Client, run: &str) -> Result<(), String> {
+pub(super) async fn statistics(api: &Client, run: &str) -> Result<(), String> {
     let answer = api.call(Method::GET, &format!("{ROOT}/runs/{run}/getStatistics"), None, 200, "statistics").await?;
     let totals = &answer.body["inboundTotals"];
     let number = |name: &str| totals[name].as_i64().unwrap_or(0);
     output::line(&format!(
         "  {} organizations, {} people, {} classes, {} enrollments; {} errors, {} warnings in the data",
-        number("organizations"), number("people"), number("groups"), number("memberships"), number("errors"), number("warnings"),
+        number("organizations"),
+        number("people"),
+        number("groups"),
+        number("memberships"),
+        number("errors"),
+        number("warnings"),
     ));
     let count = |list: &str, role: &str| {
         let entries = totals[list].as_array().map_or(&[][..], Vec::as_slice);
@@ -29,14 +34,16 @@ pub async fn statistics(api: &Client, run: &str) -> Result<(), String> {
     roles.dedup();
     let rows: Vec<Vec<String>> = roles
         .iter()
-        .map(|role| vec![(*role).to_owned(), count("matchedPeopleByRole", role).to_string(), count("unmatchedPeopleByRole", role).to_string()])
+        .map(|role| {
+            vec![(*role).to_owned(), count("matchedPeopleByRole", role).to_string(), count("unmatchedPeopleByRole", role).to_string()]
+        })
         .collect();
     output::table(&["role", "matched", "unmatched"], &rows);
     Ok(())
 }
 
 /// All security groups with their member counts; those that are not in `before` are marked as new.
-pub async fn groups(api: &Client, before: &[String]) -> Result<(), String> {
+pub(super) async fn groups(api: &Client, before: &[String]) -> Result<(), String> {
     let answer = api.call(Method::GET, "/beta/groups?$select=id,displayName&$orderby=displayName", None, 200, "security groups").await?;
     let mut rows = Vec::new();
     for group in answer.body["value"].as_array().map_or(&[][..], Vec::as_slice) {
@@ -54,14 +61,14 @@ pub async fn groups(api: &Client, before: &[String]) -> Result<(), String> {
 }
 
 /// Ids of the groups that exist now.
-pub async fn group_ids(api: &Client) -> Result<Vec<String>, String> {
+pub(super) async fn group_ids(api: &Client) -> Result<Vec<String>, String> {
     let answer = api.send(Method::GET, "/beta/groups?$select=id", None).await?;
     let ids = answer.body["value"].as_array().map_or(&[][..], Vec::as_slice);
     Ok(ids.iter().filter_map(|g| g["id"].as_str().map(str::to_owned)).collect())
 }
 
 /// Pretty JSON, two spaces in.
-pub fn indented(value: &Value) {
+pub(super) fn indented(value: &Value) {
     for line in format!("{value:#}").lines() {
         output::line(&format!("  {line}"));
     }

@@ -32,7 +32,12 @@ impl World {
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
         let mut request = TokenRequest {
             tenant: "contoso.example".to_owned(),
-            form: vec![pair("grant_type", "client_credentials"), pair("client_id", CLIENT), pair("client_secret", &self.secret), pair("scope", "https://graph.microsoft.com/.default")],
+            form: vec![
+                pair("grant_type", "client_credentials"),
+                pair("client_id", CLIENT),
+                pair("client_secret", &self.secret),
+                pair("scope", "https://graph.microsoft.com/.default"),
+            ],
             authorization: None,
             base_url: "http://127.0.0.1:8080".to_owned(),
         };
@@ -108,7 +113,9 @@ async fn a_token_cannot_choose_its_algorithm() {
     let mut header = jsonwebtoken::Header::new(Algorithm::HS256);
     header.kid = Some(w.keys.kid().to_owned());
     let modulus = w.keys.jwks()["keys"][0]["n"].as_str().unwrap().as_bytes();
-    let symmetric = jsonwebtoken::encode(&header, &serde_json::json!({"aud": crate::AUDIENCES[0]}), &jsonwebtoken::EncodingKey::from_secret(modulus)).unwrap();
+    let symmetric =
+        jsonwebtoken::encode(&header, &serde_json::json!({"aud": crate::AUDIENCES[0]}), &jsonwebtoken::EncodingKey::from_secret(modulus))
+            .unwrap();
     assert!(w.check(&symmetric, now()).await.is_err());
 }
 
@@ -123,7 +130,9 @@ async fn a_deleted_clients_tokens_stop_working() {
 #[tokio::test]
 async fn refusals_are_in_entras_words() {
     let w = world().await;
-    let set = |name: &'static str, value: &'static str| move |r: &mut TokenRequest| r.form.iter_mut().filter(|(k, _)| k == name).for_each(|(_, v)| value.clone_into(v));
+    let set = |name: &'static str, value: &'static str| {
+        move |r: &mut TokenRequest| r.form.iter_mut().filter(|(k, _)| k == name).for_each(|(_, v)| value.clone_into(v))
+    };
     for (answer, status, error) in [
         (w.token(set("client_secret", "wrong")).await, 401, "invalid_client"),
         (w.token(set("client_id", "nobody")).await, 401, "invalid_client"),

@@ -4,9 +4,7 @@
 //! Reference values that may not change (`year`, `fileFormat`) stand as mutable here, because two
 //! spellings of one code are the same value; the rules compare them once they are canonical.
 
-use super::{
-    Rows, computed_on_create, date, flag, graph, int, many, one, own, part, text, time, word,
-};
+use super::{Rows, computed_on_create, date, flag, graph, int, many, one, own, part, text, time, word};
 use crate::limits::DISPLAY_NAME_CHARACTERS;
 use odata::edm::StructuredType;
 
@@ -16,10 +14,7 @@ const fn entity(
     properties: super::Properties,
     navigations: super::Navigations,
 ) -> StructuredType {
-    StructuredType {
-        entity: true,
-        ..super::structured(super::INDUSTRY_DATA, name, base, properties, navigations)
-    }
+    StructuredType { entity: true, ..super::structured(super::INDUSTRY_DATA, name, base, properties, navigations) }
 }
 
 const fn abstract_entity(
@@ -28,10 +23,7 @@ const fn abstract_entity(
     properties: super::Properties,
     navigations: super::Navigations,
 ) -> StructuredType {
-    StructuredType {
-        abstract_: true,
-        ..entity(name, base, properties, navigations)
-    }
+    StructuredType { abstract_: true, ..entity(name, base, properties, navigations) }
 }
 
 /// All 26.
@@ -45,68 +37,37 @@ pub(super) static TYPES: &Rows = &[
     abstract_entity(
         "apiDataConnector",
         Some(own!("industryDataConnector")),
-        &[
-            word("apiFormat", own!("apiFormat")).required(),
-            text("baseUrl").required(),
-            part("credential", own!("credential")).required(),
-        ],
+        &[word("apiFormat", own!("apiFormat")).required(), text("baseUrl").required(), part("credential", own!("credential")).required()],
         &[],
     ),
-    entity(
-        "azureDataLakeConnector",
-        Some(own!("fileDataConnector")),
-        &[part("fileFormat", own!("fileFormatReferenceValue"))],
-        &[],
-    ),
+    entity("azureDataLakeConnector", Some(own!("fileDataConnector")), &[part("fileFormat", own!("fileFormatReferenceValue"))], &[]),
     entity(
         "classGroupProvisioningFlow",
         Some(own!("provisioningFlow")),
         &[part("configuration", own!("classGroupConfiguration")).required()],
         &[],
     ),
-    abstract_entity(
-        "fileDataConnector",
-        Some(own!("industryDataConnector")),
-        &[],
-        &[],
-    ),
-    entity(
-        "fileValidateOperation",
-        Some(own!("validateOperation")),
-        &[text("validatedFiles").list().non_null().computed()],
-        &[],
-    ),
+    abstract_entity("fileDataConnector", Some(own!("industryDataConnector")), &[], &[]),
+    entity("fileValidateOperation", Some(own!("validateOperation")), &[text("validatedFiles").list().non_null().computed()], &[]),
     entity("inboundApiFlow", Some(own!("inboundFlow")), &[], &[]),
     entity("inboundFileFlow", Some(own!("inboundFlow")), &[], &[]),
     abstract_entity(
         "inboundFlow",
         Some(own!("industryDataActivity")),
         &[
-            word("dataDomain", own!("inboundDomain"))
-                .required()
-                .immutable(),
+            word("dataDomain", own!("inboundDomain")).required().immutable(),
             time("effectiveDateTime").required(),
             time("expirationDateTime"),
         ],
-        &[
-            one("dataConnector", own!("industryDataConnector")).required(),
-            one("year", own!("yearTimePeriodDefinition")).required(),
-        ],
+        &[one("dataConnector", own!("industryDataConnector")).required(), one("year", own!("yearTimePeriodDefinition")).required()],
     ),
-    entity(
-        "inboundFlowActivity",
-        Some(own!("industryDataRunActivity")),
-        &[],
-        &[],
-    ),
+    entity("inboundFlowActivity", Some(own!("industryDataRunActivity")), &[], &[]),
     abstract_entity(
         "industryDataActivity",
         Some(graph!("entity")),
         &[
             text("displayName").required().max(DISPLAY_NAME_CHARACTERS),
-            word("readinessStatus", own!("readinessStatus"))
-                .non_null()
-                .computed(),
+            word("readinessStatus", own!("readinessStatus")).non_null().computed(),
         ],
         &[],
     ),
@@ -124,11 +85,7 @@ pub(super) static TYPES: &Rows = &[
             many("dataConnectors", own!("industryDataConnector")).contained(),
             many("inboundFlows", own!("inboundFlow")).contained(),
             many("operations", graph!("longRunningOperation")).contained(),
-            many(
-                "outboundProvisioningFlowSets",
-                own!("outboundProvisioningFlowSet"),
-            )
-            .contained(),
+            many("outboundProvisioningFlowSets", own!("outboundProvisioningFlowSet")).contained(),
             many("referenceDefinitions", own!("referenceDefinition")).contained(),
             many("roleGroups", own!("roleGroup")).contained(),
             many("runs", own!("industryDataRun")).contained(),
@@ -144,9 +101,7 @@ pub(super) static TYPES: &Rows = &[
             text("displayName").non_null().computed(),
             time("endDateTime").computed(),
             time("startDateTime").non_null().computed(),
-            word("status", own!("industryDataRunStatus"))
-                .non_null()
-                .computed(),
+            word("status", own!("industryDataRunStatus")).non_null().computed(),
         ],
         &[many("activities", own!("industryDataRunActivity")).contained()],
     ),
@@ -156,9 +111,7 @@ pub(super) static TYPES: &Rows = &[
         &[
             part("blockingError", graph!("publicError")).computed(),
             text("displayName").non_null().computed(),
-            word("status", own!("industryDataActivityStatus"))
-                .non_null()
-                .computed(),
+            word("status", own!("industryDataActivityStatus")).non_null().computed(),
         ],
         &[one("activity", own!("industryDataActivity"))],
     ),
@@ -173,12 +126,7 @@ pub(super) static TYPES: &Rows = &[
         ],
         &[],
     ),
-    entity(
-        "outboundFlowActivity",
-        Some(own!("industryDataRunActivity")),
-        &[],
-        &[],
-    ),
+    entity("outboundFlowActivity", Some(own!("industryDataRunActivity")), &[], &[]),
     entity(
         "outboundProvisioningFlowSet",
         Some(graph!("entity")),
@@ -218,10 +166,7 @@ pub(super) static TYPES: &Rows = &[
     entity(
         "roleGroup",
         Some(graph!("entity")),
-        &[
-            text("displayName").required().max(DISPLAY_NAME_CHARACTERS),
-            part("roles", own!("roleReferenceValue")).list().required(),
-        ],
+        &[text("displayName").required().max(DISPLAY_NAME_CHARACTERS), part("roles", own!("roleReferenceValue")).list().required()],
         &[],
     ),
     entity(
@@ -234,10 +179,7 @@ pub(super) static TYPES: &Rows = &[
         "sourceSystemDefinition",
         Some(graph!("entity")),
         &[
-            text("displayName")
-                .required()
-                .max(DISPLAY_NAME_CHARACTERS)
-                .immutable(),
+            text("displayName").required().max(DISPLAY_NAME_CHARACTERS).immutable(),
             part("userMatchingSettings", own!("userMatchingSetting")).list(),
             text("vendor").max(DISPLAY_NAME_CHARACTERS),
         ],
@@ -257,14 +199,8 @@ pub(super) static TYPES: &Rows = &[
         "validateOperation",
         Some(graph!("longRunningOperation")),
         &[
-            part("errors", graph!("publicError"))
-                .list()
-                .non_null()
-                .computed(),
-            part("warnings", graph!("publicError"))
-                .list()
-                .non_null()
-                .computed(),
+            part("errors", graph!("publicError")).list().non_null().computed(),
+            part("warnings", graph!("publicError")).list().non_null().computed(),
         ],
         &[],
     ),

@@ -3,11 +3,7 @@
 use odata::edm::EnumType;
 
 const fn words(name: &'static str, members: &'static [(&'static str, i32)]) -> EnumType {
-    EnumType {
-        namespace: super::INDUSTRY_DATA,
-        name,
-        members,
-    }
+    EnumType { namespace: super::INDUSTRY_DATA, name, members }
 }
 
 /// All of them. Every one ends in the sentinel that makes it evolvable.
@@ -26,23 +22,10 @@ pub(super) static ENUMS: [EnumType; 9] = [
             ("unknownFutureValue", 8),
         ],
     ),
-    words(
-        "additionalUserAttributes",
-        &[
-            ("userGradeLevel", 0),
-            ("userNumber", 1),
-            ("unknownFutureValue", 2),
-        ],
-    ),
+    words("additionalUserAttributes", &[("userGradeLevel", 0), ("userNumber", 1), ("unknownFutureValue", 2)]),
     words("apiFormat", &[("oneRoster", 0), ("unknownFutureValue", 1)]),
-    words(
-        "filterOptions",
-        &[("orgExternalId", 1), ("unknownFutureValue", 2)],
-    ),
-    words(
-        "inboundDomain",
-        &[("educationRostering", 0), ("unknownFutureValue", 1)],
-    ),
+    words("filterOptions", &[("orgExternalId", 1), ("unknownFutureValue", 2)]),
+    words("inboundDomain", &[("educationRostering", 0), ("unknownFutureValue", 1)]),
     words(
         "industryDataActivityStatus",
         &[
@@ -66,24 +49,6 @@ pub(super) static ENUMS: [EnumType; 9] = [
             ("unknownFutureValue", 5),
         ],
     ),
-    words(
-        "readinessStatus",
-        &[
-            ("notReady", 0),
-            ("ready", 1),
-            ("failed", 2),
-            ("disabled", 3),
-            ("expired", 4),
-            ("unknownFutureValue", 5),
-        ],
-    ),
-    words(
-        "studentAgeGroup",
-        &[
-            ("minor", 0),
-            ("notAdult", 1),
-            ("adult", 2),
-            ("unknownFutureValue", 3),
-        ],
-    ),
+    words("readinessStatus", &[("notReady", 0), ("ready", 1), ("failed", 2), ("disabled", 3), ("expired", 4), ("unknownFutureValue", 5)]),
+    words("studentAgeGroup", &[("minor", 0), ("notAdult", 1), ("adult", 2), ("unknownFutureValue", 3)]),
 ];

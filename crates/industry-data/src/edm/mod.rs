@@ -20,12 +20,7 @@ pub const GRAPH: &str = "microsoft.graph";
 /// The model: every type that the service knows, its operations, and where URLs begin.
 pub static MODEL: Model = Model {
     enums: &[&enums::ENUMS, &shared::ENUMS],
-    types: &[
-        entities::TYPES,
-        complex::TYPES,
-        shared::TYPES,
-        shared::EXTERNAL_CONNECTORS,
-    ],
+    types: &[entities::TYPES, complex::TYPES, shared::TYPES, shared::EXTERNAL_CONNECTORS],
     operations: &operations::OPERATIONS,
     entity_sets: &[
         ("users", "microsoft.graph.user"),
@@ -62,16 +57,7 @@ const fn structured(
     properties: Properties,
     navigations: Navigations,
 ) -> StructuredType {
-    StructuredType {
-        namespace,
-        name,
-        entity: false,
-        base,
-        abstract_: false,
-        open: false,
-        properties,
-        navigations,
-    }
+    StructuredType { namespace, name, entity: false, base, abstract_: false, open: false, properties, navigations }
 }
 
 const fn text(name: &'static str) -> Property {
@@ -114,16 +100,10 @@ const fn many(name: &'static str, target: &'static str) -> Navigation {
 
 /// Set by the server at first, changed by clients within the rules later.
 const fn computed_on_create(property: Property) -> Property {
-    Property {
-        create: OnCreate::Computed,
-        ..property
-    }
+    Property { create: OnCreate::Computed, ..property }
 }
 
 /// Needed on create although the metadata lets it be null.
 const fn needed(property: Property) -> Property {
-    Property {
-        create: OnCreate::Required,
-        ..property
-    }
+    Property { create: OnCreate::Required, ..property }
 }

@@ -16,17 +16,8 @@ const fn action(name: &'static str, binding: &'static str, binding_collection: b
     }
 }
 
-const fn function(
-    name: &'static str,
-    binding: &'static str,
-    binding_collection: bool,
-    returns: &'static str,
-) -> Operation {
-    Operation {
-        action: false,
-        returns: Some(returns),
-        ..action(name, binding, binding_collection)
-    }
+const fn function(name: &'static str, binding: &'static str, binding_collection: bool, returns: &'static str) -> Operation {
+    Operation { action: false, returns: Some(returns), ..action(name, binding, binding_collection) }
 }
 
 /// All of them, in the order of the published metadata.
@@ -34,31 +25,10 @@ pub(super) static OPERATIONS: [Operation; 6] = [
     action("reset", own!("provisioningFlow"), false),
     action("start", own!("industryDataRun"), true),
     action("validate", own!("industryDataConnector"), false),
-    Operation {
-        composable: true,
-        ..function(
-            "getStatistics",
-            own!("industryDataRun"),
-            true,
-            own!("industryDataRunStatistics"),
-        )
-    },
-    Operation {
-        composable: true,
-        ..function(
-            "getStatistics",
-            own!("industryDataRun"),
-            false,
-            own!("industryDataRunStatistics"),
-        )
-    },
+    Operation { composable: true, ..function("getStatistics", own!("industryDataRun"), true, own!("industryDataRunStatistics")) },
+    Operation { composable: true, ..function("getStatistics", own!("industryDataRun"), false, own!("industryDataRunStatistics")) },
     Operation {
         parameters: &[("resetSession", TypeRef::BOOLEAN, true)],
-        ..function(
-            "getUploadSession",
-            own!("azureDataLakeConnector"),
-            false,
-            own!("fileUploadSession"),
-        )
+        ..function("getUploadSession", own!("azureDataLakeConnector"), false, own!("fileUploadSession"))
     },
 ];

@@ -1,47 +1,27 @@
 //! The types of Microsoft Graph that this API stands on: errors, long-running operations, and the
 //! part of the directory that Homeroom serves.
 
-use super::{
-    GRAPH, Navigations, Properties, Rows, flag, graph, many, needed, one, own, part, structured,
-    text, time, word,
-};
+use super::{GRAPH, Navigations, Properties, Rows, flag, graph, many, needed, one, own, part, structured, text, time, word};
 use odata::edm::{EnumType, StructuredType};
 
 /// Enumerations of `microsoft.graph`.
 pub(super) static ENUMS: [EnumType; 1] = [EnumType {
     namespace: GRAPH,
     name: "longRunningOperationStatus",
-    members: &[
-        ("notStarted", 0),
-        ("running", 1),
-        ("succeeded", 2),
-        ("failed", 3),
-        ("unknownFutureValue", 4),
-    ],
+    members: &[("notStarted", 0), ("running", 1), ("succeeded", 2), ("failed", 3), ("unknownFutureValue", 4)],
 }];
 
 const fn complex(name: &'static str, properties: Properties) -> StructuredType {
     structured(GRAPH, name, None, properties, &[])
 }
 
-const fn entity(
-    name: &'static str,
-    base: Option<&'static str>,
-    properties: Properties,
-    navigations: Navigations,
-) -> StructuredType {
-    StructuredType {
-        entity: true,
-        ..structured(GRAPH, name, base, properties, navigations)
-    }
+const fn entity(name: &'static str, base: Option<&'static str>, properties: Properties, navigations: Navigations) -> StructuredType {
+    StructuredType { entity: true, ..structured(GRAPH, name, base, properties, navigations) }
 }
 
 /// Structured types of `microsoft.graph`.
 pub(super) static TYPES: &Rows = &[
-    StructuredType {
-        abstract_: true,
-        ..entity("entity", None, &[text("id").non_null().computed()], &[])
-    },
+    StructuredType { abstract_: true, ..entity("entity", None, &[text("id").non_null().computed()], &[]) },
     entity(
         "longRunningOperation",
         Some(graph!("entity")),
@@ -64,42 +44,17 @@ pub(super) static TYPES: &Rows = &[
             text("target"),
         ],
     ),
-    complex(
-        "publicErrorDetail",
-        &[text("code"), text("message"), text("target")],
-    ),
+    complex("publicErrorDetail", &[text("code"), text("message"), text("target")]),
     StructuredType {
         open: true,
-        ..complex(
-            "publicInnerError",
-            &[
-                text("code"),
-                part("details", graph!("publicErrorDetail")).list(),
-                text("message"),
-                text("target"),
-            ],
-        )
+        ..complex("publicInnerError", &[text("code"), part("details", graph!("publicErrorDetail")).list(), text("message"), text("target")])
     },
     complex(
         "passwordProfile",
-        &[
-            flag("forceChangePasswordNextSignIn"),
-            flag("forceChangePasswordNextSignInWithMfa"),
-            text("password").secret(),
-        ],
+        &[flag("forceChangePasswordNextSignIn"), flag("forceChangePasswordNextSignInWithMfa"), text("password").secret()],
     ),
-    entity(
-        "directoryObject",
-        Some(graph!("entity")),
-        &[time("deletedDateTime").computed()],
-        &[],
-    ),
-    entity(
-        "user",
-        Some(graph!("directoryObject")),
-        USER,
-        &[many("memberOf", graph!("directoryObject"))],
-    ),
+    entity("directoryObject", Some(graph!("entity")), &[time("deletedDateTime").computed()], &[]),
+    entity("user", Some(graph!("directoryObject")), USER, &[many("memberOf", graph!("directoryObject"))]),
     entity(
         "group",
         Some(graph!("directoryObject")),
@@ -176,11 +131,5 @@ const GROUP: Properties = &[
 /// The one type of `microsoft.graph.externalConnectors` through which everything is reached.
 pub(super) static EXTERNAL_CONNECTORS: &Rows = &[StructuredType {
     entity: true,
-    ..structured(
-        "microsoft.graph.externalConnectors",
-        "external",
-        None,
-        &[],
-        &[one("industryData", own!("industryDataRoot")).contained()],
-    )
+    ..structured("microsoft.graph.externalConnectors", "external", None, &[], &[one("industryData", own!("industryDataRoot")).contained()])
 }];

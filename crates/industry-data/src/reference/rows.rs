@@ -19,18 +19,8 @@ const fn row(
     sort_index: i32,
     source: &'static str,
 ) -> Definition {
-    let display_name = if display_name.is_empty() {
-        None
-    } else {
-        Some(display_name)
-    };
-    Definition {
-        reference_type,
-        code,
-        display_name,
-        sort_index,
-        source,
-    }
+    let display_name = if display_name.is_empty() { None } else { Some(display_name) };
+    Definition { reference_type, code, display_name, sort_index, source }
 }
 
 static ROLE: [Definition; 35] = [
@@ -40,13 +30,7 @@ static ROLE: [Definition; 35] = [
     row("RefRole", "researcher", "researcher", 40, MS),
     row("RefRole", "adjunct", "adjunct", 50, MS),
     row("RefRole", "affiliate", "affiliate", 60, MS),
-    row(
-        "RefRole",
-        "occupationalTherapist",
-        "Occupational Therapist",
-        70,
-        MS,
-    ),
+    row("RefRole", "occupationalTherapist", "Occupational Therapist", 70, MS),
     row("RefRole", "physicalTherapist", "Physical Therapist", 80, MS),
     row("RefRole", "speechTherapist", "Speech Therapist", 90, MS),
     row("RefRole", "visionTherapist", "Vision", 100, MS),
@@ -83,42 +67,12 @@ static SECTION_ROLE: [Definition; 23] = [
     row("RefSectionRole", "proctor", "Proctor", 30, IMS),
     row("RefSectionRole", "teacher", "Teacher", 40, IMS),
     row("RefSectionRole", "administrator", "Administrator", 50, IMS),
-    row(
-        "RefSectionRole",
-        "occupationalTherapist",
-        "Occupational Therapist",
-        60,
-        MS,
-    ),
-    row(
-        "RefSectionRole",
-        "physicalTherapist",
-        "Physical Therapist",
-        70,
-        MS,
-    ),
-    row(
-        "RefSectionRole",
-        "speechTherapist",
-        "Speech Therapist",
-        80,
-        MS,
-    ),
+    row("RefSectionRole", "occupationalTherapist", "Occupational Therapist", 60, MS),
+    row("RefSectionRole", "physicalTherapist", "Physical Therapist", 70, MS),
+    row("RefSectionRole", "speechTherapist", "Speech Therapist", 80, MS),
     row("RefSectionRole", "visionTherapist", "Vision", 90, MS),
-    row(
-        "RefSectionRole",
-        "paraprofessional",
-        "Paraprofessional",
-        100,
-        MS,
-    ),
-    row(
-        "RefSectionRole",
-        "teacherAssistant",
-        "Teacher Assistant",
-        110,
-        MS,
-    ),
+    row("RefSectionRole", "paraprofessional", "Paraprofessional", 100, MS),
+    row("RefSectionRole", "teacherAssistant", "Teacher Assistant", 110, MS),
     row("RefSectionRole", "professor", "professor", 120, MS),
     row("RefSectionRole", "lecturer", "lecturer", 130, MS),
     row("RefSectionRole", "affiliate", "affiliate", 140, MS),
@@ -126,13 +80,7 @@ static SECTION_ROLE: [Definition; 23] = [
     row("RefSectionRole", "instructor", "instructor", 160, MS),
     row("RefSectionRole", "substitute", "substitute", 170, MS),
     row("RefSectionRole", "principal", "principal", 180, MS),
-    row(
-        "RefSectionRole",
-        "specialServices",
-        "Special services",
-        190,
-        MS,
-    ),
+    row("RefSectionRole", "specialServices", "Special services", 190, MS),
     row("RefSectionRole", "advisor", "advisor", 200, MS),
     row("RefSectionRole", "coach", "", 210, MS),
     row("RefSectionRole", "assistant", "", 220, MS),
@@ -146,20 +94,8 @@ static ORG_TYPE: [Definition; 20] = [
     row("RefOrgType", "local", "Local", 40, IMS),
     row("RefOrgType", "state", "State", 50, IMS),
     row("RefOrgType", "national", "National", 60, IMS),
-    row(
-        "RefOrgType",
-        "departmentOfEducation",
-        "Department of Education",
-        70,
-        MS,
-    ),
-    row(
-        "RefOrgType",
-        "ministryOfEducation",
-        "Ministry of Education",
-        80,
-        MS,
-    ),
+    row("RefOrgType", "departmentOfEducation", "Department of Education", 70, MS),
+    row("RefOrgType", "ministryOfEducation", "Ministry of Education", 80, MS),
     row("RefOrgType", "university", "University", 90, MS),
     row("RefOrgType", "college", "College", 100, MS),
     row("RefOrgType", "campus", "Campus", 110, MS),
@@ -203,21 +139,9 @@ static GRADE_LEVEL: [Definition; 31] = [
     row("RefGradeLevel", "ps4", "Postsecondary senior", 260, MS),
     row("RefGradeLevel", "undergraduate", "undergraduate", 270, MS),
     row("RefGradeLevel", "graduate", "graduate", 280, MS),
-    row(
-        "RefGradeLevel",
-        "postgraduate",
-        "Graduate with an emphasis on research",
-        290,
-        MS,
-    ),
+    row("RefGradeLevel", "postgraduate", "Graduate with an emphasis on research", 290, MS),
     row("RefGradeLevel", "alumni", "alumni", 300, MS),
-    row(
-        "RefGradeLevel",
-        "adultEducation",
-        "Adult Education",
-        310,
-        MS,
-    ),
+    row("RefGradeLevel", "adultEducation", "Adult Education", 310, MS),
 ];
 
 static IDENTIFIER_TYPE: [Definition; 13] = [
@@ -227,13 +151,7 @@ static IDENTIFIER_TYPE: [Definition; 13] = [
     row("RefIdentifierType", "username", "", 40, IMS),
     row("RefIdentifierType", "identifier", "", 50, IMS),
     row("RefIdentifierType", "upn", "", 60, MS),
-    row(
-        "RefIdentifierType",
-        "studentOrTeacherNumberOrId",
-        "",
-        70,
-        MS,
-    ),
+    row("RefIdentifierType", "studentOrTeacherNumberOrId", "", 70, MS),
     row("RefIdentifierType", "sourceExternalId", "", 80, MS),
     row("RefIdentifierType", "email", "", 90, MS),
     row("RefIdentifierType", "SDSAnchorId", "", 100, MS),
@@ -242,10 +160,8 @@ static IDENTIFIER_TYPE: [Definition; 13] = [
     row("RefIdentifierType", "userMatchId", "", 10000, MS),
 ];
 
-static USER_MATCH_TARGET: [Definition; 2] = [
-    row("RefUserMatchTarget", "userPrincipalName", "", 10, MS),
-    row("RefUserMatchTarget", "mail", "", 20, MS),
-];
+static USER_MATCH_TARGET: [Definition; 2] =
+    [row("RefUserMatchTarget", "userPrincipalName", "", 10, MS), row("RefUserMatchTarget", "mail", "", 20, MS)];
 
 static FILE_FORMAT: [Definition; 3] = [
     row("RefFileFormat", "schoolDataSyncV1", "", 10, MS),
@@ -268,186 +184,48 @@ static ACADEMIC_YEAR: [Definition; 11] = [
 ];
 
 static ACADEMIC_SUBJECT: [Definition; 23] = [
-    row(
-        "RefAcademicSubject",
-        "01",
-        "English Language and Literature",
-        10,
-        MS,
-    ),
+    row("RefAcademicSubject", "01", "English Language and Literature", 10, MS),
     row("RefAcademicSubject", "02", "Mathematics", 20, NCES),
-    row(
-        "RefAcademicSubject",
-        "03",
-        "Life and Physical Sciences",
-        30,
-        NCES,
-    ),
-    row(
-        "RefAcademicSubject",
-        "04",
-        "Social Sciences and History",
-        40,
-        NCES,
-    ),
-    row(
-        "RefAcademicSubject",
-        "05",
-        "Visual and Performing Arts",
-        50,
-        NCES,
-    ),
-    row(
-        "RefAcademicSubject",
-        "07",
-        "Religious Education and Theology",
-        60,
-        NCES,
-    ),
-    row(
-        "RefAcademicSubject",
-        "08",
-        "Physical, Health, and Safety Education",
-        70,
-        NCES,
-    ),
+    row("RefAcademicSubject", "03", "Life and Physical Sciences", 30, NCES),
+    row("RefAcademicSubject", "04", "Social Sciences and History", 40, NCES),
+    row("RefAcademicSubject", "05", "Visual and Performing Arts", 50, NCES),
+    row("RefAcademicSubject", "07", "Religious Education and Theology", 60, NCES),
+    row("RefAcademicSubject", "08", "Physical, Health, and Safety Education", 70, NCES),
     row("RefAcademicSubject", "09", "Military Science", 80, NCES),
-    row(
-        "RefAcademicSubject",
-        "10",
-        "Information Technology",
-        90,
-        NCES,
-    ),
-    row(
-        "RefAcademicSubject",
-        "11",
-        "Communication and Audio/Visual Technology",
-        100,
-        NCES,
-    ),
-    row(
-        "RefAcademicSubject",
-        "12",
-        "Business and Marketing",
-        110,
-        NCES,
-    ),
+    row("RefAcademicSubject", "10", "Information Technology", 90, NCES),
+    row("RefAcademicSubject", "11", "Communication and Audio/Visual Technology", 100, NCES),
+    row("RefAcademicSubject", "12", "Business and Marketing", 110, NCES),
     row("RefAcademicSubject", "13", "Manufacturing", 120, NCES),
-    row(
-        "RefAcademicSubject",
-        "14",
-        "Health Care Sciences",
-        130,
-        NCES,
-    ),
-    row(
-        "RefAcademicSubject",
-        "15",
-        "Public, Protective, and Government Service",
-        140,
-        NCES,
-    ),
-    row(
-        "RefAcademicSubject",
-        "16",
-        "Hospitality and Tourism",
-        150,
-        NCES,
-    ),
-    row(
-        "RefAcademicSubject",
-        "17",
-        "Architecture and Construction",
-        160,
-        NCES,
-    ),
-    row(
-        "RefAcademicSubject",
-        "18",
-        "Agriculture, Food, and Natural Resources",
-        170,
-        NCES,
-    ),
+    row("RefAcademicSubject", "14", "Health Care Sciences", 130, NCES),
+    row("RefAcademicSubject", "15", "Public, Protective, and Government Service", 140, NCES),
+    row("RefAcademicSubject", "16", "Hospitality and Tourism", 150, NCES),
+    row("RefAcademicSubject", "17", "Architecture and Construction", 160, NCES),
+    row("RefAcademicSubject", "18", "Agriculture, Food, and Natural Resources", 170, NCES),
     row("RefAcademicSubject", "19", "Human Services", 180, NCES),
-    row(
-        "RefAcademicSubject",
-        "20",
-        "Transportation, Distribution and Logistics",
-        190,
-        NCES,
-    ),
-    row(
-        "RefAcademicSubject",
-        "21",
-        "Engineering and Technology",
-        200,
-        NCES,
-    ),
+    row("RefAcademicSubject", "20", "Transportation, Distribution and Logistics", 190, NCES),
+    row("RefAcademicSubject", "21", "Engineering and Technology", 200, NCES),
     row("RefAcademicSubject", "22", "Miscellaneous", 210, NCES),
-    row(
-        "RefAcademicSubject",
-        "23",
-        "Non-Subject-Specific",
-        220,
-        NCES,
-    ),
+    row("RefAcademicSubject", "23", "Non-Subject-Specific", 220, NCES),
     row("RefAcademicSubject", "24", "World Languages", 230, NCES),
 ];
 
 static EMAIL_ADDRESS_TYPE: [Definition; 4] = [
     row("RefEmailAddressType", "home", "Home/personal", 10, CEDS),
     row("RefEmailAddressType", "work", "Work", 20, CEDS),
-    row(
-        "RefEmailAddressType",
-        "organizational",
-        "Organizational",
-        30,
-        CEDS,
-    ),
+    row("RefEmailAddressType", "organizational", "Organizational", 30, CEDS),
     row("RefEmailAddressType", "other", "Other", 40, CEDS),
 ];
 
 static RACE: [Definition; 6] = [
-    row(
-        "RefRace",
-        "americanIndianOrAlaskaNative",
-        "American Indian or Alaska Native",
-        10,
-        IMS,
-    ),
+    row("RefRace", "americanIndianOrAlaskaNative", "American Indian or Alaska Native", 10, IMS),
     row("RefRace", "asian", "Asian", 20, IMS),
-    row(
-        "RefRace",
-        "blackOrAfricanAmerican",
-        "Black or African American",
-        30,
-        IMS,
-    ),
-    row(
-        "RefRace",
-        "nativeHawaiianOrOtherPacificIslander",
-        "Native Hawaiian or Other Pacific Islander",
-        40,
-        IMS,
-    ),
+    row("RefRace", "blackOrAfricanAmerican", "Black or African American", 30, IMS),
+    row("RefRace", "nativeHawaiianOrOtherPacificIslander", "Native Hawaiian or Other Pacific Islander", 40, IMS),
     row("RefRace", "white", "White", 50, IMS),
-    row(
-        "RefRace",
-        "demographicRaceTwoOrMoreRaces",
-        "Designates multiple races",
-        60,
-        IMS,
-    ),
+    row("RefRace", "demographicRaceTwoOrMoreRaces", "Designates multiple races", 60, IMS),
 ];
 
-static ETHNICITY: [Definition; 1] = [row(
-    "RefEthnicity",
-    "hispanicOrLatinoEthnicity",
-    "Hispanic or Latino Ethnicity",
-    10,
-    IMS,
-)];
+static ETHNICITY: [Definition; 1] = [row("RefEthnicity", "hispanicOrLatinoEthnicity", "Hispanic or Latino Ethnicity", 10, IMS)];
 
 static PERSON_FLAG_TYPE: [Definition; 8] = [
     row("RefPersonFlagType", "freeLunch", "", 10, MS),
@@ -477,10 +255,8 @@ static SESSION_TYPE: [Definition; 5] = [
     row("RefSessionType", "quarter", "Quarter", 50, IMS),
 ];
 
-static SECTION_TYPE: [Definition; 2] = [
-    row("RefSectionType", "homeroom", "Homeroom", 10, IMS),
-    row("RefSectionType", "scheduled", "Scheduled", 20, IMS),
-];
+static SECTION_TYPE: [Definition; 2] =
+    [row("RefSectionType", "homeroom", "Homeroom", 10, IMS), row("RefSectionType", "scheduled", "Scheduled", 20, IMS)];
 
 static PERSON_RELATIONSHIP: [Definition; 8] = [
     row("RefPersonRelationship", "parent", "", 10, MS),

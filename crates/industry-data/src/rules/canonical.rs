@@ -33,12 +33,7 @@ pub(super) fn canonicalise(
 }
 
 impl Walk<'_> {
-    fn object(
-        &self,
-        ty: &'static StructuredType,
-        document: &mut Document,
-        path: &str,
-    ) -> Result<(), Refusal> {
+    fn object(&self, ty: &'static StructuredType, document: &mut Document, path: &str) -> Result<(), Refusal> {
         if let Some(reference_type) = reference_type(ty) {
             return self.reference_value(reference_type, document, path);
         }
@@ -52,72 +47,43 @@ impl Walk<'_> {
             let TypeRef::Complex(name) = property.ty else {
                 continue;
             };
-            if let (Some(declared), Some(value)) =
-                (MODEL.find_type(name), document.get_mut(property.name))
-            {
+            if let (Some(declared), Some(value)) = (MODEL.find_type(name), document.get_mut(property.name)) {
                 self.value(declared, value, &join(path, property.name))?;
             }
         }
         Ok(())
     }
 
-    fn value(
-        &self,
-        declared: &'static StructuredType,
-        value: &mut Value,
-        path: &str,
-    ) -> Result<(), Refusal> {
+    fn value(&self, declared: &'static StructuredType, value: &mut Value, path: &str) -> Result<(), Refusal> {
         match value {
             Value::Object(inner) => {
-                let named = inner
-                    .get("@odata.type")
-                    .and_then(Value::as_str)
-                    .and_then(|name| MODEL.find_type(name));
+                let named = inner.get("@odata.type").and_then(Value::as_str).and_then(|name| MODEL.find_type(name));
                 self.object(named.unwrap_or(declared), inner, path)
             }
             Value::Array(items) => {
                 let mut items = items.iter_mut().enumerate();
-                items.try_for_each(|(index, item)| {
-                    self.value(declared, item, &format!("{path}[{index}]"))
-                })
+                items.try_for_each(|(index, item)| self.value(declared, item, &format!("{path}[{index}]")))
             }
             _ => Ok(()),
         }
     }
 
     /// A binding must lead to an entity of the right collection.
-    fn binding(
-        &self,
-        nav: &Navigation,
-        document: &mut Document,
-        path: &str,
-    ) -> Result<(), Refusal> {
+    fn binding(&self, nav: &Navigation, document: &mut Document, path: &str) -> Result<(), Refusal> {
         let name = format!("{}@odata.bind", nav.name);
         let Some(given) = document.get(&name).and_then(Value::as_str) else {
             return Ok(());
         };
         let here = join(path, &name);
         let Some(wanted) = collection_of(nav.target) else {
-            return Err(Refusal::invalid(
-                here,
-                format!("'{}' cannot be bound.", nav.name),
-            ));
+            return Err(Refusal::invalid(here, format!("'{}' cannot be bound.", nav.name)));
         };
         let (collection, id) = given.split_once('/').unwrap_or(("", given));
         if !collection.eq_ignore_ascii_case(wanted) {
-            return Err(Refusal::invalid(
-                here,
-                format!(
-                    "'{}' leads to an entity of {wanted}, not of '{collection}'.",
-                    nav.name
-                ),
-            ));
+            return Err(Refusal::invalid(here, format!("'{}' leads to an entity of {wanted}, not of '{collection}'.", nav.name)));
         }
         let Some(target) = self.lookup.get(wanted, id) else {
-            return Err(Refusal::invalid(
-                here,
-                format!("'{id}' does not exist in {wanted}."),
-            ));
+            return Err(Refusal::invalid(here, format!("'{id}' does not exist in {wanted}.")));
         };
         let id = target.get("id").and_then(Value::as_str).unwrap_or(id);
         let canonical = json!(format!("{wanted}/{id}"));
@@ -126,37 +92,25 @@ impl Walk<'_> {
     }
 
     /// A reference value is its canonical code, however it was given.
-    fn reference_value(
-        &self,
-        reference_type: &str,
-        value: &mut Document,
-        path: &str,
-    ) -> Result<(), Refusal> {
+    fn reference_value(&self, reference_type: &str, value: &mut Document, path: &str) -> Result<(), Refusal> {
         let at_code = join(path, "code");
         let given = match value.get("code") {
             Some(Value::String(given)) => Some(canonical_code(reference_type, given, &at_code)?),
             _ => None,
         };
         let bound = match value.get("value@odata.bind") {
-            Some(Value::String(bound)) => Some(bound_code(
-                reference_type,
-                bound,
-                &join(path, "value@odata.bind"),
-            )?),
+            Some(Value::String(bound)) => Some(bound_code(reference_type, bound, &join(path, "value@odata.bind"))?),
             _ => None,
         };
         let code = match (given, bound) {
             (Some(given), Some(bound)) if given != bound && self.origin == Origin::Created => {
-                let message = format!(
-                    "code is '{given}' and value@odata.bind leads to '{bound}'; give one of them, or the same."
-                );
+                let message = format!("code is '{given}' and value@odata.bind leads to '{bound}'; give one of them, or the same.");
                 return Err(Refusal::invalid(at_code, message));
             }
             (_, Some(bound)) => bound,
             (Some(given), None) => given,
             (None, None) => {
-                let message =
-                    format!("'{path}' needs a code of {reference_type}, or value@odata.bind.");
+                let message = format!("'{path}' needs a code of {reference_type}, or value@odata.bind.");
                 return Err(Refusal::invalid(at_code, message));
             }
         };
@@ -168,42 +122,25 @@ impl Walk<'_> {
 
 /// The code that a binding such as `referenceDefinitions/RefRole-teacher` names.
 fn bound_code(reference_type: &str, bound: &str, here: &str) -> Result<&'static str, Refusal> {
-    let row = bound
-        .split_once('/')
-        .filter(|(collection, _)| collection.eq_ignore_ascii_case("referenceDefinitions"));
-    let code = row
-        .and_then(|(_, id)| id.split_once('-'))
-        .filter(|(ty, _)| ty.eq_ignore_ascii_case(reference_type))
-        .map(|(_, code)| code);
+    let row = bound.split_once('/').filter(|(collection, _)| collection.eq_ignore_ascii_case("referenceDefinitions"));
+    let code = row.and_then(|(_, id)| id.split_once('-')).filter(|(ty, _)| ty.eq_ignore_ascii_case(reference_type)).map(|(_, code)| code);
     match code {
         Some(code) => canonical_code(reference_type, code, here),
         None => Err(Refusal::invalid(
             here,
-            format!(
-                "'{bound}' is not a row of {reference_type}; 'referenceDefinitions/{reference_type}-{{code}}' is."
-            ),
+            format!("'{bound}' is not a row of {reference_type}; 'referenceDefinitions/{reference_type}-{{code}}' is."),
         )),
     }
 }
 
 fn canonical_code(reference_type: &str, given: &str, here: &str) -> Result<&'static str, Refusal> {
     let extra = || {
-        if reference_type == "RefSectionRole" {
-            reference::canonical_enrollment_role(given)
-        } else {
-            None
-        }
+        if reference_type == "RefSectionRole" { reference::canonical_enrollment_role(given) } else { None }
     };
-    reference::canonical_code(reference_type, given)
-        .or_else(extra)
-        .ok_or_else(|| {
-            let hint = nearest(given, reference::codes(reference_type))
-                .map_or_else(String::new, |near| format!(" Did you mean '{near}'?"));
-            Refusal::invalid(
-                here,
-                format!("'{given}' is not a code of {reference_type}.{hint}"),
-            )
-        })
+    reference::canonical_code(reference_type, given).or_else(extra).ok_or_else(|| {
+        let hint = nearest(given, reference::codes(reference_type)).map_or_else(String::new, |near| format!(" Did you mean '{near}'?"));
+        Refusal::invalid(here, format!("'{given}' is not a code of {reference_type}.{hint}"))
+    })
 }
 
 /// What a complex value that leaves something out means: a switch is off, a part has its defaults,
@@ -214,9 +151,7 @@ fn fill_defaults(ty: &'static StructuredType, document: &mut Document) {
         document.entry("lastValidDateTime").or_insert(Value::Null);
     }
     for property in MODEL.properties(ty) {
-        if let Some(default) =
-            default_of(property).filter(|_| !document.contains_key(property.name))
-        {
+        if let Some(default) = default_of(property).filter(|_| !document.contains_key(property.name)) {
             document.insert(property.name.to_owned(), default);
         }
     }
@@ -228,10 +163,7 @@ fn default_of(property: &Property) -> Option<Value> {
     }
     match property.ty {
         TypeRef::Primitive(Primitive::Boolean) => Some(json!(false)),
-        TypeRef::Complex(name) => MODEL
-            .find_type(name)
-            .filter(|ty| !ty.abstract_)
-            .map(|_| json!({})),
+        TypeRef::Complex(name) => MODEL.find_type(name).filter(|ty| !ty.abstract_).map(|_| json!({})),
         _ => None,
     }
 }
@@ -262,9 +194,5 @@ fn collection_of(target: &str) -> Option<&'static str> {
 }
 
 fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }

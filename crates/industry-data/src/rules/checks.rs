@@ -8,18 +8,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// What only a new entity has to satisfy; completes what its rules settle on the way.
-pub(super) fn new(
-    collection: &str,
-    parent: Option<&str>,
-    document: &mut Document,
-    lookup: &dyn Lookup,
-) -> Result<(), Refusal> {
+pub(super) fn new(collection: &str, parent: Option<&str>, document: &mut Document, lookup: &dyn Lookup) -> Result<(), Refusal> {
     match (collection, parent) {
         ("provisioningFlows", Some(set)) => {
             if lookup.get("outboundProvisioningFlowSets", set).is_none() {
-                return Err(Refusal::NotFound {
-                    message: format!("'{set}' does not exist in outboundProvisioningFlowSets."),
-                });
+                return Err(Refusal::NotFound { message: format!("'{set}' does not exist in outboundProvisioningFlowSets.") });
             }
             only_one_of_a_kind(set, document, lookup)
         }
@@ -29,21 +22,11 @@ pub(super) fn new(
 }
 
 /// What every stored document satisfies, new or changed.
-pub(super) fn always(
-    collection: &str,
-    document: &Document,
-    lookup: &dyn Lookup,
-) -> Result<(), Refusal> {
+pub(super) fn always(collection: &str, document: &Document, lookup: &dyn Lookup) -> Result<(), Refusal> {
     if collection != "referenceDefinitions"
-        && document
-            .get("displayName")
-            .and_then(Value::as_str)
-            .is_some_and(|name| name.trim().is_empty())
+        && document.get("displayName").and_then(Value::as_str).is_some_and(|name| name.trim().is_empty())
     {
-        return Err(Refusal::invalid(
-            "displayName",
-            "displayName cannot be blank.",
-        ));
+        return Err(Refusal::invalid("displayName", "displayName cannot be blank."));
     }
     match collection {
         "years" => year(document),
@@ -60,31 +43,15 @@ pub(super) fn fixed(collection: &str, stored: &Document, merged: &Document) -> R
         "dataConnectors" => &["sourceSystem@odata.bind", "fileFormat"],
         "inboundFlows" => &["dataConnector@odata.bind", "year@odata.bind"],
         "years" => &["year"],
-        "roleGroups" if reference::is_built_in_role_group(text(stored, "id")) => {
-            &["displayName", "roles"]
-        }
-        "referenceDefinitions" if text(stored, "source") != reference::TENANT_SOURCE => {
-            &["displayName", "isDisabled", "sortIndex"]
-        }
+        "roleGroups" if reference::is_built_in_role_group(text(stored, "id")) => &["displayName", "roles"],
+        "referenceDefinitions" if text(stored, "source") != reference::TENANT_SOURCE => &["displayName", "isDisabled", "sortIndex"],
         _ => &[],
     };
-    match names
-        .iter()
-        .find(|name| stored.get(**name) != merged.get(**name))
-    {
+    match names.iter().find(|name| stored.get(**name) != merged.get(**name)) {
         Some(name) if matches!(collection, "roleGroups" | "referenceDefinitions") => {
-            Err(Refusal::invalid(
-                *name,
-                format!(
-                    "'{}' comes with the service and cannot be changed.",
-                    text(stored, "id")
-                ),
-            ))
+            Err(Refusal::invalid(*name, format!("'{}' comes with the service and cannot be changed.", text(stored, "id"))))
         }
-        Some(name) => Err(Refusal::invalid(
-            *name,
-            format!("'{name}' cannot be changed after creation."),
-        )),
+        Some(name) => Err(Refusal::invalid(*name, format!("'{name}' cannot be changed after creation."))),
         None => Ok(()),
     }
 }
@@ -93,10 +60,7 @@ pub(super) fn fixed(collection: &str, stored: &Document, merged: &Document) -> R
 fn year(document: &Document) -> Result<(), Refusal> {
     let (start, end) = (text(document, "startDate"), text(document, "endDate"));
     if start > end {
-        return Err(Refusal::invalid(
-            "endDate",
-            format!("endDate {end} is before startDate {start}."),
-        ));
+        return Err(Refusal::invalid("endDate", format!("endDate {end} is before startDate {start}.")));
     }
     Ok(())
 }
@@ -109,9 +73,7 @@ fn inbound_flow(document: &Document, lookup: &dyn Lookup) -> Result<(), Refusal>
         let message = "expirationDateTime is before effectiveDateTime.";
         return Err(Refusal::invalid("expirationDateTime", message));
     }
-    let connector = text(document, "dataConnector@odata.bind")
-        .split_once('/')
-        .and_then(|(c, id)| lookup.get(c, id));
+    let connector = text(document, "dataConnector@odata.bind").split_once('/').and_then(|(c, id)| lookup.get(c, id));
     let Some(connector) = connector else {
         return Ok(());
     };
@@ -120,15 +82,8 @@ fn inbound_flow(document: &Document, lookup: &dyn Lookup) -> Result<(), Refusal>
     if (flow == "inboundFileFlow") == file_connector {
         return Ok(());
     }
-    let wanted = if file_connector {
-        "inboundFileFlow"
-    } else {
-        "inboundApiFlow"
-    };
-    let message = format!(
-        "A connector of type {} feeds a flow of type {wanted}, not {flow}.",
-        short_type(&connector)
-    );
+    let wanted = if file_connector { "inboundFileFlow" } else { "inboundApiFlow" };
+    let message = format!("A connector of type {} feeds a flow of type {wanted}, not {flow}.", short_type(&connector));
     Err(Refusal::invalid("dataConnector@odata.bind", message))
 }
 
@@ -143,27 +98,17 @@ fn connector(document: &Document) -> Result<(), Refusal> {
         web_address("credential.tokenUrl", url)?;
     }
     if credential.get("clientSecret").is_some_and(is_mask) {
-        return Err(Refusal::invalid(
-            "credential.clientSecret",
-            "That is the mask of a secret, and none is stored yet.",
-        ));
+        return Err(Refusal::invalid("credential.clientSecret", "That is the mask of a secret, and none is stored yet."));
     }
     Ok(())
 }
 
 /// Scheme, host and perhaps a path.
 fn web_address(target: &str, url: &str) -> Result<(), Refusal> {
-    let scheme = ["https://", "http://"].iter().find(|scheme| {
-        url.get(..scheme.len())
-            .is_some_and(|s| s.eq_ignore_ascii_case(scheme))
-    });
-    let host = scheme
-        .and_then(|scheme| url[scheme.len()..].split(['/', '?', '#']).next())
-        .unwrap_or_default();
+    let scheme = ["https://", "http://"].iter().find(|scheme| url.get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme)));
+    let host = scheme.and_then(|scheme| url[scheme.len()..].split(['/', '?', '#']).next()).unwrap_or_default();
     if host.is_empty() || url.contains(char::is_whitespace) {
-        let message = format!(
-            "'{target}' must be a URL with scheme and host, such as https://sis.example/ims/oneroster/v1p1."
-        );
+        let message = format!("'{target}' must be a URL with scheme and host, such as https://sis.example/ims/oneroster/v1p1.");
         return Err(Refusal::invalid(target, message));
     }
     Ok(())
@@ -179,23 +124,14 @@ fn user_configurations(document: &Document) -> Result<(), Refusal> {
         let here = format!("creationOptions.configurations[{index}]");
         let group = text(configuration, "roleGroup@odata.bind");
         if seen.contains(&group) {
-            let message =
-                format!("There is a configuration for '{group}' already; a role group has one.");
-            return Err(Refusal::invalid(
-                format!("{here}.roleGroup@odata.bind"),
-                message,
-            ));
+            let message = format!("There is a configuration for '{group}' already; a role group has one.");
+            return Err(Refusal::invalid(format!("{here}.roleGroup@odata.bind"), message));
         }
         seen.push(group);
-        let password = configuration
-            .get("defaultPasswordSettings")
-            .and_then(|settings| settings.get("password"));
+        let password = configuration.get("defaultPasswordSettings").and_then(|settings| settings.get("password"));
         if password.is_some_and(is_mask) {
             let target = format!("{here}.defaultPasswordSettings.password");
-            return Err(Refusal::invalid(
-                target,
-                "That is the mask of a password, and none is stored for this role group yet.",
-            ));
+            return Err(Refusal::invalid(target, "That is the mask of a password, and none is stored for this role group yet."));
         }
     }
     Ok(())
@@ -205,24 +141,16 @@ fn user_configurations(document: &Document) -> Result<(), Refusal> {
 fn only_one_of_a_kind(set: &str, document: &Document, lookup: &dyn Lookup) -> Result<(), Refusal> {
     let kind = short_type(document);
     let same = |flow: &Document| short_type(flow).eq_ignore_ascii_case(kind);
-    let Some(other) = lookup
-        .list("provisioningFlows", Some(set))
-        .into_iter()
-        .find(same)
-    else {
+    let Some(other) = lookup.list("provisioningFlows", Some(set)).into_iter().find(same) else {
         return Ok(());
     };
     let id = text(&other, "id");
     Err(Refusal::Conflict {
-        message: format!(
-            "The flow set has a {kind} already; a set has one flow of each kind at most."
-        ),
+        message: format!("The flow set has a {kind} already; a set has one flow of each kind at most."),
         details: vec![(
             "FlowKindExists".to_owned(),
             format!("The {kind} that is there is '{id}'."),
-            format!(
-                "/external/industryData/outboundProvisioningFlowSets/{set}/provisioningFlows/{id}"
-            ),
+            format!("/external/industryData/outboundProvisioningFlowSets/{set}/provisioningFlows/{id}"),
         )],
     })
 }
@@ -230,35 +158,21 @@ fn only_one_of_a_kind(set: &str, document: &Document, lookup: &dyn Lookup) -> Re
 /// A row that a tenant adds: to an extensible type, with a code and a place of its own.
 fn reference_row(document: &mut Document, lookup: &dyn Lookup) -> Result<(), Refusal> {
     let given = text(document, "referenceType");
-    let Some(reference_type) =
-        reference::canonical_type(given).filter(|ty| reference::is_tenant_extensible(ty))
-    else {
-        let message = format!(
-            "Rows can be added to {}, not to '{given}'.",
-            reference::TENANT_EXTENSIBLE.join(", ")
-        );
+    let Some(reference_type) = reference::canonical_type(given).filter(|ty| reference::is_tenant_extensible(ty)) else {
+        let message = format!("Rows can be added to {}, not to '{given}'.", reference::TENANT_EXTENSIBLE.join(", "));
         return Err(Refusal::invalid("referenceType", message));
     };
     document.insert("referenceType".to_owned(), json!(reference_type));
     let code = text(document, "code").to_owned();
     // The code is part of the id, which stands in URLs between slashes and quotes.
-    if code.trim().is_empty()
-        || code.chars().count() > CODE_CHARACTERS
-        || code.contains(['/', '\\', '\'', '?', '#', '%'])
-    {
-        let message =
-            format!("A code has 1 to {CODE_CHARACTERS} characters and none of / \\ ' ? # %.");
+    if code.trim().is_empty() || code.chars().count() > CODE_CHARACTERS || code.contains(['/', '\\', '\'', '?', '#', '%']) {
+        let message = format!("A code has 1 to {CODE_CHARACTERS} characters and none of / \\ ' ? # %.");
         return Err(Refusal::invalid("code", message));
     }
     // A second row may well share its place with a built-in one (the published example does), so
     // only the tenant's own rows count there.
     let own = lookup.list("referenceDefinitions", None);
-    let own = || {
-        own.iter().filter(|row| {
-            text(row, "referenceType") == reference_type
-                && text(row, "source") == reference::TENANT_SOURCE
-        })
-    };
+    let own = || own.iter().filter(|row| text(row, "referenceType") == reference_type && text(row, "source") == reference::TENANT_SOURCE);
     let taken = |id: String, what: &str| Refusal::Conflict {
         message: format!("{reference_type} has a row with this {what} already."),
         details: vec![(
@@ -267,10 +181,7 @@ fn reference_row(document: &mut Document, lookup: &dyn Lookup) -> Result<(), Ref
             format!("/external/industryData/referenceDefinitions/{id}"),
         )],
     };
-    if let Some(row) = reference::rows(reference_type)
-        .iter()
-        .find(|row| row.code.eq_ignore_ascii_case(&code))
-    {
+    if let Some(row) = reference::rows(reference_type).iter().find(|row| row.code.eq_ignore_ascii_case(&code)) {
         return Err(taken(row.id(), "code"));
     }
     if let Some(row) = own().find(|row| text(row, "code").eq_ignore_ascii_case(&code)) {
@@ -284,8 +195,5 @@ fn reference_row(document: &mut Document, lookup: &dyn Lookup) -> Result<(), Ref
 
 /// `inboundFileFlow` of `#microsoft.graph.industryData.inboundFileFlow`.
 fn short_type(document: &Document) -> &str {
-    text(document, "@odata.type")
-        .rsplit('.')
-        .next()
-        .unwrap_or_default()
+    text(document, "@odata.type").rsplit('.').next().unwrap_or_default()
 }

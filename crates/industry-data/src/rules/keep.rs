@@ -10,16 +10,11 @@ const ROLE_GROUP: &str = "roleGroup@odata.bind";
 /// Puts back what the stored document has and the merged one lost or shows as a mask.
 pub(super) fn restore(stored: &Document, merged: &mut Document) {
     restore_list(stored, merged, "userMatchingSettings", source_identifier);
-    if let (Some(Value::Object(before)), Some(Value::Object(after))) = (
-        stored.get("creationOptions"),
-        merged.get_mut("creationOptions"),
-    ) {
+    if let (Some(Value::Object(before)), Some(Value::Object(after))) = (stored.get("creationOptions"), merged.get_mut("creationOptions")) {
         restore_list(before, after, "configurations", |_| None);
         restore_passwords(before, after);
     }
-    if let (Some(Value::Object(before)), Some(Value::Object(after))) =
-        (stored.get("credential"), merged.get_mut("credential"))
-    {
+    if let (Some(Value::Object(before)), Some(Value::Object(after))) = (stored.get("credential"), merged.get_mut("credential")) {
         restore_masked(before, after);
     }
 }
@@ -32,29 +27,15 @@ fn source_identifier(setting: &Document) -> Option<String> {
 
 /// Role groups of a list's elements: by position, and by what identifies an element when the
 /// number of elements differs.
-fn restore_list(
-    stored: &Document,
-    merged: &mut Document,
-    name: &str,
-    identify: impl Fn(&Document) -> Option<String>,
-) {
-    let before: Vec<&Document> = stored
-        .get(name)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object)
-        .collect();
+fn restore_list(stored: &Document, merged: &mut Document, name: &str, identify: impl Fn(&Document) -> Option<String>) {
+    let before: Vec<&Document> = stored.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object).collect();
     let Some(Value::Array(after)) = merged.get_mut(name) else {
         return;
     };
     let same_number = before.len() == after.len();
     let mut used = vec![false; before.len()];
     for (index, element) in after.iter_mut().enumerate() {
-        let Some(element) = element
-            .as_object_mut()
-            .filter(|e| !e.contains_key(ROLE_GROUP))
-        else {
+        let Some(element) = element.as_object_mut().filter(|e| !e.contains_key(ROLE_GROUP)) else {
             continue;
         };
         let wanted = identify(element);
@@ -62,10 +43,7 @@ fn restore_list(
             Some(index)
         } else {
             // Nothing tells them apart: better to ask for the binding than to guess whose it is.
-            wanted.as_ref().and_then(|wanted| {
-                (0..before.len())
-                    .find(|i| !used[*i] && identify(before[*i]).as_ref() == Some(wanted))
-            })
+            wanted.as_ref().and_then(|wanted| (0..before.len()).find(|i| !used[*i] && identify(before[*i]).as_ref() == Some(wanted)))
         };
         if let Some((found, bind)) = found.and_then(|i| Some((i, before[i].get(ROLE_GROUP)?))) {
             used[found] = true;
@@ -81,10 +59,7 @@ fn restore_passwords(stored: &Document, merged: &mut Document) {
         return;
     };
     for element in after.iter_mut().filter_map(Value::as_object_mut) {
-        let Some(forerunner) = before
-            .iter()
-            .find(|b| b.get(ROLE_GROUP) == element.get(ROLE_GROUP))
-        else {
+        let Some(forerunner) = before.iter().find(|b| b.get(ROLE_GROUP) == element.get(ROLE_GROUP)) else {
             continue;
         };
         let Some(settings) = forerunner.get("defaultPasswordSettings") else {

@@ -27,10 +27,7 @@ fn hide(document: &mut Document) {
         }
         match value {
             Value::Object(inner) => hide(inner),
-            Value::Array(items) => items
-                .iter_mut()
-                .filter_map(Value::as_object_mut)
-                .for_each(hide),
+            Value::Array(items) => items.iter_mut().filter_map(Value::as_object_mut).for_each(hide),
             _ => {}
         }
     }
@@ -39,10 +36,7 @@ fn hide(document: &mut Document) {
 /// Visits every secret in a document, so that the caller can encrypt or decrypt it in place.
 ///
 /// Null is no secret and is passed over. Stops at the first error of the visitor and returns it.
-pub fn for_each_secret<E>(
-    document: &mut Document,
-    visit: &mut dyn FnMut(&mut Value) -> Result<(), E>,
-) -> Result<(), E> {
+pub fn for_each_secret<E>(document: &mut Document, visit: &mut dyn FnMut(&mut Value) -> Result<(), E>) -> Result<(), E> {
     for (name, value) in document.iter_mut() {
         if SECRET_PROPERTIES.contains(&name.as_str()) {
             if !value.is_null() {

@@ -18,84 +18,38 @@ struct Tenant(BTreeMap<String, Vec<(Option<String>, Document)>>);
 
 impl Tenant {
     fn with(mut self, collection: &str, parent: Option<&str>, value: Value) -> Self {
-        self.0
-            .entry(collection.to_owned())
-            .or_default()
-            .push((parent.map(str::to_owned), object(value)));
+        self.0.entry(collection.to_owned()).or_default().push((parent.map(str::to_owned), object(value)));
         self
     }
 
     /// What the server does on POST.
-    fn create(
-        &self,
-        collection: &str,
-        declared: &str,
-        parent: Option<&str>,
-        body: Value,
-    ) -> Result<Document, Refusal> {
+    fn create(&self, collection: &str, declared: &str, parent: Option<&str>, body: Value) -> Result<Document, Refusal> {
         let declared = ty(declared);
-        let mut document = decode(
-            &MODEL,
-            declared,
-            body.to_string().as_bytes(),
-            Mode::Create,
-            &Limits::DEFAULT,
-        )
-        .unwrap();
+        let mut document = decode(&MODEL, declared, body.to_string().as_bytes(), Mode::Create, &Limits::DEFAULT).unwrap();
         let concrete = type_of(collection, &document).unwrap_or(declared);
         check_required(&MODEL, concrete, &document).unwrap();
         on_create(collection, parent, &mut document, self).map(|()| document)
     }
 
     /// What the server does on PATCH.
-    fn patch(
-        &self,
-        collection: &str,
-        declared: &str,
-        stored: &Document,
-        body: Value,
-    ) -> Result<Document, Refusal> {
+    fn patch(&self, collection: &str, declared: &str, stored: &Document, body: Value) -> Result<Document, Refusal> {
         let declared = ty(declared);
-        let patch = decode(
-            &MODEL,
-            declared,
-            body.to_string().as_bytes(),
-            Mode::Patch { stored },
-            &Limits::DEFAULT,
-        )
-        .unwrap();
-        let mut merged = merge_patch(
-            &MODEL,
-            type_of(collection, stored).unwrap_or(declared),
-            stored,
-            &patch,
-        );
+        let patch = decode(&MODEL, declared, body.to_string().as_bytes(), Mode::Patch { stored }, &Limits::DEFAULT).unwrap();
+        let mut merged = merge_patch(&MODEL, type_of(collection, stored).unwrap_or(declared), stored, &patch);
         on_patch(collection, None, stored, &patch, &mut merged, self).map(|()| merged)
     }
 }
 
 impl Lookup for Tenant {
     fn get(&self, collection: &str, id: &str) -> Option<Document> {
-        let own = self
-            .0
-            .get(collection)
-            .into_iter()
-            .flatten()
-            .map(|(_, d)| d.clone());
-        let built_in = if collection == "roleGroups" {
-            reference::role_group_documents()
-        } else {
-            Vec::new()
-        };
-        own.chain(built_in)
-            .find(|d| text(d, "id").eq_ignore_ascii_case(id))
+        let own = self.0.get(collection).into_iter().flatten().map(|(_, d)| d.clone());
+        let built_in = if collection == "roleGroups" { reference::role_group_documents() } else { Vec::new() };
+        own.chain(built_in).find(|d| text(d, "id").eq_ignore_ascii_case(id))
     }
 
     fn list(&self, collection: &str, parent: Option<&str>) -> Vec<Document> {
         let all = self.0.get(collection).into_iter().flatten();
-        all.filter(|(p, _)| parent.is_none() || p.as_deref() == parent)
-            .map(|(_, d)| d.clone())
-            .collect()
+        all.filter(|(p, _)| parent.is_none() || p.as_deref() == parent).map(|(_, d)| d.clone()).collect()
     }
 }
 
@@ -104,17 +58,12 @@ fn object(value: Value) -> Document {
 }
 
 fn ty(name: &str) -> &'static StructuredType {
-    MODEL
-        .find_type(&format!("microsoft.graph.industryData.{name}"))
-        .unwrap()
+    MODEL.find_type(&format!("microsoft.graph.industryData.{name}")).unwrap()
 }
 
 fn target(result: Result<Document, Refusal>) -> String {
     match result {
-        Err(Refusal::Invalid {
-            target: Some(target),
-            ..
-        }) => target,
+        Err(Refusal::Invalid { target: Some(target), .. }) => target,
         other => panic!("expected a refusal with a target, not {other:?}"),
     }
 }
@@ -123,11 +72,23 @@ fn target(result: Result<Document, Refusal>) -> String {
 fn school() -> Tenant {
     Tenant::default()
         .with("sourceSystems", None, source())
-        .with("dataConnectors", None, json!({ "id": "csv", "displayName": "CSV", "@odata.type": "#microsoft.graph.industryData.azureDataLakeConnector",
-            "sourceSystem@odata.bind": "sourceSystems/sis", "fileFormat": { "code": "schoolDataSyncV2Rev1" } }))
-        .with("dataConnectors", None, json!({ "id": "api", "displayName": "API", "@odata.type": "#microsoft.graph.industryData.oneRosterApiDataConnector",
-            "sourceSystem@odata.bind": "sourceSystems/sis" }))
-        .with("years", None, json!({ "id": "y", "displayName": "2026", "startDate": "2026-08-01", "endDate": "2027-07-31", "year": { "code": "2026" } }))
+        .with(
+            "dataConnectors",
+            None,
+            json!({ "id": "csv", "displayName": "CSV", "@odata.type": "#microsoft.graph.industryData.azureDataLakeConnector",
+            "sourceSystem@odata.bind": "sourceSystems/sis", "fileFormat": { "code": "schoolDataSyncV2Rev1" } }),
+        )
+        .with(
+            "dataConnectors",
+            None,
+            json!({ "id": "api", "displayName": "API", "@odata.type": "#microsoft.graph.industryData.oneRosterApiDataConnector",
+            "sourceSystem@odata.bind": "sourceSystems/sis" }),
+        )
+        .with(
+            "years",
+            None,
+            json!({ "id": "y", "displayName": "2026", "startDate": "2026-08-01", "endDate": "2027-07-31", "year": { "code": "2026" } }),
+        )
         .with("outboundProvisioningFlowSets", None, json!({ "id": "set", "displayName": "All" }))
 }
 

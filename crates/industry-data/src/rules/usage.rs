@@ -8,39 +8,25 @@ use serde_json::Value;
 /// the caller deletes first. In `referenceDefinitions` a row is disabled, see [`super::deletion`].
 ///
 /// Fails with a conflict that lists the users, or for what comes with the service.
-pub fn on_delete(
-    collection: &str,
-    id: &str,
-    lookup: &dyn Lookup,
-) -> Result<Vec<(&'static str, String)>, Refusal> {
+pub fn on_delete(collection: &str, id: &str, lookup: &dyn Lookup) -> Result<Vec<(&'static str, String)>, Refusal> {
     let built_in = match collection {
         "roleGroups" => reference::is_built_in_role_group(id),
         "referenceDefinitions" => reference::definition(id).is_some(),
         _ => false,
     };
     if built_in {
-        return Err(Refusal::Conflict {
-            message: format!("'{id}' comes with the service and cannot be deleted."),
-            details: Vec::new(),
-        });
+        return Err(Refusal::Conflict { message: format!("'{id}' comes with the service and cannot be deleted."), details: Vec::new() });
     }
     let details = users(collection, id, lookup);
     if !details.is_empty() {
-        let message = format!(
-            "'{id}' is in use by {} other {}; delete the users first.",
-            details.len(),
-            plural(details.len())
-        );
+        let message = format!("'{id}' is in use by {} other {}; delete the users first.", details.len(), plural(details.len()));
         return Err(Refusal::Conflict { message, details });
     }
     if collection != "outboundProvisioningFlowSets" {
         return Ok(Vec::new());
     }
     let flows = lookup.list("provisioningFlows", Some(id));
-    Ok(flows
-        .iter()
-        .map(|flow| ("provisioningFlows", text(flow, "id").to_owned()))
-        .collect())
+    Ok(flows.iter().map(|flow| ("provisioningFlows", text(flow, "id").to_owned())).collect())
 }
 
 /// Everything that is bound to an entity, as details of an error.
@@ -55,9 +41,7 @@ fn users(collection: &str, id: &str, lookup: &dyn Lookup) -> Vec<(String, String
         "dataConnectors" => by_navigation("inboundFlows", "dataConnector"),
         "years" => by_navigation("inboundFlows", "year"),
         "roleGroups" => {
-            let mut details = found("sourceSystems", lookup, |system| {
-                names_group(system, "userMatchingSettings", &bound)
-            });
+            let mut details = found("sourceSystems", lookup, |system| names_group(system, "userMatchingSettings", &bound));
             for set in lookup.list("outboundProvisioningFlowSets", None) {
                 details.extend(flows_of(&set, &bound, lookup));
             }
@@ -67,45 +51,21 @@ fn users(collection: &str, id: &str, lookup: &dyn Lookup) -> Vec<(String, String
     }
 }
 
-fn found(
-    users: &'static str,
-    lookup: &dyn Lookup,
-    uses: impl Fn(&Document) -> bool,
-) -> Vec<(String, String, String)> {
-    let detail = |user: &Document| {
-        in_use(
-            text(user, "displayName"),
-            format!("/external/industryData/{users}/{}", text(user, "id")),
-        )
-    };
-    lookup
-        .list(users, None)
-        .iter()
-        .filter(|user| uses(user))
-        .map(detail)
-        .collect()
+fn found(users: &'static str, lookup: &dyn Lookup, uses: impl Fn(&Document) -> bool) -> Vec<(String, String, String)> {
+    let detail = |user: &Document| in_use(text(user, "displayName"), format!("/external/industryData/{users}/{}", text(user, "id")));
+    lookup.list(users, None).iter().filter(|user| uses(user)).map(detail).collect()
 }
 
 /// User provisioning flows of a set that configure a role group.
 fn flows_of(set: &Document, group: &str, lookup: &dyn Lookup) -> Vec<(String, String, String)> {
     let set_id = text(set, "id");
     let uses = |flow: &&Document| {
-        flow.get("creationOptions")
-            .and_then(Value::as_object)
-            .is_some_and(|options| names_group(options, "configurations", group))
+        flow.get("creationOptions").and_then(Value::as_object).is_some_and(|options| names_group(options, "configurations", group))
     };
-    let url = |flow: &Document| {
-        format!(
-            "/external/industryData/outboundProvisioningFlowSets/{set_id}/provisioningFlows/{}",
-            text(flow, "id")
-        )
-    };
+    let url =
+        |flow: &Document| format!("/external/industryData/outboundProvisioningFlowSets/{set_id}/provisioningFlows/{}", text(flow, "id"));
     let flows = lookup.list("provisioningFlows", Some(set_id));
-    flows
-        .iter()
-        .filter(uses)
-        .map(|flow| in_use(text(set, "displayName"), url(flow)))
-        .collect()
+    flows.iter().filter(uses).map(|flow| in_use(text(set, "displayName"), url(flow))).collect()
 }
 
 fn names_group(document: &Document, list: &str, group: &str) -> bool {

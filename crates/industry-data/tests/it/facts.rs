@@ -11,20 +11,12 @@ fn short(name: &str) -> &str {
 }
 
 fn wrapped(name: &str, collection: bool) -> String {
-    if collection {
-        format!("[{}]", short(name))
-    } else {
-        short(name).to_owned()
-    }
+    if collection { format!("[{}]", short(name)) } else { short(name).to_owned() }
 }
 
 /// `displayName: String! required immutable max=100`
 fn property(property: &Property) -> String {
-    let mut fact = format!(
-        "{}: {}",
-        property.name,
-        wrapped(property.ty.name(), property.collection)
-    );
+    let mut fact = format!("{}: {}", property.name, wrapped(property.ty.name(), property.collection));
     if !property.nullable {
         fact.push('!');
     }
@@ -52,11 +44,7 @@ fn property(property: &Property) -> String {
 
 /// `sourceSystem -> sourceSystemDefinition! required`
 fn navigation(navigation: &Navigation) -> String {
-    let mut fact = format!(
-        "{} -> {}",
-        navigation.name,
-        wrapped(navigation.target, navigation.collection)
-    );
+    let mut fact = format!("{} -> {}", navigation.name, wrapped(navigation.target, navigation.collection));
     if !navigation.nullable {
         fact.push('!');
     }
@@ -73,16 +61,9 @@ fn structured(ty: &StructuredType) -> String {
     let abstract_ = if ty.abstract_ { "abstract " } else { "" };
     let open = if ty.open { "open " } else { "" };
     let kind = if ty.entity { "entity" } else { "complex" };
-    let base = ty
-        .base
-        .map_or_else(String::new, |base| format!(" : {}", short(base)));
+    let base = ty.base.map_or_else(String::new, |base| format!(" : {}", short(base)));
     let mut fact = format!("{abstract_}{open}{kind} {}{base} {{", ty.name);
-    for line in ty
-        .properties
-        .iter()
-        .map(property)
-        .chain(ty.navigations.iter().map(navigation))
-    {
+    for line in ty.properties.iter().map(property).chain(ty.navigations.iter().map(navigation)) {
         write!(fact, "\n  {line}").unwrap();
     }
     fact.push_str(if fact.ends_with('{') { " }" } else { "\n}" });
@@ -90,51 +71,25 @@ fn structured(ty: &StructuredType) -> String {
 }
 
 fn enumeration(ty: &EnumType) -> String {
-    let members: Vec<String> = ty
-        .members
-        .iter()
-        .map(|(word, value)| format!("{word}={value}"))
-        .collect();
+    let members: Vec<String> = ty.members.iter().map(|(word, value)| format!("{word}={value}")).collect();
     format!("enum {} {{ {} }}", ty.name, members.join(" "))
 }
 
 fn operation(operation: &Operation) -> String {
-    let kind = if operation.action {
-        "action"
-    } else {
-        "function"
-    };
-    let composable = if operation.composable {
-        "composable "
-    } else {
-        ""
-    };
+    let kind = if operation.action { "action" } else { "function" };
+    let composable = if operation.composable { "composable " } else { "" };
     let parameters: Vec<String> = operation
         .parameters
         .iter()
-        .map(|(name, ty, optional)| {
-            format!(
-                "{name}{}: {}",
-                if *optional { "?" } else { "" },
-                short(ty.name())
-            )
-        })
+        .map(|(name, ty, optional)| format!("{name}{}: {}", if *optional { "?" } else { "" }, short(ty.name())))
         .collect();
-    let returns = operation
-        .returns
-        .map_or_else(String::new, |ty| format!(" -> {}", short(ty)));
+    let returns = operation.returns.map_or_else(String::new, |ty| format!(" -> {}", short(ty)));
     let binding = wrapped(operation.binding, operation.binding_collection);
-    format!(
-        "{composable}{kind} {} on {binding} ({}){returns}",
-        operation.name,
-        parameters.join(", ")
-    )
+    format!("{composable}{kind} {} on {binding} ({}){returns}", operation.name, parameters.join(", "))
 }
 
 fn all() -> String {
-    let mut text = String::from(
-        "The entity data model in short: ! is not null, [x] is a collection, -> is a navigation.\n",
-    );
+    let mut text = String::from("The entity data model in short: ! is not null, [x] is a collection, -> is a navigation.\n");
     let mut namespace = "";
     for ty in MODEL.enums.iter().flat_map(|list| list.iter()) {
         heading(&mut text, &mut namespace, ty.namespace);
@@ -167,32 +122,20 @@ fn heading(text: &mut String, current: &mut &'static str, namespace: &'static st
 
 #[test]
 fn the_model_is_what_was_agreed() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests")
-        .join("it")
-        .join("facts.txt");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("it").join("facts.txt");
     let now = all();
     if std::env::var_os("UPDATE_FACTS").is_some() {
         std::fs::write(&path, &now).unwrap();
     }
-    let agreed = std::fs::read_to_string(&path)
-        .unwrap()
-        .replace("\r\n", "\n");
+    let agreed = std::fs::read_to_string(&path).unwrap().replace("\r\n", "\n");
     let first = agreed.lines().zip(now.lines()).find(|(a, b)| a != b);
-    assert!(
-        agreed == now,
-        "the model differs from tests/it/facts.txt, first at (agreed, now): {first:?}"
-    );
+    assert!(agreed == now, "the model differs from tests/it/facts.txt, first at (agreed, now): {first:?}");
 }
 
 #[test]
 fn the_numbers_are_those_of_the_published_namespace() {
-    let own = |entity: bool| {
-        MODEL
-            .all_types()
-            .filter(|ty| ty.namespace == industry_data::edm::INDUSTRY_DATA && ty.entity == entity)
-            .count()
-    };
+    let own =
+        |entity: bool| MODEL.all_types().filter(|ty| ty.namespace == industry_data::edm::INDUSTRY_DATA && ty.entity == entity).count();
     assert_eq!(own(true), 26);
     assert_eq!(own(false), 32);
     assert_eq!(MODEL.enums[0].len(), 9);
@@ -203,52 +146,26 @@ fn the_numbers_are_those_of_the_published_namespace() {
 fn every_name_in_the_table_leads_somewhere() {
     for ty in MODEL.all_types() {
         if let Some(base) = ty.base {
-            let base = MODEL
-                .find_type(base)
-                .unwrap_or_else(|| panic!("{}: no base {base}", ty.name));
+            let base = MODEL.find_type(base).unwrap_or_else(|| panic!("{}: no base {base}", ty.name));
             assert_eq!(base.entity, ty.entity, "{}", ty.name);
         }
         for property in ty.properties {
             match property.ty {
                 odata::edm::TypeRef::Primitive(_) => {}
-                odata::edm::TypeRef::Enum(name) => assert!(
-                    MODEL.find_enum(name).is_some(),
-                    "{}.{}",
-                    ty.name,
-                    property.name
-                ),
+                odata::edm::TypeRef::Enum(name) => assert!(MODEL.find_enum(name).is_some(), "{}.{}", ty.name, property.name),
                 odata::edm::TypeRef::Complex(name) => {
-                    let found = MODEL
-                        .find_type(name)
-                        .unwrap_or_else(|| panic!("{}.{}", ty.name, property.name));
+                    let found = MODEL.find_type(name).unwrap_or_else(|| panic!("{}.{}", ty.name, property.name));
                     assert!(!found.entity, "{}.{}", ty.name, property.name);
                 }
             }
         }
         for navigation in ty.navigations {
-            assert!(
-                MODEL
-                    .find_type(navigation.target)
-                    .is_some_and(|found| found.entity),
-                "{}.{}",
-                ty.name,
-                navigation.name
-            );
+            assert!(MODEL.find_type(navigation.target).is_some_and(|found| found.entity), "{}.{}", ty.name, navigation.name);
         }
     }
     for operation in MODEL.operations {
-        assert!(
-            MODEL.find_type(operation.binding).is_some(),
-            "{}",
-            operation.name
-        );
-        assert!(
-            operation
-                .returns
-                .is_none_or(|ty| MODEL.find_type(ty).is_some()),
-            "{}",
-            operation.name
-        );
+        assert!(MODEL.find_type(operation.binding).is_some(), "{}", operation.name);
+        assert!(operation.returns.is_none_or(|ty| MODEL.find_type(ty).is_some()), "{}", operation.name);
     }
     for (name, ty) in MODEL.entity_sets.iter().chain(MODEL.singletons) {
         assert!(MODEL.find_type(ty).is_some(), "{name}");

@@ -10,29 +10,20 @@ use std::fmt::Write;
 type Attributes = BTreeMap<String, String>;
 
 fn attributes(tag: &BytesStart<'_>) -> Attributes {
-    let attribute = |a: quick_xml::events::attributes::Attribute<'_>| {
-        (a.key.as_ref().to_owned(), a.value.into_owned())
-    };
+    let attribute = |a: quick_xml::events::attributes::Attribute<'_>| (a.key.as_ref().to_owned(), a.value.into_owned());
     tag.attributes().map(|a| attribute(a.unwrap())).collect()
 }
 
 /// `Collection(graph.x)` with the namespace spelled out.
 fn qualified(ty: &str) -> String {
-    match ty
-        .strip_prefix("Collection(")
-        .and_then(|rest| rest.strip_suffix(')'))
-    {
+    match ty.strip_prefix("Collection(").and_then(|rest| rest.strip_suffix(')')) {
         Some(element) => format!("Collection({})", qualified(element)),
-        None => ty
-            .strip_prefix("graph.")
-            .map_or_else(|| ty.to_owned(), |rest| format!("microsoft.graph.{rest}")),
+        None => ty.strip_prefix("graph.").map_or_else(|| ty.to_owned(), |rest| format!("microsoft.graph.{rest}")),
     }
 }
 
 fn is(attributes: &Attributes, name: &str, default: bool) -> bool {
-    attributes
-        .get(name)
-        .map_or(default, |value| value == "true")
+    attributes.get(name).map_or(default, |value| value == "true")
 }
 
 /// One line for each fact of the document, and the names of the types in it.
@@ -65,38 +56,20 @@ fn published(xml: &str) -> (BTreeSet<String>, BTreeSet<String>) {
             kind @ ("EntityType" | "ComplexType") => {
                 within = format!("{namespace}.{name}");
                 types.insert(within.clone());
-                let base = a
-                    .get("BaseType")
-                    .map(|base| qualified(base))
-                    .unwrap_or_default();
-                facts.insert(type_fact(
-                    &within,
-                    kind == "EntityType",
-                    &base,
-                    is(&a, "Abstract", false),
-                    is(&a, "OpenType", false),
-                ));
+                let base = a.get("BaseType").map(|base| qualified(base)).unwrap_or_default();
+                facts.insert(type_fact(&within, kind == "EntityType", &base, is(&a, "Abstract", false), is(&a, "OpenType", false)));
             }
             "Property" => {
-                facts.insert(format!(
-                    "property {within} {name} {ty} nullable={}",
-                    is(&a, "Nullable", true)
-                ));
+                facts.insert(format!("property {within} {name} {ty} nullable={}", is(&a, "Nullable", true)));
             }
             "NavigationProperty" => {
-                let (nullable, contained) =
-                    (is(&a, "Nullable", true), is(&a, "ContainsTarget", false));
-                facts.insert(format!(
-                    "navigation {within} {name} {ty} nullable={nullable} contained={contained}"
-                ));
+                let (nullable, contained) = (is(&a, "Nullable", true), is(&a, "ContainsTarget", false));
+                facts.insert(format!("navigation {within} {name} {ty} nullable={nullable} contained={contained}"));
             }
             kind @ ("Action" | "Function") => {
                 assert!(!empty);
-                operation = vec![format!(
-                    "operation {namespace}.{name} action={} composable={}",
-                    kind == "Action",
-                    is(&a, "IsComposable", false)
-                )];
+                operation =
+                    vec![format!("operation {namespace}.{name} action={} composable={}", kind == "Action", is(&a, "IsComposable", false))];
             }
             "Parameter" | "ReturnType" => operation.push(format!("{name}:{ty}")),
             "Singleton" => {
@@ -112,38 +85,20 @@ fn type_fact(name: &str, entity: bool, base: &str, abstract_: bool, open: bool) 
 }
 
 fn wrapped(ty: &str, collection: bool) -> String {
-    if collection {
-        format!("Collection({ty})")
-    } else {
-        ty.to_owned()
-    }
+    if collection { format!("Collection({ty})") } else { ty.to_owned() }
 }
 
 fn facts_of(ty: &StructuredType) -> Vec<String> {
     let name = ty.qualified();
-    let mut facts = vec![type_fact(
-        &name,
-        ty.entity,
-        ty.base.unwrap_or_default(),
-        ty.abstract_,
-        ty.open,
-    )];
-    facts.extend(ty.properties.iter().filter(|p| !p.undocumented).map(|p| {
-        format!(
-            "property {name} {} {} nullable={}",
-            p.name,
-            wrapped(p.ty.name(), p.collection),
-            p.nullable
-        )
-    }));
+    let mut facts = vec![type_fact(&name, ty.entity, ty.base.unwrap_or_default(), ty.abstract_, ty.open)];
+    facts.extend(
+        ty.properties
+            .iter()
+            .filter(|p| !p.undocumented)
+            .map(|p| format!("property {name} {} {} nullable={}", p.name, wrapped(p.ty.name(), p.collection), p.nullable)),
+    );
     facts.extend(ty.navigations.iter().map(|n| {
-        format!(
-            "navigation {name} {} {} nullable={} contained={}",
-            n.name,
-            wrapped(n.target, n.collection),
-            n.nullable,
-            n.contained
-        )
+        format!("navigation {name} {} {} nullable={} contained={}", n.name, wrapped(n.target, n.collection), n.nullable, n.contained)
     }));
     facts
 }
@@ -152,22 +107,13 @@ fn facts_of(ty: &StructuredType) -> Vec<String> {
 fn ours(types: &BTreeSet<String>) -> BTreeSet<String> {
     let mut facts = BTreeSet::new();
     for ty in MODEL.enums.iter().flat_map(|list| list.iter()) {
-        facts.extend(
-            ty.members
-                .iter()
-                .map(|(word, value)| format!("member {}.{} {word} {value}", ty.namespace, ty.name)),
-        );
+        facts.extend(ty.members.iter().map(|(word, value)| format!("member {}.{} {word} {value}", ty.namespace, ty.name)));
     }
-    for ty in MODEL.all_types().filter(|ty| {
-        ty.namespace == industry_data::edm::INDUSTRY_DATA || types.contains(&ty.qualified())
-    }) {
+    for ty in MODEL.all_types().filter(|ty| ty.namespace == industry_data::edm::INDUSTRY_DATA || types.contains(&ty.qualified())) {
         facts.extend(facts_of(ty));
     }
     for o in MODEL.operations {
-        let mut fact = format!(
-            "operation {}.{} action={} composable={}",
-            o.namespace, o.name, o.action, o.composable
-        );
+        let mut fact = format!("operation {}.{} action={} composable={}", o.namespace, o.name, o.action, o.composable);
         let binding = wrapped(o.binding, o.binding_collection);
         write!(fact, " bindingParameter:{binding}").unwrap();
         for (name, ty, _) in o.parameters {
@@ -178,12 +124,7 @@ fn ours(types: &BTreeSet<String>) -> BTreeSet<String> {
         }
         facts.insert(fact);
     }
-    facts.extend(
-        MODEL
-            .singletons
-            .iter()
-            .map(|(name, ty)| format!("singleton {name} {ty}")),
-    );
+    facts.extend(MODEL.singletons.iter().map(|(name, ty)| format!("singleton {name} {ty}")));
     facts
 }
 
@@ -194,15 +135,8 @@ fn every_type_property_and_operation_is_as_published() {
     };
     let (published, types) = published(&std::fs::read_to_string(path).unwrap());
     let ours = ours(&types);
-    assert!(
-        published.len() > 250,
-        "the metadata was not understood: {} facts",
-        published.len()
-    );
+    assert!(published.len() > 250, "the metadata was not understood: {} facts", published.len());
     let missing: Vec<_> = published.difference(&ours).collect();
     let extra: Vec<_> = ours.difference(&published).collect();
-    assert!(
-        missing.is_empty() && extra.is_empty(),
-        "published only: {missing:#?}\nours only: {extra:#?}"
-    );
+    assert!(missing.is_empty() && extra.is_empty(), "published only: {missing:#?}\nours only: {extra:#?}");
 }

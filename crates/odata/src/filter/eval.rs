@@ -234,7 +234,9 @@ fn call(function: Function, values: &[V]) -> V {
         (F::Length, [V::Text(a)]) => V::Number(a.chars().count() as f64),
         (F::IndexOf, [V::Text(a), V::Text(b)]) => V::Number(a.find(b.as_str()).map_or(-1.0, |byte| a[..byte].chars().count() as f64)),
         (F::Substring, [V::Text(a), V::Number(from)]) => V::Text(a.chars().skip(from.max(0.0) as usize).collect()),
-        (F::Substring, [V::Text(a), V::Number(from), V::Number(length)]) => V::Text(a.chars().skip(from.max(0.0) as usize).take(length.max(0.0) as usize).collect()),
+        (F::Substring, [V::Text(a), V::Number(from), V::Number(length)]) => {
+            V::Text(a.chars().skip(from.max(0.0) as usize).take(length.max(0.0) as usize).collect())
+        }
         (F::Concat, [V::Text(a), V::Text(b)]) => V::Text(format!("{a}{b}")),
         (F::Round, [V::Number(n)]) => V::Number(n.round()),
         (F::Floor, [V::Number(n)]) => V::Number(n.floor()),

@@ -171,7 +171,9 @@ impl Parser<'_> {
     /// Makes the two sides of a comparison comparable, or says why they are not.
     fn fit(&self, left: Typed, right: Typed, position: usize) -> Result<(Expr, Expr), Error> {
         let (left, right) = (self.adapt(left.clone(), &right, position)?, self.adapt(right, &left, position)?);
-        let comparable = left.1 == right.1 || [left.1, right.1].contains(&Kind::Any) || matches!((left.1, right.1), (Kind::Date, Kind::Time) | (Kind::Time, Kind::Date));
+        let comparable = left.1 == right.1
+            || [left.1, right.1].contains(&Kind::Any)
+            || matches!((left.1, right.1), (Kind::Date, Kind::Time) | (Kind::Time, Kind::Date));
         if !comparable || left.1 == Kind::Other {
             let hint = match (left.1, right.1) {
                 (Kind::Time | Kind::Date, Kind::Text) => " Times stand without quotes: 2026-08-01T00:00:00Z.",
@@ -180,7 +182,8 @@ impl Parser<'_> {
                 (Kind::Other, _) => " A collection takes any(…) or all(…).",
                 _ => "",
             };
-            return Err(Error::bad(format!("The two sides of the comparison at position {position} are of different kinds.{hint}")).position(position));
+            return Err(Error::bad(format!("The two sides of the comparison at position {position} are of different kinds.{hint}"))
+                .position(position));
         }
         Ok((left.0, right.0))
     }
@@ -294,12 +297,18 @@ impl Parser<'_> {
             return Err(Error::bad("now() is not supported; write the time itself, for example 2026-08-01T00:00:00Z.").position(position));
         }
         let Some((_, function, fewest, most, takes, gives)) = Function::TABLE.iter().find(|row| row.0 == lower) else {
-            let hint = nearest(word, Function::TABLE.iter().map(|row| row.0)).map_or_else(String::new, |near| format!(" Did you mean '{near}'?"));
+            let hint =
+                nearest(word, Function::TABLE.iter().map(|row| row.0)).map_or_else(String::new, |near| format!(" Did you mean '{near}'?"));
             return Err(Error::bad(format!("'{word}' is not a function that is supported.{hint}")).position(position));
         };
         let arguments = self.deeper(|p| p.arguments(*takes))?;
         if arguments.len() < *fewest || arguments.len() > *most {
-            return Err(Error::bad(format!("{lower} takes {fewest} arguments{}, not {}.", if most > fewest { " or more" } else { "" }, arguments.len())).position(position));
+            return Err(Error::bad(format!(
+                "{lower} takes {fewest} arguments{}, not {}.",
+                if most > fewest { " or more" } else { "" },
+                arguments.len()
+            ))
+            .position(position));
         }
         Ok((Expr::Call(*function, arguments), *gives))
     }
@@ -375,11 +384,14 @@ impl Parser<'_> {
         }
         for part in parts {
             let Some(here) = ty else {
-                return Err(Error::bad(format!("Nothing follows '{text}' after position {position}: it is a single value.")).position(position));
+                return Err(
+                    Error::bad(format!("Nothing follows '{text}' after position {position}: it is a single value.")).position(position)
+                );
             };
             if part.contains('.') {
                 let cast = self.model.find_type(part).filter(|cast| self.model.is_subtype(cast, here));
-                let cast = cast.ok_or_else(|| Error::bad(format!("'{part}' is not a type derived from {}.", here.qualified())).position(position))?;
+                let cast = cast
+                    .ok_or_else(|| Error::bad(format!("'{part}' is not a type derived from {}.", here.qualified())).position(position))?;
                 if found.names.is_empty() {
                     found.cast = Some(cast);
                 }

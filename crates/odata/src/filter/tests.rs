@@ -44,7 +44,8 @@ fn filters_that_hold() {
 
 #[test]
 fn null_is_neither_less_nor_more() {
-    for filter in ["home/colour eq 'red'", "home/colour lt 'red'", "not (home/colour ne null)  and name eq 'x'", "t.dog/breed eq 'collie'"] {
+    for filter in ["home/colour eq 'red'", "home/colour lt 'red'", "not (home/colour ne null)  and name eq 'x'", "t.dog/breed eq 'collie'"]
+    {
         assert!(!holds(filter, &rex()), "{filter}");
     }
     assert!(holds("home/colour ne 'red'", &rex()));

@@ -32,16 +32,58 @@ const fn own(name: &'static str, element: &'static str, resource: Resource, writ
 
 /// Every collection. `provisioningFlows` and `activities` hang from an entity of another one.
 pub static COLLECTIONS: [Collection; 13] = [
-    own("sourceSystems", "microsoft.graph.industryData.sourceSystemDefinition", Resource::SourceSystems, Writes::All, "external/industryData/sourceSystems"),
-    own("dataConnectors", "microsoft.graph.industryData.industryDataConnector", Resource::DataConnectors, Writes::All, "external/industryData/dataConnectors"),
+    own(
+        "sourceSystems",
+        "microsoft.graph.industryData.sourceSystemDefinition",
+        Resource::SourceSystems,
+        Writes::All,
+        "external/industryData/sourceSystems",
+    ),
+    own(
+        "dataConnectors",
+        "microsoft.graph.industryData.industryDataConnector",
+        Resource::DataConnectors,
+        Writes::All,
+        "external/industryData/dataConnectors",
+    ),
     own("years", "microsoft.graph.industryData.yearTimePeriodDefinition", Resource::Years, Writes::All, "external/industryData/years"),
-    own("inboundFlows", "microsoft.graph.industryData.inboundFlow", Resource::InboundFlows, Writes::All, "external/industryData/inboundFlows"),
-    own("outboundProvisioningFlowSets", "microsoft.graph.industryData.outboundProvisioningFlowSet", Resource::OutboundFlows, Writes::All, "external/industryData/outboundProvisioningFlowSets"),
-    own("provisioningFlows", "microsoft.graph.industryData.provisioningFlow", Resource::OutboundFlows, Writes::All, "external/industryData/outboundProvisioningFlowSets('{}')/provisioningFlows"),
-    own("referenceDefinitions", "microsoft.graph.industryData.referenceDefinition", Resource::ReferenceDefinitions, Writes::None, "external/industryData/referenceDefinitions"),
+    own(
+        "inboundFlows",
+        "microsoft.graph.industryData.inboundFlow",
+        Resource::InboundFlows,
+        Writes::All,
+        "external/industryData/inboundFlows",
+    ),
+    own(
+        "outboundProvisioningFlowSets",
+        "microsoft.graph.industryData.outboundProvisioningFlowSet",
+        Resource::OutboundFlows,
+        Writes::All,
+        "external/industryData/outboundProvisioningFlowSets",
+    ),
+    own(
+        "provisioningFlows",
+        "microsoft.graph.industryData.provisioningFlow",
+        Resource::OutboundFlows,
+        Writes::All,
+        "external/industryData/outboundProvisioningFlowSets('{}')/provisioningFlows",
+    ),
+    own(
+        "referenceDefinitions",
+        "microsoft.graph.industryData.referenceDefinition",
+        Resource::ReferenceDefinitions,
+        Writes::None,
+        "external/industryData/referenceDefinitions",
+    ),
     own("roleGroups", "microsoft.graph.industryData.roleGroup", Resource::RoleGroups, Writes::None, "external/industryData/roleGroups"),
     own("runs", "microsoft.graph.industryData.industryDataRun", Resource::Runs, Writes::None, "external/industryData/runs"),
-    own("activities", "microsoft.graph.industryData.industryDataRunActivity", Resource::Runs, Writes::None, "external/industryData/runs('{}')/activities"),
+    own(
+        "activities",
+        "microsoft.graph.industryData.industryDataRunActivity",
+        Resource::Runs,
+        Writes::None,
+        "external/industryData/runs('{}')/activities",
+    ),
     own("operations", "microsoft.graph.longRunningOperation", Resource::Operations, Writes::None, "external/industryData/operations"),
     own("users", "microsoft.graph.user", Resource::Users, Writes::All, "users"),
     own("groups", "microsoft.graph.group", Resource::Groups, Writes::All, "groups"),
@@ -92,10 +134,7 @@ mod tests {
     fn links_and_contexts_take_the_published_forms() {
         let flows = find("provisioningFlows").unwrap();
         assert_eq!(flows.url_path(Some("a")), "external/industryData/outboundProvisioningFlowSets('a')/provisioningFlows");
-        assert_eq!(
-            flows.entity_path(Some("a"), "b"),
-            "external/industryData/outboundProvisioningFlowSets/a/provisioningFlows/b"
-        );
+        assert_eq!(flows.entity_path(Some("a"), "b"), "external/industryData/outboundProvisioningFlowSets/a/provisioningFlows/b");
     }
 
     #[test]

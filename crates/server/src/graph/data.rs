@@ -195,7 +195,14 @@ impl<'a, 't> Data<'a, 't> {
     }
 
     /// Stores a changed entity after the rules have agreed.
-    pub fn update(&self, app: &App, at: &EntityPlace, stored: &Stored, patch: &Map<String, Value>, mut merged: Map<String, Value>) -> Result<Stored, AppError> {
+    pub fn update(
+        &self,
+        app: &App,
+        at: &EntityPlace,
+        stored: &Stored,
+        patch: &Map<String, Value>,
+        mut merged: Map<String, Value>,
+    ) -> Result<Stored, AppError> {
         let collection = at.within.collection;
         self.require(collection, Action::Write)?;
         match collection.name {
@@ -207,7 +214,8 @@ impl<'a, 't> Data<'a, 't> {
                     merged.insert("lastModifiedDateTime".to_owned(), json!(rules::format_time(self.ctx.now)));
                 }
                 let sealed = app.seal_secrets(self.ctx.tenant, name, &at.id, merged)?;
-                let version = self.with_tx(|tx| tx.docs(&access(collection, Action::Write))?.update(&at.id, &sealed, Some(stored.version)))?;
+                let version =
+                    self.with_tx(|tx| tx.docs(&access(collection, Action::Write))?.update(&at.id, &sealed, Some(stored.version)))?;
                 Ok(Stored { id: at.id.clone(), body: sealed, version })
             }
         }
@@ -223,7 +231,8 @@ impl<'a, 't> Data<'a, 't> {
             name => {
                 let children = rules::on_delete(name, &at.id, self)?;
                 for (child_collection, child) in children {
-                    let child_collection = find(child_collection).ok_or_else(|| AppError::Internal("unknown child collection".to_owned()))?;
+                    let child_collection =
+                        find(child_collection).ok_or_else(|| AppError::Internal("unknown child collection".to_owned()))?;
                     self.with_tx(|tx| tx.docs(&access(child_collection, Action::Write))?.delete(&child))?;
                 }
                 self.with_tx(|tx| tx.docs(&access(collection, Action::Write))?.delete(&at.id))?;
@@ -234,7 +243,8 @@ impl<'a, 't> Data<'a, 't> {
 
     /// A user or group, for who may read memberships.
     pub fn directory_object(&self, at: &EntityPlace) -> Result<Option<Stored>, AppError> {
-        let found = self.with_tx(|tx| if at.within.collection.name == "users" { dir::user_get(tx, &at.id) } else { dir::group_get(tx, &at.id) });
+        let found =
+            self.with_tx(|tx| if at.within.collection.name == "users" { dir::user_get(tx, &at.id) } else { dir::group_get(tx, &at.id) });
         found.map(|found| found.map(from_directory)).map_err(directory_error)
     }
 
@@ -318,7 +328,7 @@ fn from_directory(document: dir::Document) -> Stored {
 }
 
 /// What the directory refuses, in the words of the API.
-pub fn directory_error(error: directory::DirectoryError) -> AppError {
+pub(super) fn directory_error(error: directory::DirectoryError) -> AppError {
     use directory::DirectoryError;
     match error {
         DirectoryError::NotFound(message) => AppError::NotFound(message),

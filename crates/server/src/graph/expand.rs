@@ -1,9 +1,9 @@
 //! `$expand`: navigation properties inline, each read with the caller's own permissions.
 
+use super::collections::find;
 use super::data::{Data, Stored};
 use super::list::{self, ListPlan};
 use super::place::{CollectionPlace, EntityPlace, target};
-use super::collections::find;
 use crate::error::AppError;
 use industry_data::MODEL;
 use odata::edm::{Navigation, StructuredType};
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 /// Encodes an entity with its expansions.
 ///
 /// `declared` is the type that the URL promises; where it has subtypes the answer says which one it is.
-pub fn present(
+pub(super) fn present(
     data: &Data<'_, '_>,
     place: &EntityPlace,
     stored: &Stored,

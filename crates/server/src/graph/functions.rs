@@ -10,12 +10,12 @@ use odata::edm::Operation;
 use serde_json::{Map, Value, json};
 
 /// Whether a GET to this path opens an upload session, which writes.
-pub fn opens_session(path: &str) -> bool {
+pub(super) fn opens_session(path: &str) -> bool {
     path.to_ascii_lowercase().contains("getuploadsession")
 }
 
 /// Calls a bound operation.
-pub fn call(
+pub(super) fn call(
     app: &App,
     data: &Data<'_, '_>,
     request: &GraphRequest,
@@ -62,7 +62,13 @@ fn operation_link(request: &GraphRequest, id: &str) -> String {
 }
 
 /// `getUploadSession[?resetSession=true]`: the session that is open, or a new one.
-fn upload_session(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace, arguments: &[(String, String)]) -> Result<GraphResponse, AppError> {
+fn upload_session(
+    app: &App,
+    data: &Data<'_, '_>,
+    request: &GraphRequest,
+    at: &EntityPlace,
+    arguments: &[(String, String)],
+) -> Result<GraphResponse, AppError> {
     let reset = match argument(request, arguments, "resetSession").as_deref() {
         None => false,
         Some(text) if text.eq_ignore_ascii_case("true") => true,

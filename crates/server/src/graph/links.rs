@@ -11,8 +11,8 @@ use industry_data::MODEL;
 use industry_data::permissions::{Action, Resource, allowed};
 use odata::edm::Navigation;
 use odata::encode::{EncodeOptions, encode};
-use odata::query::parse_query;
 use odata::limits::Limits;
+use odata::query::parse_query;
 use serde_json::{Map, Value};
 
 fn of_group(nav: &Navigation) -> bool {
@@ -33,16 +33,23 @@ fn target(nav: &Navigation) -> &'static str {
 }
 
 /// A page of the list.
-pub fn list(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace, nav: &Navigation) -> Result<GraphResponse, AppError> {
+pub(super) fn list(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace, nav: &Navigation) -> Result<GraphResponse, AppError> {
     require(data, at, Action::List)?;
     let ty = MODEL.find_type(target(nav)).ok_or_else(|| AppError::Internal("no directory types".to_owned()))?;
     let options = parse_query(&request.query, ty, &MODEL, &Limits::DEFAULT)?;
-    let unsupported = [("$filter", options.filter.is_some()), ("$orderby", !options.orderby.is_empty()), ("$search", options.search.is_some()), ("$expand", !options.expand.is_empty()), ("$skip", options.skip.is_some())];
+    let unsupported = [
+        ("$filter", options.filter.is_some()),
+        ("$orderby", !options.orderby.is_empty()),
+        ("$search", options.search.is_some()),
+        ("$expand", !options.expand.is_empty()),
+        ("$skip", options.skip.is_some()),
+    ];
     if let Some((name, _)) = unsupported.iter().find(|(_, given)| *given) {
         return Err(AppError::invalid_at(*name, format!("{name} is not supported on '{}'; it is on /users and /groups.", nav.name)));
     }
     let size = options.top.or(request.prefer.page_size).map_or(PAGE_SIZE_DEFAULT, |n| n as usize).clamp(1, PAGE_SIZE_MAX);
-    let mut found = data.with_tx(|tx| dir::linked(tx, of_group(nav), &at.id, options.skiptoken.as_deref(), size + 1)).map_err(directory_error)?;
+    let mut found =
+        data.with_tx(|tx| dir::linked(tx, of_group(nav), &at.id, options.skiptoken.as_deref(), size + 1)).map_err(directory_error)?;
     let more = found.len() > size;
     found.truncate(size);
     let next = found.last().filter(|_| more).map(|last| last.id.clone());
@@ -58,13 +65,19 @@ pub fn list(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace, nav: 
 }
 
 /// Length of the list.
-pub fn count(data: &Data<'_, '_>, at: &EntityPlace, nav: &Navigation) -> Result<u64, AppError> {
+pub(super) fn count(data: &Data<'_, '_>, at: &EntityPlace, nav: &Navigation) -> Result<u64, AppError> {
     require(data, at, Action::List)?;
     data.with_tx(|tx| dir::linked_count(tx, of_group(nav), &at.id)).map_err(directory_error)
 }
 
 /// One entry.
-pub fn get(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace, nav: &Navigation, id: &str) -> Result<GraphResponse, AppError> {
+pub(super) fn get(
+    data: &Data<'_, '_>,
+    request: &GraphRequest,
+    at: &EntityPlace,
+    nav: &Navigation,
+    id: &str,
+) -> Result<GraphResponse, AppError> {
     require(data, at, Action::Read)?;
     let missing = || AppError::no_such(nav.name, id);
     let declared = MODEL.find_type(nav.target).ok_or_else(missing)?;
@@ -78,22 +91,25 @@ pub fn get(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace, nav: &
 }
 
 /// `POST /groups/{id}/members/$ref`
-pub fn add(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -> Result<GraphResponse, AppError> {
+pub(super) fn add(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -> Result<GraphResponse, AppError> {
     let Place::Links(at, nav) = inner else { return Err(AppError::MethodNotAllowed { allow: "DELETE".to_owned() }) };
     if !of_group(nav) {
         return Err(AppError::MethodNotAllowed { allow: "GET".to_owned() });
     }
     require(data, &at, Action::Write)?;
-    let body: Map<String, Value> = serde_json::from_slice(&request.body).map_err(|e| AppError::invalid(format!("The body is not a JSON object: {e}.")))?;
+    let body: Map<String, Value> =
+        serde_json::from_slice(&request.body).map_err(|e| AppError::invalid(format!("The body is not a JSON object: {e}.")))?;
     let url = body.get("@odata.id").and_then(Value::as_str);
-    let reference = url.and_then(odata::decode::reference).ok_or_else(|| AppError::invalid_at("@odata.id", "The body must be { \"@odata.id\": \"…/users/{id}\" }."))?;
+    let reference = url
+        .and_then(odata::decode::reference)
+        .ok_or_else(|| AppError::invalid_at("@odata.id", "The body must be { \"@odata.id\": \"…/users/{id}\" }."))?;
     let (_, user) = reference.split_once('/').unwrap_or_default();
     data.with_tx(|tx| dir::member_add(tx, &at.id, user)).map_err(directory_error)?;
     Ok(GraphResponse::no_content())
 }
 
 /// `DELETE /groups/{id}/members/{user}/$ref`
-pub fn remove(data: &Data<'_, '_>, inner: Place) -> Result<GraphResponse, AppError> {
+pub(super) fn remove(data: &Data<'_, '_>, inner: Place) -> Result<GraphResponse, AppError> {
     match inner {
         Place::Link(at, nav, user) if of_group(nav) => {
             require(data, &at, Action::Write)?;

@@ -15,19 +15,19 @@ use serde_json::{Map, Value, json};
 use std::cmp::Ordering;
 
 /// Entities a page when the client does not say (decision 6).
-pub const PAGE_SIZE_DEFAULT: usize = 100;
+pub(super) const PAGE_SIZE_DEFAULT: usize = 100;
 /// Largest page; a larger `$top` is served in several pages.
-pub const PAGE_SIZE_MAX: usize = 999;
+pub(super) const PAGE_SIZE_MAX: usize = 999;
 /// Largest `$skip`: skipping reads what it skips.
-pub const SKIP_MAX: usize = 100_000;
+pub(super) const SKIP_MAX: usize = 100_000;
 /// Entities in an expanded collection; the contained collections that exist stay far below it.
-pub const EXPANDED_MAX: usize = 999;
+pub(super) const EXPANDED_MAX: usize = 999;
 /// Rows read from the store at a time.
 const BATCH: usize = 500;
 
 /// What to read.
 #[derive(Debug)]
-pub struct ListPlan<'a> {
+pub(super) struct ListPlan<'a> {
     options: &'a QueryOptions,
     /// Entities on this page.
     pub page_size: usize,
@@ -47,7 +47,7 @@ struct Cursor {
 
 /// One page.
 #[derive(Debug)]
-pub struct Page {
+pub(super) struct Page {
     /// The entities.
     pub items: Vec<Stored>,
     /// `$skiptoken` of the next page.
@@ -56,13 +56,13 @@ pub struct Page {
 
 impl<'a> ListPlan<'a> {
     /// A first page of a given size.
-    pub fn new(options: &'a QueryOptions, page_size: usize) -> Self {
+    pub(super) fn new(options: &'a QueryOptions, page_size: usize) -> Self {
         let remaining = options.top.map(|top| top as usize);
         Self { options, page_size: remaining.map_or(page_size, |top| top.min(page_size)), remaining, after: None }
     }
 
     /// The page that a request asks for: `$top`, `Prefer: odata.maxpagesize`, `$skiptoken`.
-    pub fn for_request(options: &'a QueryOptions, preferred: Option<u32>) -> Result<Self, AppError> {
+    pub(super) fn for_request(options: &'a QueryOptions, preferred: Option<u32>) -> Result<Self, AppError> {
         if options.skip.is_some_and(|skip| skip as usize > SKIP_MAX) {
             return Err(AppError::invalid_at("$skip", format!("$skip goes up to {SKIP_MAX}; follow @odata.nextLink instead.")));
         }
@@ -108,7 +108,7 @@ impl Cursor {
 }
 
 /// Reads one page.
-pub fn page(data: &Data<'_, '_>, place: &CollectionPlace, plan: &ListPlan<'_>) -> Result<Page, AppError> {
+pub(super) fn page(data: &Data<'_, '_>, place: &CollectionPlace, plan: &ListPlan<'_>) -> Result<Page, AppError> {
     if plan.page_size == 0 {
         return Ok(Page { items: Vec::new(), next: None });
     }
@@ -116,24 +116,17 @@ pub fn page(data: &Data<'_, '_>, place: &CollectionPlace, plan: &ListPlan<'_>) -
     // One more than the page tells whether there is a next one: a link to an empty page would
     // end the paging of Microsoft's Python SDK.
     let wanted = skip + plan.page_size + 1;
-    let mut found = if plan.options.orderby.is_empty() {
-        by_id(data, place, plan, wanted)?
-    } else {
-        by_order(data, place, plan, wanted)?
-    };
+    let mut found = if plan.options.orderby.is_empty() { by_id(data, place, plan, wanted)? } else { by_order(data, place, plan, wanted)? };
     let mut items = found.split_off(skip.min(found.len()));
     let more = items.len() > plan.page_size;
     items.truncate(plan.page_size);
     let left = plan.remaining.map(|left| left - items.len());
-    let next = items
-        .last()
-        .filter(|_| more && left != Some(0))
-        .map(|last| Cursor::of(last, plan.options, left).encode());
+    let next = items.last().filter(|_| more && left != Some(0)).map(|last| Cursor::of(last, plan.options, left).encode());
     Ok(Page { items, next })
 }
 
 /// Counts what a filter and search leave.
-pub fn count(data: &Data<'_, '_>, place: &CollectionPlace, options: &QueryOptions) -> Result<u64, AppError> {
+pub(super) fn count(data: &Data<'_, '_>, place: &CollectionPlace, options: &QueryOptions) -> Result<u64, AppError> {
     if options.filter.is_none() && options.search.is_none() && place.cast.is_none() {
         return data.count(place);
     }
@@ -163,10 +156,8 @@ fn by_order(data: &Data<'_, '_>, place: &CollectionPlace, plan: &ListPlan<'_>, w
     };
     let mut found: Vec<Stored> = Vec::new();
     scan(data, place, plan, None, |stored| {
-        let seen = plan
-            .after
-            .as_ref()
-            .is_some_and(|cursor| order(&stored.body, &stored.id, &cursor.values, &cursor.id) != Ordering::Greater);
+        let seen =
+            plan.after.as_ref().is_some_and(|cursor| order(&stored.body, &stored.id, &cursor.values, &cursor.id) != Ordering::Greater);
         if !seen {
             found.push(stored);
         }

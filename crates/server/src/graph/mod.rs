@@ -26,7 +26,6 @@ use place::Place;
 use request::{GraphRequest, GraphResponse, Method, Version};
 use store::OpContext;
 
-
 /// Handles one authenticated request.
 ///
 /// A request that may write runs in a writing unit of work; what it enqueues commits with it.
@@ -120,7 +119,5 @@ fn element_type(at: &place::CollectionPlace) -> Result<&'static odata::edm::Stru
 
 /// The declared element type of a collection.
 fn declared_type(at: &place::CollectionPlace) -> Result<&'static odata::edm::StructuredType, AppError> {
-    MODEL
-        .find_type(at.collection.element)
-        .ok_or_else(|| AppError::Internal(format!("the model lacks {}", at.collection.element)))
+    MODEL.find_type(at.collection.element).ok_or_else(|| AppError::Internal(format!("the model lacks {}", at.collection.element)))
 }

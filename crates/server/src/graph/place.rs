@@ -118,9 +118,7 @@ fn navigate(entity: EntityPlace, nav: &'static Navigation, data: &Data<'_, '_>) 
         return collection(nav.name, Some(entity.id));
     }
     let stored = data.get(&entity)?;
-    target(&stored.body, nav)
-        .map(Place::Entity)
-        .ok_or_else(|| AppError::NotFound(format!("'{}' of this resource is not set.", nav.name)))
+    target(&stored.body, nav).map(Place::Entity).ok_or_else(|| AppError::NotFound(format!("'{}' of this resource is not set.", nav.name)))
 }
 
 /// Where a stored binding `nav@odata.bind: "collection/id"` leads.

@@ -14,7 +14,7 @@ pub struct Exact {
 }
 
 /// All of them.
-pub fn exact(filter: Option<&Expr>) -> Vec<Exact> {
+pub(super) fn exact(filter: Option<&Expr>) -> Vec<Exact> {
     let mut found = Vec::new();
     if let Some(expr) = filter {
         collect(expr, &mut found);

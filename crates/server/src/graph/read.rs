@@ -10,7 +10,7 @@ use odata::query::QueryOptions;
 use serde_json::{Map, Value, json};
 
 /// A page of a collection.
-pub fn collection(data: &Data<'_, '_>, request: &GraphRequest, at: &CollectionPlace) -> Result<GraphResponse, AppError> {
+pub(super) fn collection(data: &Data<'_, '_>, request: &GraphRequest, at: &CollectionPlace) -> Result<GraphResponse, AppError> {
     let element = element_type(at)?;
     let declared = declared_type(at)?;
     let options = options(request, element)?;
@@ -26,7 +26,13 @@ pub fn collection(data: &Data<'_, '_>, request: &GraphRequest, at: &CollectionPl
 }
 
 /// `{ context, count, nextLink, value }`.
-pub fn envelope(request: &GraphRequest, fragment: &str, count: Option<u64>, next: Option<&str>, items: Vec<Value>) -> Map<String, Value> {
+pub(super) fn envelope(
+    request: &GraphRequest,
+    fragment: &str,
+    count: Option<u64>,
+    next: Option<&str>,
+    items: Vec<Value>,
+) -> Map<String, Value> {
     let mut body = Map::new();
     if request.metadata != Metadata::None {
         body.insert("@odata.context".to_owned(), json!(request.context(fragment)));
@@ -66,7 +72,7 @@ fn applied_page_size(response: GraphResponse, request: &GraphRequest) -> GraphRe
 }
 
 /// One entity.
-pub fn entity(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<GraphResponse, AppError> {
+pub(super) fn entity(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<GraphResponse, AppError> {
     let options = entity_options(request, at)?;
     let stored = data.get(at)?;
     let body = entity_body(data, request, at, &stored, &options)?;
@@ -74,7 +80,7 @@ pub fn entity(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> 
 }
 
 /// Body of an answer that is one entity.
-pub fn entity_body(
+pub(super) fn entity_body(
     data: &Data<'_, '_>,
     request: &GraphRequest,
     at: &EntityPlace,
@@ -110,7 +116,7 @@ fn entity_options(request: &GraphRequest, at: &EntityPlace) -> Result<QueryOptio
 }
 
 /// A property: `{ "value": … }`.
-pub fn property(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace, names: &[&str]) -> Result<GraphResponse, AppError> {
+pub(super) fn property(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace, names: &[&str]) -> Result<GraphResponse, AppError> {
     let value = property_value(data, request, at, names)?;
     let fragment = format!("{}/{}", at.within.collection.entity_path(at.within.parent.as_deref(), &at.id), names.join("/"));
     let mut body = Map::new();
@@ -138,7 +144,7 @@ fn property_value(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace,
 }
 
 /// `/$value` of a primitive property.
-pub fn value(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -> Result<GraphResponse, AppError> {
+pub(super) fn value(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -> Result<GraphResponse, AppError> {
     let Place::Property(at, names) = inner else {
         return Err(AppError::NotFound("$value follows a property.".to_owned()));
     };
@@ -151,7 +157,7 @@ pub fn value(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -> Resul
 }
 
 /// `/$count`
-pub fn count(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -> Result<GraphResponse, AppError> {
+pub(super) fn count(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -> Result<GraphResponse, AppError> {
     match inner {
         Place::Collection(at) => {
             let options = options(request, element_type(&at)?)?;
@@ -163,7 +169,7 @@ pub fn count(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -> Resul
 }
 
 /// `/external/industryData` itself.
-pub fn root(request: &GraphRequest) -> Result<GraphResponse, AppError> {
+pub(super) fn root(request: &GraphRequest) -> Result<GraphResponse, AppError> {
     let mut body = Map::new();
     if request.metadata != Metadata::None {
         body.insert("@odata.context".to_owned(), json!(request.context("external/industryData/$entity")));

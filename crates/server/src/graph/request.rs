@@ -127,9 +127,9 @@ impl GraphRequest {
         match serde_json::from_slice::<Value>(&self.body) {
             Ok(Value::Object(map)) if map.is_empty() => Ok(()),
             Ok(_) => Err(AppError::invalid("This action takes no parameters: send no body, or {}.")),
-            Err(error) => Err(AppError::invalid(format!(
-                "The body is not JSON: {error}. This action takes no parameters: send no body, or {{}}."
-            ))),
+            Err(error) => {
+                Err(AppError::invalid(format!("The body is not JSON: {error}. This action takes no parameters: send no body, or {{}}.")))
+            }
         }
     }
 }

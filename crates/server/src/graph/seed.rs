@@ -16,7 +16,7 @@ const TYPE: &str = "#microsoft.graph.industryData.securityGroupProvisioningFlow"
 
 /// What the path says: `None` when it is not the short URL, `Some(None)` without a key.
 #[expect(clippy::option_option, reason = "the outer says whether it is this URL, the inner whether it has a key")]
-pub fn matches(path: &str) -> Option<Option<String>> {
+pub(super) fn matches(path: &str) -> Option<Option<String>> {
     let decoded = percent_encoding::percent_decode_str(path).decode_utf8().ok()?;
     let (head, rest) = match decoded.get(..NAME.len()) {
         Some(head) => (head, decoded.get(NAME.len()..)?),
@@ -33,7 +33,7 @@ pub fn matches(path: &str) -> Option<Option<String>> {
 }
 
 /// GET or PATCH.
-pub fn handle(app: &App, data: &Data<'_, '_>, request: &GraphRequest, key: Option<String>) -> Result<GraphResponse, AppError> {
+pub(super) fn handle(app: &App, data: &Data<'_, '_>, request: &GraphRequest, key: Option<String>) -> Result<GraphResponse, AppError> {
     let body = if request.method == Method::Patch { Some(parse(request)?) } else { None };
     let in_body = body.as_ref().and_then(|b| b.get("id")).and_then(Value::as_str).map(str::to_owned);
     let at = find(data, request, key.or(in_body))?;

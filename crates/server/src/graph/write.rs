@@ -1,10 +1,10 @@
 //! POST, PATCH and DELETE of entities.
 
+use super::collections::Writes;
 use super::data::{Data, Stored};
 use super::place::{CollectionPlace, EntityPlace};
 use super::request::{GraphRequest, GraphResponse, Return};
 use super::{declared_type, element_type, read};
-use super::collections::Writes;
 use crate::app::App;
 use crate::error::AppError;
 use crate::jobs;
@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 /// What a PATCH answers when the client does not say (decisions 1 and 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub(super) enum Answer {
     /// 204, as the reference publishes it.
     NoContent,
     /// 200 with the object: the seed's short URL and every securityGroupProvisioningFlow.
@@ -27,7 +27,7 @@ pub enum Answer {
 const SECURITY_GROUP_FLOW: &str = "#microsoft.graph.industryData.securityGroupProvisioningFlow";
 
 /// POST to a collection.
-pub fn create(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &CollectionPlace) -> Result<GraphResponse, AppError> {
+pub(super) fn create(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &CollectionPlace) -> Result<GraphResponse, AppError> {
     require_writable(at, "GET")?;
     let declared = element_type(at)?;
     let given = decode(&MODEL, declared, &request.body, Mode::Create, &Limits::DEFAULT)?;
@@ -49,7 +49,13 @@ pub fn create(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &Colle
 }
 
 /// PATCH of an entity.
-pub fn update(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace, default: Answer) -> Result<GraphResponse, AppError> {
+pub(super) fn update(
+    app: &App,
+    data: &Data<'_, '_>,
+    request: &GraphRequest,
+    at: &EntityPlace,
+    default: Answer,
+) -> Result<GraphResponse, AppError> {
     require_writable(&at.within, "GET")?;
     let stored = data.get_for_write(at)?;
     check_if_match(request, &stored)?;
@@ -75,7 +81,7 @@ pub fn update(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &Entit
 }
 
 /// DELETE of an entity.
-pub fn delete(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<GraphResponse, AppError> {
+pub(super) fn delete(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<GraphResponse, AppError> {
     require_writable(&at.within, "GET")?;
     let stored = data.get_for_write(at)?;
     check_if_match(request, &stored)?;
@@ -84,7 +90,10 @@ pub fn delete(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> 
 }
 
 /// The type that a stored document says it is, else the declared one.
-pub fn concrete_type(declared: &'static odata::edm::StructuredType, body: &Map<String, Value>) -> &'static odata::edm::StructuredType {
+pub(super) fn concrete_type(
+    declared: &'static odata::edm::StructuredType,
+    body: &Map<String, Value>,
+) -> &'static odata::edm::StructuredType {
     body.get("@odata.type").and_then(Value::as_str).and_then(|name| MODEL.find_type(name)).unwrap_or(declared)
 }
 
@@ -115,7 +124,7 @@ fn preference_applied(response: GraphResponse, request: &GraphRequest) -> GraphR
 }
 
 /// Server-set times of a new document.
-pub fn stamp(body: &mut Map<String, Value>, ty: &'static odata::edm::StructuredType, now: jiff::Timestamp) {
+pub(super) fn stamp(body: &mut Map<String, Value>, ty: &'static odata::edm::StructuredType, now: jiff::Timestamp) {
     for name in ["createdDateTime", "lastModifiedDateTime"] {
         if MODEL.property(ty, name).is_some() {
             body.insert(name.to_owned(), json!(industry_data::rules::format_time(now)));

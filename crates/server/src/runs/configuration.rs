@@ -9,7 +9,9 @@ use industry_data::reference;
 use industry_data::rules::{Lookup, format_time};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
-use sync::{Guard, InboundSpec, MatchRule, MatchTarget, Naming, PreviousRun, RoleGroup, RunSpec, SecurityFlow, SourceFile, SourceIdentifier};
+use sync::{
+    Guard, InboundSpec, MatchRule, MatchTarget, Naming, PreviousRun, RoleGroup, RunSpec, SecurityFlow, SourceFile, SourceIdentifier,
+};
 
 const SECURITY_GROUP_FLOW: &str = "#microsoft.graph.industryData.securityGroupProvisioningFlow";
 
@@ -22,7 +24,7 @@ fn bound_id<'d>(document: &'d Map<String, Value>, nav: &str) -> &'d str {
 }
 
 /// Everything that a run started now works on.
-pub fn spec(app: &App, data: &Data<'_, '_>, run_id: &str) -> Result<RunSpec, AppError> {
+pub(crate) fn spec(app: &App, data: &Data<'_, '_>, run_id: &str) -> Result<RunSpec, AppError> {
     let ctx = data.ctx();
     let config = app.config();
     let mut inbound = Vec::new();

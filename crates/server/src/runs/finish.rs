@@ -11,11 +11,14 @@ use store::{Job, StoreError, Tx};
 use sync::{Outcome, RunSpec};
 
 /// Records how a run ended, and ends its job. Gives the folders that nobody needs any more.
-pub fn finish(tx: &mut Tx<'_>, job: &Job, spec: &RunSpec, operation: &str, outcome: &Outcome) -> Result<Vec<PathBuf>, StoreError> {
+pub(crate) fn finish(tx: &mut Tx<'_>, job: &Job, spec: &RunSpec, operation: &str, outcome: &Outcome) -> Result<Vec<PathBuf>, StoreError> {
     tx.check_lease(job)?;
     let now = format_time(tx.ctx().now);
     let id = spec.run_id.as_str();
-    let blocking = outcome.blocked.as_ref().map(|b| json!({ "code": b.code, "message": b.message, "target": null, "details": [], "innerError": null }));
+    let blocking = outcome
+        .blocked
+        .as_ref()
+        .map(|b| json!({ "code": b.code, "message": b.message, "target": null, "details": [], "innerError": null }));
     if let Some(mut run) = tx.docs(&RUNS)?.get(id)? {
         run.body.extend(object(json!({ "status": outcome.status, "endDateTime": now, "blockingError": blocking })));
         tx.docs(&RUNS)?.update(id, &run.body, None)?;

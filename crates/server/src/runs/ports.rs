@@ -13,7 +13,7 @@ use sync::{RunError, RunPorts, Step};
 const ABORT_AT: &str = "HOMEROOM_TEST_ABORT_AT";
 
 /// Store, directory and lists of values for one run.
-pub struct StorePorts {
+pub(crate) struct StorePorts {
     app: App,
     ctx: OpContext,
     job: Job,
@@ -25,7 +25,7 @@ pub struct StorePorts {
 
 impl StorePorts {
     /// For a claimed job.
-    pub fn new(app: &App, ctx: &OpContext, job: &Job, run: &str, approved: bool) -> Self {
+    pub(crate) fn new(app: &App, ctx: &OpContext, job: &Job, run: &str, approved: bool) -> Self {
         Self {
             app: app.clone(),
             ctx: ctx.clone(),
@@ -96,7 +96,8 @@ impl RunPorts for StorePorts {
         let (run, what) = (self.run.clone(), what.to_owned());
         tracing::debug!(run.id = %run, step = %what, "a run goes on");
         let write = move |tx: &mut store::Tx<'_>| {
-            let operation = tx.docs(&STATE)?.get(&run)?.and_then(|doc| doc.body.get("operation").and_then(Value::as_str).map(str::to_owned));
+            let operation =
+                tx.docs(&STATE)?.get(&run)?.and_then(|doc| doc.body.get("operation").and_then(Value::as_str).map(str::to_owned));
             let Some(operation) = operation else { return Ok(()) };
             crate::jobs::update_operation(tx, &operation, |body| {
                 body.insert("status".to_owned(), json!("running"));

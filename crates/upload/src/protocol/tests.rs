@@ -103,7 +103,10 @@ async fn names_sizes_and_signatures() {
     }
     let big = w.send("PUT", "/big.csv", "", &[], &"x".repeat(1_001)).await;
     assert_eq!((big.status, code(&big)), (413, "RequestBodyTooLarge"));
-    assert_eq!(w.send("GET", "", "&restype=container&comp=list", &[], "").await.body.unwrap().windows(6).filter(|w| w == b"<Name>").count(), 0);
+    assert_eq!(
+        w.send("GET", "", "&restype=container&comp=list", &[], "").await.body.unwrap().windows(6).filter(|w| w == b"<Name>").count(),
+        0
+    );
     let other = World { url: (w.url.0.replace("box", "bax"), w.url.1.clone()), ..world().await };
     assert_eq!(code(&other.send("GET", "/x", "", &[], "").await), "AuthenticationFailed");
 }

@@ -4,104 +4,47 @@ use super::*;
 
 #[test]
 fn what_a_flow_hangs_from_is_fixed() {
-    let mut stored = school()
-        .create(
-            "inboundFlows",
-            "inboundFlow",
-            None,
-            inbound("inboundFileFlow", "csv"),
-        )
-        .unwrap();
+    let mut stored = school().create("inboundFlows", "inboundFlow", None, inbound("inboundFileFlow", "csv")).unwrap();
     stored.insert("id".to_owned(), json!("f"));
-    let patch = |body: Value| {
-        school().with("years", None, json!({ "id": "z" })).patch(
-            "inboundFlows",
-            "inboundFlow",
-            &stored,
-            body,
-        )
-    };
-    assert!(patch(json!({ "year@odata.bind": "https://elsewhere.example/beta/external/industryData/years('y')", "displayName": "New" })).is_ok());
-    assert_eq!(
-        target(patch(
-            json!({ "year@odata.bind": "external/industryData/years/z" })
-        )),
-        "year@odata.bind"
+    let patch = |body: Value| school().with("years", None, json!({ "id": "z" })).patch("inboundFlows", "inboundFlow", &stored, body);
+    assert!(
+        patch(json!({ "year@odata.bind": "https://elsewhere.example/beta/external/industryData/years('y')", "displayName": "New" }))
+            .is_ok()
     );
+    assert_eq!(target(patch(json!({ "year@odata.bind": "external/industryData/years/z" }))), "year@odata.bind");
 }
 
 #[test]
 fn fixed_codes_may_come_back_in_any_spelling() {
     let stored = school().get("dataConnectors", "csv").unwrap();
-    let patch =
-        |body: Value| school().patch("dataConnectors", "industryDataConnector", &stored, body);
-    let kept =
-        patch(json!({ "fileFormat": { "code": "schoolDataSyncV2.1" }, "displayName": "New" }))
-            .unwrap();
-    assert_eq!(
-        kept["fileFormat"],
-        json!({ "code": "schoolDataSyncV2Rev1" })
-    );
-    assert_eq!(
-        target(patch(
-            json!({ "fileFormat": { "code": "schoolDataSyncV1" } })
-        )),
-        "fileFormat"
-    );
+    let patch = |body: Value| school().patch("dataConnectors", "industryDataConnector", &stored, body);
+    let kept = patch(json!({ "fileFormat": { "code": "schoolDataSyncV2.1" }, "displayName": "New" })).unwrap();
+    assert_eq!(kept["fileFormat"], json!({ "code": "schoolDataSyncV2Rev1" }));
+    assert_eq!(target(patch(json!({ "fileFormat": { "code": "schoolDataSyncV1" } }))), "fileFormat");
 }
 
 #[test]
 fn settings_sent_back_without_role_groups_keep_them() {
     let stored = object(source());
-    let patch = |settings: Value| {
-        school().patch(
-            "sourceSystems",
-            "sourceSystemDefinition",
-            &stored,
-            json!({ "userMatchingSettings": settings }),
-        )
-    };
+    let patch =
+        |settings: Value| school().patch("sourceSystems", "sourceSystemDefinition", &stored, json!({ "userMatchingSettings": settings }));
     let same_number = patch(json!([
         { "priorityOrder": 5, "sourceIdentifier": { "code": "email" } },
         { "priorityOrder": 1, "sourceIdentifier": { "code": "email" }, "domainName": "valid.example" },
     ]));
     let kept = same_number.unwrap();
-    assert_eq!(
-        kept["userMatchingSettings"][0]["roleGroup@odata.bind"],
-        "roleGroups/staff"
-    );
-    assert_eq!(
-        kept["userMatchingSettings"][1]["domainName"],
-        "valid.example"
-    );
-    let fewer =
-        patch(json!([{ "priorityOrder": 1, "sourceIdentifier": { "code": "Email" } }])).unwrap();
-    assert_eq!(
-        fewer["userMatchingSettings"][0]["roleGroup@odata.bind"],
-        "roleGroups/students"
-    );
+    assert_eq!(kept["userMatchingSettings"][0]["roleGroup@odata.bind"], "roleGroups/staff");
+    assert_eq!(kept["userMatchingSettings"][1]["domainName"], "valid.example");
+    let fewer = patch(json!([{ "priorityOrder": 1, "sourceIdentifier": { "code": "Email" } }])).unwrap();
+    assert_eq!(fewer["userMatchingSettings"][0]["roleGroup@odata.bind"], "roleGroups/students");
     let unknown = patch(json!([{ "priorityOrder": 1, "sourceIdentifier": { "code": "fed" } }]));
-    assert_eq!(
-        target(unknown),
-        "userMatchingSettings[0].roleGroup@odata.bind"
-    );
+    assert_eq!(target(unknown), "userMatchingSettings[0].roleGroup@odata.bind");
 }
 
 #[test]
 fn passwords_are_masked_and_the_mask_keeps_the_stored_one() {
-    let create = |configurations: Value| {
-        school().create(
-            "provisioningFlows",
-            "provisioningFlow",
-            Some("set"),
-            user_flow(configurations),
-        )
-    };
-    let mut stored = create(json!([
-        configuration(Some("staff"), "********"),
-        configuration(Some("students"), "secret")
-    ]))
-    .unwrap();
+    let create = |configurations: Value| school().create("provisioningFlows", "provisioningFlow", Some("set"), user_flow(configurations));
+    let mut stored = create(json!([configuration(Some("staff"), "********"), configuration(Some("students"), "secret")])).unwrap();
     assert_eq!(stored["managementOptions"]["additionalOptions"], json!({}));
     for_each_secret(&mut stored, &mut |secret| -> Result<(), ()> {
         *secret = json!({ "$sealed": secret.clone() });
@@ -109,103 +52,46 @@ fn passwords_are_masked_and_the_mask_keeps_the_stored_one() {
     })
     .unwrap();
     let shown = present("provisioningFlows", &stored);
-    assert_eq!(
-        shown["creationOptions"]["configurations"][1]["defaultPasswordSettings"]["password"],
-        MASK
-    );
+    assert_eq!(shown["creationOptions"]["configurations"][1]["defaultPasswordSettings"]["password"], MASK);
 
     let patch = |configurations: Value| {
-        school().patch(
-            "provisioningFlows",
-            "provisioningFlow",
-            &stored,
-            json!({ "creationOptions": { "configurations": configurations } }),
-        )
+        school().patch("provisioningFlows", "provisioningFlow", &stored, json!({ "creationOptions": { "configurations": configurations } }))
     };
-    let sealed = |flow: &Document, index: usize| {
-        flow["creationOptions"]["configurations"][index]["defaultPasswordSettings"]["password"]
-            .clone()
-    };
-    let round_trip = patch(json!([
-        configuration(None, MASK),
-        configuration(None, MASK)
-    ]))
-    .unwrap();
+    let sealed =
+        |flow: &Document, index: usize| flow["creationOptions"]["configurations"][index]["defaultPasswordSettings"]["password"].clone();
+    let round_trip = patch(json!([configuration(None, MASK), configuration(None, MASK)])).unwrap();
     assert_eq!(round_trip["creationOptions"], stored["creationOptions"]);
-    let swapped = patch(json!([
-        configuration(Some("students"), MASK),
-        configuration(Some("staff"), "new")
-    ]))
-    .unwrap();
+    let swapped = patch(json!([configuration(Some("students"), MASK), configuration(Some("staff"), "new")])).unwrap();
     assert_eq!(sealed(&swapped, 0), json!({ "$sealed": "secret" }));
     assert_eq!(sealed(&swapped, 1), json!("new"));
-    assert_eq!(
-        target(patch(json!([configuration(None, "new")]))),
-        "creationOptions.configurations[0].roleGroup@odata.bind"
-    );
+    assert_eq!(target(patch(json!([configuration(None, "new")]))), "creationOptions.configurations[0].roleGroup@odata.bind");
     assert_eq!(
         target(create(json!([configuration(Some("staff"), MASK)]))),
         "creationOptions.configurations[0].defaultPasswordSettings.password"
     );
-    let twice = create(json!([
-        configuration(Some("staff"), "a"),
-        configuration(Some("Staff"), "b")
-    ]));
-    assert_eq!(
-        target(twice),
-        "creationOptions.configurations[1].roleGroup@odata.bind"
-    );
+    let twice = create(json!([configuration(Some("staff"), "a"), configuration(Some("Staff"), "b")]));
+    assert_eq!(target(twice), "creationOptions.configurations[1].roleGroup@odata.bind");
 }
 
 #[test]
 fn a_credential_without_its_secret_keeps_the_stored_one() {
-    let create =
-        |body: Value| school().create("dataConnectors", "industryDataConnector", None, body);
+    let create = |body: Value| school().create("dataConnectors", "industryDataConnector", None, body);
     let stored = create(one_roster(&json!("s3cret"))).unwrap();
     assert_eq!(stored["credential"]["isValid"], true);
-    assert!(
-        present("dataConnectors", &stored)["credential"]
-            .get("clientSecret")
-            .is_none()
-    );
+    assert!(present("dataConnectors", &stored)["credential"].get("clientSecret").is_none());
     let credential = |extra: Value| {
         let mut value = json!({ "@odata.type": "#microsoft.graph.industryData.oAuth2ClientCredential", "displayName": "New", "clientId": "id", "tokenUrl": "https://sis.example/token" });
         value.as_object_mut().unwrap().extend(object(extra));
-        school()
-            .patch(
-                "dataConnectors",
-                "industryDataConnector",
-                &stored,
-                json!({ "credential": value }),
-            )
-            .unwrap()["credential"]
-            .clone()
+        school().patch("dataConnectors", "industryDataConnector", &stored, json!({ "credential": value })).unwrap()["credential"].clone()
     };
     assert_eq!(credential(json!({}))["clientSecret"], "s3cret");
-    assert_eq!(
-        credential(json!({ "clientSecret": MASK }))["clientSecret"],
-        "s3cret"
-    );
-    assert_eq!(
-        credential(json!({ "clientSecret": "other" }))["clientSecret"],
-        "other"
-    );
-    assert_eq!(
-        credential(json!({ "clientSecret": null }))["clientSecret"],
-        Value::Null
-    );
+    assert_eq!(credential(json!({ "clientSecret": MASK }))["clientSecret"], "s3cret");
+    assert_eq!(credential(json!({ "clientSecret": "other" }))["clientSecret"], "other");
+    assert_eq!(credential(json!({ "clientSecret": null }))["clientSecret"], Value::Null);
     let first = json!({ "credential": { "@odata.type": "#microsoft.graph.industryData.oAuth1ClientCredential", "displayName": "One", "clientId": "id" } });
-    let other_kind = school()
-        .patch("dataConnectors", "industryDataConnector", &stored, first)
-        .unwrap();
-    assert!(
-        other_kind["credential"].get("clientSecret").is_none(),
-        "a secret belongs to one kind of credential"
-    );
-    assert_eq!(
-        target(create(one_roster(&json!(MASK)))),
-        "credential.clientSecret"
-    );
+    let other_kind = school().patch("dataConnectors", "industryDataConnector", &stored, first).unwrap();
+    assert!(other_kind["credential"].get("clientSecret").is_none(), "a secret belongs to one kind of credential");
+    assert_eq!(target(create(one_roster(&json!(MASK)))), "credential.clientSecret");
     let mut nowhere = one_roster(&Value::Null);
     nowhere["baseUrl"] = json!("sis.example/ims");
     assert_eq!(target(create(nowhere)), "baseUrl");
@@ -213,18 +99,9 @@ fn a_credential_without_its_secret_keeps_the_stored_one() {
 
 #[test]
 fn a_client_can_say_disabled_and_ready_and_what_it_has_read() {
-    let stored = object(
-        json!({ "@odata.type": SECURITY, "id": "f", "readinessStatus": "notReady",
-        "creationOptions": { "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": false } }),
-    );
-    let say = |word: Value| {
-        school().patch(
-            "provisioningFlows",
-            "provisioningFlow",
-            &stored,
-            json!({ "readinessStatus": word }),
-        )
-    };
+    let stored = object(json!({ "@odata.type": SECURITY, "id": "f", "readinessStatus": "notReady",
+        "creationOptions": { "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": false } }));
+    let say = |word: Value| school().patch("provisioningFlows", "provisioningFlow", &stored, json!({ "readinessStatus": word }));
     for word in ["disabled", "ready", "NotReady"] {
         let said = say(json!(word)).unwrap();
         assert!(text(&said, "readinessStatus").eq_ignore_ascii_case(word));

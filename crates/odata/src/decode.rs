@@ -5,6 +5,7 @@
 
 use crate::edm::{Model, Navigation, OnCreate, OnUpdate, Primitive, Property, StructuredType, TypeRef};
 use crate::error::{Error, Kind, nearest};
+use crate::json::{parse_object, shape};
 use crate::limits::Limits;
 use crate::time;
 use serde_json::{Map, Value};
@@ -35,10 +36,7 @@ pub fn decode(
     mode: Mode<'_>,
     limits: &Limits,
 ) -> Result<Map<String, Value>, Error> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| syntax(&error, bytes))?;
-    let Value::Object(given) = value else {
-        return Err(Error::bad(format!("The body must be a JSON object, not {}.", shape(&value))));
-    };
+    let given = parse_object(bytes)?;
     let decoder = Decoder { model, limits, creating: matches!(mode, Mode::Create) };
     let (ty, stored) = match mode {
         Mode::Create => (decoder.concrete(declared, &given, None, "")?, None),
@@ -48,26 +46,6 @@ pub fn decode(
         }
     };
     decoder.object(ty, declared, &given, stored, "", 0)
-}
-
-/// Not JSON at all: line and column.
-fn syntax(error: &serde_json::Error, bytes: &[u8]) -> Error {
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Error::bad("A JSON body is needed, and there is none.");
-    }
-    Error::bad(format!("The body is not JSON: {error}."))
-}
-
-/// A JSON value's kind in words, without its content.
-fn shape(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
 }
 
 fn join(path: &str, name: &str) -> String {

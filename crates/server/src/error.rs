@@ -98,6 +98,18 @@ impl AppError {
         Self::NotFound(format!("Resource '{id}' does not exist in '{collection}'."))
     }
 
+    /// Makes the targets of a conflict that are paths of the API absolute.
+    #[must_use]
+    pub fn with_links(self, link: impl Fn(&str) -> String) -> Self {
+        let Self::Conflict { message, mut details } = self else { return self };
+        for target in details.iter_mut().filter_map(|detail| detail.target.as_mut()) {
+            if let Some(path) = target.strip_prefix('/') {
+                *target = link(path);
+            }
+        }
+        Self::Conflict { message, details }
+    }
+
     /// Status, code, message and headers for a Graph client.
     ///
     /// Codes follow the ones Graph documents; `InvalidAuthenticationToken` is the one that
@@ -160,7 +172,10 @@ impl From<ODataError> for AppError {
 impl From<store::StoreError> for AppError {
     fn from(error: store::StoreError) -> Self {
         match error {
-            store::StoreError::Forbidden { .. } => Self::Forbidden(error.to_string()),
+            store::StoreError::Forbidden { needed } => Self::Forbidden(format!(
+                "Insufficient privileges to complete the operation. It needs one of these permissions: {}.",
+                needed.join(", ")
+            )),
             store::StoreError::VersionConflict => Self::PreconditionFailed,
             other => Self::Internal(other.to_string()),
         }

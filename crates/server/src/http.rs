@@ -70,7 +70,7 @@ async fn graph_outcome(
         http::Method::POST => Method::Post,
         http::Method::PATCH => Method::Patch,
         http::Method::DELETE => Method::Delete,
-        _ => return Err(AppError::MethodNotAllowed { allow: "GET, POST, PATCH, DELETE".to_owned() }),
+        _ => Method::Other,
     };
     let headers = request.headers().clone();
     let prefix = format!("/{}/", version.segment());

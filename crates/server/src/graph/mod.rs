@@ -30,7 +30,11 @@ use store::OpContext;
 ///
 /// A request that may write runs in a writing unit of work; what it enqueues commits with it.
 pub async fn handle(app: &App, ctx: OpContext, request: GraphRequest) -> Result<GraphResponse, AppError> {
-    let reads = request.method == Method::Get && !functions::opens_session(&request.path);
+    let reads = match request.method {
+        Method::Get => !functions::opens_session(&request.path),
+        Method::Other => true,
+        Method::Post | Method::Patch | Method::Delete => false,
+    };
     let inner = app.clone();
     let context = ctx.clone();
     let outcome = if reads {
@@ -57,7 +61,7 @@ fn dispatch(app: &App, ctx: &OpContext, tx: &mut store::Tx<'_>, request: &GraphR
     if request.version == Version::V1 && is_industry_data(&place) {
         return Err(AppError::NotFound("industryData is on /beta only.".to_owned()));
     }
-    route(app, &data, request, place)
+    route(app, &data, request, place).map_err(|error| error.with_links(|path| request.link(path)))
 }
 
 /// By what the place is, then by method.

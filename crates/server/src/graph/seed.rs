@@ -9,7 +9,8 @@ use super::request::{GraphRequest, GraphResponse, Method};
 use super::{collections, read, write};
 use crate::app::App;
 use crate::error::{AppError, Detail};
-use serde_json::{Map, Value};
+use odata::json::parse_object;
+use serde_json::Value;
 
 const NAME: &str = "securityGroupProvisioningFlow";
 const TYPE: &str = "#microsoft.graph.industryData.securityGroupProvisioningFlow";
@@ -34,7 +35,7 @@ pub(super) fn matches(path: &str) -> Option<Option<String>> {
 
 /// GET or PATCH.
 pub(super) fn handle(app: &App, data: &Data<'_, '_>, request: &GraphRequest, key: Option<String>) -> Result<GraphResponse, AppError> {
-    let body = if request.method == Method::Patch { Some(parse(request)?) } else { None };
+    let body = if request.method == Method::Patch { Some(parse_object(&request.body)?) } else { None };
     let in_body = body.as_ref().and_then(|b| b.get("id")).and_then(Value::as_str).map(str::to_owned);
     let at = find(data, request, key.or(in_body))?;
     match request.method {
@@ -50,14 +51,6 @@ pub(super) fn handle(app: &App, data: &Data<'_, '_>, request: &GraphRequest, key
             write::update(app, data, request, &at, write::Answer::Object)
         }
         _ => Err(AppError::MethodNotAllowed { allow: "GET, PATCH".to_owned() }),
-    }
-}
-
-fn parse(request: &GraphRequest) -> Result<Map<String, Value>, AppError> {
-    match serde_json::from_slice::<Value>(&request.body) {
-        Ok(Value::Object(map)) => Ok(map),
-        Ok(_) => Err(AppError::invalid("The body must be a JSON object.")),
-        Err(error) => Err(AppError::invalid(format!("The body is not JSON: {error}."))),
     }
 }
 

@@ -133,6 +133,11 @@ impl Names {
                             let bare = value.as_str().and_then(|u| u.split_once('?')).map_or("", |(bare, _)| bare).to_owned();
                             *value = Value::String(format!("{}?{{signature}}", self.strip(&bare)));
                         }
+                        "@odata.nextLink" => {
+                            let link = self.strip(value.as_str().unwrap_or_default());
+                            let kept = link.split_once("$skiptoken=").map_or(link.as_str(), |(kept, _)| kept);
+                            *value = Value::String(format!("{kept}$skiptoken={{more}}"));
+                        }
                         "sessionExpirationDateTime" | "containerExpirationDateTime" => *value = Value::String("{later}".to_owned()),
                         _ => self.strip_json(value),
                     }

@@ -15,22 +15,25 @@ use store::{Access, Job, OpContext, StoreError, TenantId};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-/// How long a job stays claimed without a sign of life: after a crash the next worker waits that long.
-const LEASE: Duration = Duration::from_secs(15);
-/// How often the lease is prolonged.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Signs of life in the length of a lease: one may get lost.
+const HEARTBEATS: u32 = 3;
 /// How often the worker looks without being woken: for jobs that other processes enqueue.
 const POLL: Duration = Duration::from_millis(1_000);
 /// Pauses before a failed job is tried again, doubled each time up to the second.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
 const RETRY_MOST: Duration = Duration::from_secs(300);
 
+/// How long a job stays claimed without a sign of life: after a crash the next worker waits that long.
+fn lease(app: &App) -> Duration {
+    Duration::from_secs(app.config().worker.lease_seconds.max(1).into())
+}
+
 /// Starts the worker; it ends when the app is stopping.
 pub(crate) fn start(app: App) -> JoinHandle<()> {
     tokio::spawn(async move {
         while !app.is_stopping() {
             let ctx = app.system(TenantId(Uuid::nil()));
-            match app.store().claim_job(&ctx, LEASE).await {
+            match app.store().claim_job(&ctx, lease(&app)).await {
                 Ok(Some(job)) => carry_out(&app, job).await,
                 Ok(None) => {
                     // Either something wakes the worker, or it is time to look again.
@@ -53,11 +56,13 @@ async fn carry_out(app: &App, job: Job) {
         Ok(Err(error)) => error,
         Err(panic) => format!("panic: {panic}"),
     };
-    if app.is_stopping() {
-        return;
-    }
-    tracing::warn!(job.kind = %job.kind, job.id = %job.id, attempt = job.attempt, %error, "a job failed and is tried again");
-    let pause = RETRY_FIRST.saturating_mul(1 << job.attempt.clamp(1, 16).unsigned_abs().saturating_sub(1)).min(RETRY_MOST);
+    let pause = if app.is_stopping() {
+        // Nothing is wrong with it: the next start takes it up at once.
+        Duration::ZERO
+    } else {
+        tracing::warn!(job.kind = %job.kind, job.id = %job.id, attempt = job.attempt, %error, "a job failed and is tried again");
+        RETRY_FIRST.saturating_mul(1 << job.attempt.clamp(1, 16).unsigned_abs().saturating_sub(1)).min(RETRY_MOST)
+    };
     let ctx = app.system(job.tenant);
     let run_at = SignedDuration::try_from(pause).ok().and_then(|pause| ctx.now.checked_add(pause).ok()).unwrap_or(ctx.now);
     if let Err(error) = app.store().retry_job(&ctx, job, run_at, error).await {
@@ -70,8 +75,8 @@ fn with_heartbeat(app: &App, job: &Job) -> Result<(), String> {
     let (stop, stopped) = channel::<()>();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            while stopped.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) {
-                if let Err(error) = app.store().heartbeat_blocking(&app.system(job.tenant), job, LEASE) {
+            while stopped.recv_timeout(lease(app) / HEARTBEATS) == Err(RecvTimeoutError::Timeout) {
+                if let Err(error) = app.store().heartbeat_blocking(&app.system(job.tenant), job, lease(app)) {
                     tracing::warn!(%error, "a lease could not be prolonged");
                 }
             }

@@ -4,6 +4,8 @@
 #![allow(unreachable_pub, reason = "the items of a test are for the test")]
 
 mod harness;
+mod roster_files;
+mod runs;
 mod transcript;
 
 use harness::Server;

@@ -1,15 +1,14 @@
 //! A run that is killed at any step is finished by the next start, with the same result.
 
-use crate::process::{Api, Serving};
+use crate::process::{Api, ROOT, Serving};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 const DOMAIN: &str = "rivermark.example";
 /// A dead worker's job is taken up after a second, not after a quarter of a minute.
 const QUICK: [(&str, &str); 2] = [("HOMEROOM_WORKER__LEASE_SECONDS", "1"), ("HOMEROOM_RUNS__ON_DEMAND_PER_12H", "0")];
-const ROOT: &str = "/beta/external/industryData";
 
 /// A data directory in which everything is ready for the first run; gives the token.
 async fn prepare(data_dir: &Path) -> String {
@@ -33,33 +32,9 @@ async fn prepare(data_dir: &Path) -> String {
     };
     let serving = Serving::start(data_dir, &QUICK);
     let api = Api::new(&serving.base, &token);
-    let rule = |group: &str, order: u32| {
-        json!({ "matchTarget": { "code": "userPrincipalName" }, "priorityOrder": order, "sourceIdentifier": { "code": "username" },
-                "roleGroup@odata.bind": format!("roleGroups/{group}"), "domainName": DOMAIN })
-    };
-    let source = api
-        .create("sourceSystems", &json!({ "displayName": "SIS", "userMatchingSettings": [rule("staff", 0), rule("students", 1)] }))
-        .await;
-    let connector = json!({ "@odata.type": "#microsoft.graph.industryData.azureDataLakeConnector", "displayName": "CSV",
-                            "sourceSystem@odata.bind": format!("sourceSystems/{source}") });
-    let connector = api.create("dataConnectors", &connector).await;
-    let year = json!({ "displayName": "2026", "startDate": "2026-08-01", "endDate": "2027-07-31", "year": { "code": "2027" } });
-    let year = api.create("years", &year).await;
-    let inbound = json!({ "@odata.type": "#microsoft.graph.industryData.inboundFileFlow", "displayName": "Nightly", "dataDomain": "educationRostering",
-                          "effectiveDateTime": "2026-08-01T00:00:00Z", "dataConnector@odata.bind": format!("dataConnectors/{connector}"),
-                          "year@odata.bind": format!("years/{year}") });
-    api.create("inboundFlows", &inbound).await;
-    let set = api.create("outboundProvisioningFlowSets", &json!({ "displayName": "All" })).await;
-    let flow = json!({ "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
-                       "creationOptions": { "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": true } });
-    api.create(&format!("outboundProvisioningFlowSets/{set}/provisioningFlows"), &flow).await;
-    let connector = format!("{ROOT}/dataConnectors/{connector}");
-    let session = api.get(&format!("{connector}/microsoft.graph.industryData.azureDataLakeConnector/getUploadSession")).await;
-    for (name, _) in district.files {
-        api.put(session["sessionUrl"].as_str().unwrap(), &name, std::fs::read(roster.path().join(&name)).unwrap()).await;
-    }
-    let accepted = api.send(Method::POST, &format!("{connector}/validate"), None).await.unwrap();
-    api.wait_for(accepted.headers()["location"].to_str().unwrap(), "/status", &["succeeded"]).await;
+    let connector = api.configure(Some(DOMAIN)).await;
+    let files = district.files.iter().map(|(name, _)| *name);
+    api.upload(&connector, roster.path(), files).await;
     serving.kill();
     token
 }

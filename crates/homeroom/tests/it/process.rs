@@ -1,11 +1,14 @@
 //! `homeroom serve` as a child process, and a client of it.
 
 use reqwest::{Client, Method, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+/// Root of the API in URLs.
+pub const ROOT: &str = "/beta/external/industryData";
 
 /// A running server.
 pub struct Serving {
@@ -47,6 +50,11 @@ impl Serving {
             assert!(started.elapsed() < Duration::from_secs(60), "the server lives on");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// SIGKILL.
@@ -119,10 +127,41 @@ impl Api {
         panic!("{path} {pointer} did not become one of {wanted:?}: {last}");
     }
 
-    /// PUT of a file into an upload session.
-    pub async fn put(&self, session: &str, name: &str, content: Vec<u8>) {
-        let (path, signature) = session.split_once('?').unwrap();
-        let request = self.http.put(format!("{path}/{name}?{signature}")).header("x-ms-blob-type", "BlockBlob").body(content);
-        assert_eq!(request.send().await.unwrap().status(), 201, "{name}");
+    /// Source system, connector, year, inbound flow, flow set and a security group flow with both
+    /// options; `domain` completes usernames. Gives the path of the connector.
+    pub async fn configure(&self, domain: Option<&str>) -> String {
+        let rule = |group: &str, order: u32| {
+            json!({ "matchTarget": { "code": "userPrincipalName" }, "priorityOrder": order, "sourceIdentifier": { "code": "username" },
+                    "roleGroup@odata.bind": format!("roleGroups/{group}"), "domainName": domain })
+        };
+        let rules = [rule("staff", 0), rule("students", 1)];
+        let source = self.create("sourceSystems", &json!({ "displayName": "SIS", "userMatchingSettings": rules })).await;
+        let connector = json!({ "@odata.type": "#microsoft.graph.industryData.azureDataLakeConnector", "displayName": "CSV",
+                                "sourceSystem@odata.bind": format!("sourceSystems/{source}") });
+        let connector = self.create("dataConnectors", &connector).await;
+        let year = json!({ "displayName": "2026", "startDate": "2026-08-01", "endDate": "2027-07-31", "year": { "code": "2027" } });
+        let year = self.create("years", &year).await;
+        let inbound = json!({ "@odata.type": "#microsoft.graph.industryData.inboundFileFlow", "displayName": "Nightly",
+                              "dataDomain": "educationRostering", "effectiveDateTime": "2026-08-01T00:00:00Z",
+                              "dataConnector@odata.bind": format!("dataConnectors/{connector}"), "year@odata.bind": format!("years/{year}") });
+        self.create("inboundFlows", &inbound).await;
+        let set = self.create("outboundProvisioningFlowSets", &json!({ "displayName": "All" })).await;
+        let flow = json!({ "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
+                           "creationOptions": { "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": true } });
+        self.create(&format!("outboundProvisioningFlowSets/{set}/provisioningFlows"), &flow).await;
+        format!("{ROOT}/dataConnectors/{connector}")
+    }
+
+    /// Uploads files of a folder to a connector and waits until they are validated.
+    pub async fn upload<'n>(&self, connector: &str, folder: &Path, names: impl Iterator<Item = &'n str>) {
+        let session = self.get(&format!("{connector}/microsoft.graph.industryData.azureDataLakeConnector/getUploadSession")).await;
+        let (path, signature) = session["sessionUrl"].as_str().unwrap().split_once('?').unwrap();
+        for name in names {
+            let content = std::fs::read(folder.join(name)).unwrap();
+            let request = self.http.put(format!("{path}/{name}?{signature}")).header("x-ms-blob-type", "BlockBlob").body(content);
+            assert_eq!(request.send().await.unwrap().status(), 201, "{name}");
+        }
+        let accepted = self.send(Method::POST, &format!("{connector}/validate"), None).await.unwrap();
+        self.wait_for(accepted.headers()["location"].to_str().unwrap(), "/status", &["succeeded"]).await;
     }
 }

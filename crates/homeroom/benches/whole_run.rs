@@ -45,7 +45,7 @@ async fn measure(folder: &Path) {
     let (token, accounts) = prepare(data_dir.path(), &folder.join("users.csv")).await;
     println!("{accounts} accounts imported in {:.1} s", started.elapsed().as_secs_f64());
     let serving = Serving::start(data_dir.path(), &SETTINGS);
-    let server = serving.id().to_string();
+    let server = serving.child.id().to_string();
     let api = Api::new(&serving.base, &token);
     let connector = api.configure(None).await;
     let started = Instant::now();

@@ -126,7 +126,7 @@ impl Decoder<'_> {
             if let Some((nav, annotation)) = name.split_once('@') {
                 if annotation.eq_ignore_ascii_case("odata.bind") {
                     let nav = self.binding(ty, nav, name, path)?;
-                    self.bind(nav, value, path, &mut out)?;
+                    Self::bind(nav, value, path, &mut out)?;
                 }
                 continue;
             }
@@ -182,7 +182,7 @@ impl Decoder<'_> {
         let before = stored.and_then(|s| s.get(property.name));
         let decoded = self.value(property, value, before, &here, depth)?;
         if !self.creating && property.update == OnUpdate::Immutable && path.is_empty() {
-            let same = before.unwrap_or(&Value::Null) == &decoded || self.covers(before, &decoded);
+            let same = before.unwrap_or(&Value::Null) == &decoded || Self::covers(before, &decoded);
             return if same { Ok(()) } else { Err(Error::at(here, format!("'{}' cannot be changed after creation.", property.name))) };
         }
         out.insert(property.name.to_owned(), decoded);
@@ -203,9 +203,9 @@ impl Decoder<'_> {
     }
 
     /// Whether every value given equals the stored one; what was not given counts as equal.
-    fn covers(&self, stored: Option<&Value>, given: &Value) -> bool {
+    fn covers(stored: Option<&Value>, given: &Value) -> bool {
         match (stored, given) {
-            (Some(Value::Object(stored)), Value::Object(given)) => given.iter().all(|(name, value)| self.covers(stored.get(name), value)),
+            (Some(Value::Object(stored)), Value::Object(given)) => given.iter().all(|(name, value)| Self::covers(stored.get(name), value)),
             (stored, given) => stored.unwrap_or(&Value::Null) == given,
         }
     }
@@ -277,16 +277,14 @@ impl Decoder<'_> {
     fn primitive(&self, property: &Property, primitive: Primitive, value: &Value, here: &str) -> Result<Value, Error> {
         let wrong = |expected: &str| Error::at(here, format!("'{}' must be {expected}, not {}.", property.name, shape(value)));
         match (primitive, value) {
-            (Primitive::Boolean, Value::Bool(_)) => Ok(value.clone()),
-            (Primitive::Boolean, _) => Err(wrong("true or false")),
+            (Primitive::Boolean, Value::Bool(_)) | (Primitive::Double, Value::Number(_)) => Ok(value.clone()),
+            (Primitive::Int64, Value::Number(number)) if number.is_i64() => Ok(value.clone()),
             (Primitive::Int32, Value::Number(number)) => match number.as_i64().and_then(|n| i32::try_from(n).ok()) {
                 Some(n) => Ok(n.into()),
                 None => Err(Error::at(here, format!("'{}' must be an integer of 32 bits, not {number}.", property.name))),
             },
-            (Primitive::Int32, _) => Err(wrong("an integer")),
-            (Primitive::Int64, Value::Number(number)) if number.is_i64() => Ok(value.clone()),
-            (Primitive::Int64, _) => Err(wrong("an integer")),
-            (Primitive::Double, Value::Number(_)) => Ok(value.clone()),
+            (Primitive::Boolean, _) => Err(wrong("true or false")),
+            (Primitive::Int32 | Primitive::Int64, _) => Err(wrong("an integer")),
             (Primitive::Double, _) => Err(wrong("a number")),
             (_, Value::String(text)) => self.text(property, primitive, text, here),
             (Primitive::Date, _) => Err(wrong("a date such as \"2026-08-01\"")),
@@ -326,7 +324,7 @@ impl Decoder<'_> {
         })
     }
 
-    fn bind(&self, nav: &Navigation, value: &Value, path: &str, out: &mut Map<String, Value>) -> Result<(), Error> {
+    fn bind(nav: &Navigation, value: &Value, path: &str, out: &mut Map<String, Value>) -> Result<(), Error> {
         let name = format!("{}@odata.bind", nav.name);
         let here = join(path, &name);
         let Value::String(url) = value else {

@@ -182,7 +182,7 @@ impl App {
     }
 
     /// The findings logs of a run, one JSON object a line.
-    pub async fn findings_files(&self, tenant: TenantId, id: &str) -> Result<Vec<PathBuf>, AdminError> {
+    pub fn findings_files(&self, tenant: TenantId, id: &str) -> Result<Vec<PathBuf>, AdminError> {
         let folder = self.store().blobs().path(tenant, &format!("runs/{id}"))?;
         let entries = std::fs::read_dir(&folder)
             .map_err(|_| AdminError::hinting(format!("there is no run {id}"), "`homeroom runs list` shows the runs"))?;

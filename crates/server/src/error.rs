@@ -164,7 +164,7 @@ impl From<ODataError> for AppError {
         match error.kind {
             Kind::UnknownSegment | Kind::NotFound => Self::NotFound(error.message),
             Kind::PayloadTooLarge => Self::TooLarge(error.message),
-            _ => Self::Invalid { message: error.message, target: error.target },
+            Kind::BadRequest => Self::Invalid { message: error.message, target: error.target },
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::output::{self, Colour};
 use client::{Client, Credentials};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// Root of the API in URLs.
@@ -28,12 +28,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Runs the whole show.
 pub(crate) async fn run(arguments: cli::Demo) -> Result<(), Failure> {
     let temporary;
-    let data_dir: PathBuf = match &arguments.data_dir {
-        Some(dir) => dir.clone(),
-        None => {
-            temporary = tempfile::Builder::new().prefix("homeroom-demo-").tempdir().map_err(Failure::io("make a temporary directory"))?;
-            temporary.path().to_owned()
-        }
+    let data_dir = if let Some(dir) = &arguments.data_dir {
+        dir.clone()
+    } else {
+        temporary = tempfile::Builder::new().prefix("homeroom-demo-").tempdir().map_err(Failure::io("make a temporary directory"))?;
+        temporary.path().to_owned()
     };
     let listener = tokio::net::TcpListener::bind(arguments.listen).await.map_err(|e| listen_failure(arguments.listen, &e))?;
     let address = listener.local_addr().map_err(Failure::io("read the address listened on"))?;

@@ -12,7 +12,7 @@ pub const ROOT: &str = "/beta/external/industryData";
 
 /// A running server.
 pub struct Serving {
-    child: Child,
+    pub child: Child,
     pub base: String,
 }
 
@@ -50,11 +50,6 @@ impl Serving {
             assert!(started.elapsed() < Duration::from_secs(60), "the server lives on");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-    }
-
-    /// Process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// SIGKILL.

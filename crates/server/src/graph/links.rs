@@ -14,7 +14,7 @@ use odata::encode::{EncodeOptions, encode};
 use odata::json::parse_object;
 use odata::limits::Limits;
 use odata::query::parse_query;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 fn of_group(nav: &Navigation) -> bool {
     nav.name == "members"

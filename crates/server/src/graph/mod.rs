@@ -75,7 +75,7 @@ fn route(app: &App, data: &Data<'_, '_>, request: &GraphRequest, place: Place) -
         (Method::Get, Place::Property(at, names)) => read::property(data, request, &at, &names),
         (Method::Get, Place::Value(inner)) => read::value(data, request, *inner),
         (Method::Get, Place::Count(inner)) => read::count(data, request, *inner),
-        (Method::Get, Place::Root) => read::root(request),
+        (Method::Get, Place::Root) => Ok(read::root(request)),
         (Method::Get, Place::Links(at, nav)) => links::list(data, request, &at, nav),
         (Method::Get, Place::Link(at, nav, id)) => links::get(data, request, &at, nav, &id),
         (Method::Post, Place::Ref(inner)) => links::add(data, request, *inner),

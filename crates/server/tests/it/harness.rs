@@ -180,7 +180,9 @@ impl Server {
 
     /// Stops the server and waits for its end.
     pub async fn stop(mut self) {
-        drop(self.stop.take().map(|stop| stop.send(())));
+        if let Some(stop) = self.stop.take() {
+            stop.send(()).unwrap();
+        }
         if let Some(task) = self.task.take() {
             task.await.unwrap();
         }

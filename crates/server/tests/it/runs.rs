@@ -251,7 +251,7 @@ async fn bad_data_is_found_and_its_neighbours_are_provisioned_all_the_same() {
     let run = server.run().await;
     assert_eq!(run["status"], "completedWithErrors", "{run}");
     let id = run["id"].as_str().unwrap();
-    let logs = server.app.findings_files(server.tenant.id, id).await.unwrap();
+    let logs = server.app.findings_files(server.tenant.id, id).unwrap();
     let text: String = logs.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
     assert!(text.contains("ReferenceNotFound") && text.contains("nowhere"), "{text}");
     assert_eq!(server.groups().await["All Students"].len(), 7);

@@ -4,5 +4,6 @@
 #![allow(unreachable_pub, reason = "the items of a test are for the test")]
 
 mod cli;
+mod docs;
 mod kill_anywhere;
 mod process;

@@ -18,8 +18,7 @@ pub(super) async fn run(command: cli::Runs) -> Result<(), Failure> {
         cli::Runs::Log(one) => {
             let (app, tenant) = open_tenant(&one.of).await?;
             for path in app.findings_files(tenant, &one.id)? {
-                let text = std::fs::read_to_string(&path).map_err(Failure::io("read the findings"))?;
-                text.lines().for_each(output::line);
+                output::copy(&mut std::fs::File::open(&path).map_err(Failure::io("read the findings"))?);
             }
             Ok(())
         }

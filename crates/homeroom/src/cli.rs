@@ -180,7 +180,7 @@ pub(crate) struct Token {
     #[arg(long, value_name = "ID")]
     pub client_id: String,
     /// Client secret
-    #[arg(long, env = "HOMEROOM_CLIENT_SECRET", hide_env_values = true)]
+    #[arg(long, env = "HOMEROOM_CLIENT_SECRET", hide_env_values = true, allow_hyphen_values = true)]
     pub client_secret: String,
 }
 

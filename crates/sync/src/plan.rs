@@ -220,38 +220,37 @@ fn groups(
     ledger: &BTreeMap<Slot, LedgerGroup>,
     out: &mut PlanWriter,
 ) -> Result<(), PlanError> {
-    let mut renames: BTreeMap<&str, (&str, String)> = BTreeMap::new();
+    // What a group was called by any flow is Homeroom's name for it, also for a flow that joins later.
+    let mut given: BTreeSet<(&str, &str)> = BTreeSet::new();
+    given.extend(ledger.values().map(|known| (known.anchor.as_str(), known.display_name.as_str())));
+    let mut renames: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
     for slot in &desired.slots {
         let name = &desired.names[&slot.anchor];
-        let found = observed.get(&slot.anchor);
-        match (found, ledger.get(slot)) {
-            (Some(group), Some(known)) => {
-                // A name that somebody else has given stays.
-                if group.display_name == known.display_name && group.display_name != *name {
-                    renames.entry(&slot.anchor).or_insert((&slot.flow_id, known.display_name.clone()));
-                }
-            }
-            (found, known) => {
-                let why = match (found, known) {
-                    (Some(_), _) => "the flow takes over the group with this anchor",
-                    (None, Some(_)) => "the group was deleted in the directory",
-                    (None, None) => "the group has its first member",
-                };
-                let operation = Operation::CreateGroup {
-                    anchor: slot.anchor.clone(),
-                    display_name: name.clone(),
-                    mail_nickname: mail_nickname(&slot.anchor),
-                    description: format!("Kept by Homeroom: {name}"),
-                };
-                out.summary.create_groups += 1;
-                out.push(&slot.flow_id, why, operation)?;
-            }
+        let (found, known) = (observed.get(&slot.anchor), ledger.get(slot));
+        if found.is_none() || known.is_none() {
+            let why = match (found, known) {
+                (Some(_), _) => "the flow takes over the group with this anchor",
+                (None, Some(_)) => "the group was deleted in the directory",
+                (None, None) => "the group has its first member",
+            };
+            let operation = Operation::CreateGroup {
+                anchor: slot.anchor.clone(),
+                display_name: name.clone(),
+                mail_nickname: mail_nickname(&slot.anchor),
+                description: format!("Kept by Homeroom: {name}"),
+            };
+            out.summary.create_groups += 1;
+            out.push(&slot.flow_id, why, operation)?;
+        }
+        // A name that somebody else has given stays.
+        if let Some(group) = found.filter(|group| group.display_name != *name && given.contains(&(&group.anchor, &group.display_name))) {
+            renames.entry(&slot.anchor).or_insert((&slot.flow_id, &group.display_name));
         }
     }
     for (anchor, (flow, from)) in renames {
-        let to = desired.names[anchor].clone();
+        let operation = Operation::RenameGroup { anchor: anchor.to_owned(), from: from.to_owned(), to: desired.names[anchor].clone() };
         out.summary.rename_groups += 1;
-        out.push(flow, "the name in the source has changed", Operation::RenameGroup { anchor: anchor.to_owned(), from, to })?;
+        out.push(flow, "the name in the source has changed", operation)?;
     }
     Ok(())
 }

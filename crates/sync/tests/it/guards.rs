@@ -239,7 +239,7 @@ fn a_source_that_is_empty_or_broken_changes_nothing() {
         ("users.csv", b"sourcedId,username,givenName,familyName\n", "EmptyFile"),
         ("roles.csv", b"userSourcedId,orgSourcedId,role,isPrimary\nx,y,z,\n", "EmptyFile"),
         ("orgs.csv", b"", "EmptyFile"),
-        ("orgs.csv", b"\xff\xfe\xff", "HeaderNotFound"),
+        ("orgs.csv", b"\xff\xfe\xff", "EmptyFile"),
         ("roles.csv", b"userSourcedId,orgSourcedId\ns001,N\n", "HeaderNotFound"),
     ];
     for (name, bytes, code) in broken {

@@ -27,8 +27,7 @@ impl BlobStore {
     pub fn path(&self, tenant: TenantId, key: &str) -> Result<PathBuf, StoreError> {
         let mut path = self.root.join(tenant.to_string());
         for part in key.split('/') {
-            let good =
-                !part.is_empty() && part.trim_matches('.') != "" && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+            let good = !part.trim_matches('.').is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
             if !good || key.len() > KEY_BYTES_MAX {
                 return Err(StoreError::BadKey(key.to_owned()));
             }

@@ -166,12 +166,15 @@ pub fn advance(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Outcome, RunError
     }
     let matched: Vec<Matched> = run.step(Step::Match, || run.match_people(&flows))?;
     for (flow, matched) in flows.iter_mut().zip(matched) {
+        flow.errors += matched.contested;
         flow.matched = matched;
     }
     let activities: Vec<[Activity; 4]> = run.step(Step::Diff, || run.diff(&flows))?;
     for (flow, [organizations, people, groups, memberships]) in flows.iter_mut().zip(activities) {
         (flow.organizations, flow.people, flow.groups, flow.memberships) = (organizations, people, groups, memberships);
     }
+    // A plan that was made by an earlier attempt may have waited, for an approval or for a new worker.
+    let waited = ports.step_result(Step::Plan)?.is_some();
     let plan: Planned = run.step(Step::Plan, || run.plan(&flows))?;
     // The guard's word is not recorded while it stops a run: an approval asks it again.
     let blocked = run.guard(&flows, &plan);
@@ -179,6 +182,11 @@ pub fn advance(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Outcome, RunError
         return Ok(run.stopped(blocked, flows, true));
     }
     let _: Value = run.step(Step::Guard, || Ok(json!({ "approved": blocked.is_some() })))?;
+    if waited && run.has_drifted(&flows, &plan)? {
+        let message = "Nothing was changed: the directory is no longer as it was when this run was planned. Start a new run.";
+        let blocked = Blocked { code: "DirectoryChanged".to_owned(), message: message.to_owned() };
+        return Ok(run.stopped(Some(blocked), flows, false));
+    }
     let _: Value = run.step(Step::Apply, || run.apply(&plan))?;
     let refused = run.refused()?;
     let document: Map<String, Value> = run.step(Step::Statistics, || Ok(run.statistics(&flows, &refused)))?;
@@ -248,9 +256,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The files of the last accepted set must be there again (decision 22), and readable.
+    /// The files of the last accepted set must be there again (decision 22), and readable. A source that
+    /// has lost all of its files is no exception: without it, everybody in it would be let go.
     fn basic_validation(&self) -> Blocking {
-        for inbound in self.sources() {
+        for inbound in &self.spec.inbound {
             let missing: Vec<&str> = inbound
                 .previous
                 .iter()
@@ -374,11 +383,27 @@ impl Run<'_> {
     }
 
     fn plan(&self, flows: &[FlowCounts]) -> Result<Planned, RunError> {
+        self.plan_into(flows, &self.plan_path())
+    }
+
+    fn plan_into(&self, flows: &[FlowCounts], path: &Path) -> Result<Planned, RunError> {
         let snapshots: Vec<PathBuf> =
             self.spec.inbound.iter().zip(flows).filter(|(_, f)| !f.skipped).map(|(i, _)| self.snapshot_dir(i)).collect();
-        let summary = plan::make(self.spec, &snapshots, self.ports.directory(), &self.plan_path())?;
+        let summary = plan::make(self.spec, &snapshots, self.ports.directory(), path)?;
         let (before, after) = (summary.before, summary.after);
         Ok(Planned { summary, before, after })
+    }
+
+    /// Whether the same roster would now lead to another plan (decision 32). What has been applied in part
+    /// goes on: each effect looks for itself whether it still makes sense.
+    fn has_drifted(&self, flows: &[FlowCounts], plan: &Planned) -> Result<bool, RunError> {
+        if self.ports.step_result(Step::Apply)?.is_some() || self.ports.directory().cursor(&self.spec.run_id)? > 0 {
+            return Ok(false);
+        }
+        let path = self.spec.work_dir.join("plan-now.jsonl");
+        let now = self.plan_into(flows, &path)?;
+        std::fs::remove_file(path)?;
+        Ok(now.summary.hash != plan.summary.hash)
     }
 
     fn plan_path(&self) -> PathBuf {
@@ -406,7 +431,6 @@ impl Run<'_> {
         let directory = self.ports.directory();
         let start = directory.cursor(&self.spec.run_id)?;
         let mut batch = Vec::with_capacity(BATCH);
-        let mut written = 0;
         for line in io::BufReader::new(std::fs::File::open(&path)?).lines() {
             let record: OpRecord = serde_json::from_str(&line?).map_err(io::Error::other)?;
             if record.seq < start {
@@ -414,19 +438,19 @@ impl Run<'_> {
             }
             batch.push(record);
             if batch.len() == BATCH {
-                written += self.apply_batch(&mut batch, plan)?;
+                self.apply_batch(&mut batch, plan)?;
             }
         }
-        written += self.apply_batch(&mut batch, plan)?;
-        Ok(json!({ "written": written }))
+        self.apply_batch(&mut batch, plan)?;
+        // Not what this attempt has written, which is less than the run has when an earlier one was killed.
+        Ok(json!({ "operations": plan.summary.operations }))
     }
 
-    fn apply_batch(&self, batch: &mut Vec<OpRecord>, plan: &Planned) -> Result<u64, RunError> {
-        let Some(last) = batch.last().map(|record| record.seq + 1) else { return Ok(0) };
-        let applied = self.ports.directory().apply(&self.spec.run_id, std::mem::take(batch))?;
+    fn apply_batch(&self, batch: &mut Vec<OpRecord>, plan: &Planned) -> Result<(), RunError> {
+        let Some(last) = batch.last().map(|record| record.seq + 1) else { return Ok(()) };
+        self.ports.directory().apply(&self.spec.run_id, std::mem::take(batch))?;
         self.ports.failpoint("between-batches")?;
-        self.ports.progress(&format!("apply: {last} of {}", plan.summary.operations))?;
-        Ok(applied.written)
+        self.ports.progress(&format!("apply: {last} of {}", plan.summary.operations))
     }
 
     /// Refused effects by flow; read from the plan, because the audit log names positions.
@@ -464,8 +488,8 @@ impl Run<'_> {
 
     fn stopped(&self, blocked: Option<Blocked>, flows: Vec<FlowCounts>, approvable: bool) -> Outcome {
         let statistics = statistics::document(&self.spec.run_id, "failed", &flows);
-        let inbound =
-            self.spec.inbound.iter().map(|i| (i.flow_id.clone(), if approvable { "completed" } else { "failed" }.to_owned())).collect();
+        let failed = || self.spec.inbound.iter().map(|i| (i.flow_id.clone(), "failed".to_owned())).collect();
+        let inbound = if approvable { self.inbound(&flows) } else { failed() };
         Outcome { status: "failed".to_owned(), blocked, approvable, statistics, inbound, refused: BTreeMap::new() }
     }
 }

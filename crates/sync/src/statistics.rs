@@ -28,7 +28,7 @@ impl FlowCounts {
     pub(crate) fn status(&self) -> &'static str {
         if self.skipped {
             "skipped"
-        } else if self.errors > 0 || self.matched.duplicates > 0 {
+        } else if self.errors > 0 {
             "completedWithErrors"
         } else if self.warnings > 0 {
             "completedWithWarnings"

@@ -154,7 +154,11 @@ impl Work<'_, '_> {
             &params,
         )?;
         self.written(record, "renameGroup", &id, &json!({ "before": from, "after": to }))?;
-        self.remember(record, anchor, &id, to)
+        self.remember(record, anchor, &id, to)?;
+        // Other flows that keep the group must not take the new name for somebody else's.
+        let params = [self.tx.tenant_value(), anchor.into(), from.into(), to.into()];
+        self.tx.execute("UPDATE ledger_group SET display_name = $4 WHERE tenant_id = $1 AND anchor = $2 AND display_name = $3", &params)?;
+        Ok(())
     }
 
     fn add(&mut self, record: &OpRecord, anchor: &str, user_id: &str) -> Result<(), StoreError> {
@@ -216,8 +220,5 @@ fn uuid_from(run_id: &str, seq: u64) -> String {
     let hash = blake3::hash(format!("{run_id}/{seq}").as_bytes());
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash.as_bytes()[..16]);
-    bytes[6] = bytes[6] & 0x0f | 0x80;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }

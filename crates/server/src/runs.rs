@@ -6,13 +6,14 @@ mod ports;
 
 pub(crate) use configuration::spec;
 pub(crate) use finish::finish;
-pub(crate) use ports::StorePorts;
+pub(crate) use ports::{StorePorts, codes};
 
 use crate::app::App;
 use crate::error::AppError;
 use crate::jobs::{self, object};
 use industry_data::rules::format_time;
 use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
 use store::{Access, NewJob, StoreError, Tx};
 use sync::RunSpec;
 
@@ -99,6 +100,20 @@ pub(crate) fn reset_flow(tx: &mut Tx<'_>, flow: &str) -> Result<(), AppError> {
     tx.execute("DELETE FROM ledger_member WHERE tenant_id = $1 AND flow_id = $2", &params)?;
     tx.execute("DELETE FROM ledger_group WHERE tenant_id = $1 AND flow_id = $2", &params)?;
     Ok(())
+}
+
+/// The findings logs in a run's folder, one JSON object a line.
+pub(crate) fn findings_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_log = path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("findings") && n.ends_with(".jsonl"));
+        if is_log {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// All runs, newest first.

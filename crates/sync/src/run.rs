@@ -154,30 +154,10 @@ struct Blocking {
 /// Walks a run to its end, or to where it is stopped.
 pub fn advance(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Outcome, RunError> {
     let run = Run { spec, ports };
-    std::fs::create_dir_all(&spec.work_dir)?;
-    let basic: Blocking = run.step(Step::BasicValidation, || Ok(run.basic_validation()))?;
-    if basic.blocked.is_some() {
-        return Ok(run.stopped(basic.blocked, Vec::new(), false));
-    }
-    let mut flows: Vec<FlowCounts> = run.step(Step::Snapshot, || run.snapshot())?;
-    let catastrophic: Blocking = run.read("catastrophic.json")?;
-    if catastrophic.blocked.is_some() {
-        return Ok(run.stopped(catastrophic.blocked, flows, false));
-    }
-    let matched: Vec<Matched> = run.step(Step::Match, || run.match_people(&flows))?;
-    for (flow, matched) in flows.iter_mut().zip(matched) {
-        flow.errors += matched.contested;
-        flow.matched = matched;
-    }
-    let activities: Vec<[Activity; 4]> = run.step(Step::Diff, || run.diff(&flows))?;
-    for (flow, [organizations, people, groups, memberships]) in flows.iter_mut().zip(activities) {
-        (flow.organizations, flow.people, flow.groups, flow.memberships) = (organizations, people, groups, memberships);
-    }
-    // A plan that was made by an earlier attempt may have waited, for an approval or for a new worker.
-    let waited = ports.step_result(Step::Plan)?.is_some();
-    let plan: Planned = run.step(Step::Plan, || run.plan(&flows))?;
-    // The guard's word is not recorded while it stops a run: an approval asks it again.
-    let blocked = run.guard(&flows, &plan);
+    let Ready { flows, plan, waited, blocked } = match run.until_planned()? {
+        Ok(ready) => ready,
+        Err(stopped) => return Ok(stopped),
+    };
     if blocked.is_some() && !ports.approved() {
         return Ok(run.stopped(blocked, flows, true));
     }
@@ -194,6 +174,42 @@ pub fn advance(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Outcome, RunError
     Ok(Outcome { status, blocked: None, approvable: false, statistics: document, inbound: run.inbound(&flows), refused })
 }
 
+/// What a run would do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preview {
+    /// What would stop it.
+    pub blocked: Option<Blocked>,
+    /// Its effects; none when it would be stopped before there is a plan.
+    pub summary: Option<PlanSummary>,
+    /// The plan, one [`OpRecord`] as JSON a line.
+    pub plan: PathBuf,
+    /// `industryDataRunStatistics` as they would be.
+    pub statistics: Map<String, Value>,
+}
+
+/// A dry run (decision 32): everything up to the plan, and nothing of it done.
+pub fn preview(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Preview, RunError> {
+    let run = Run { spec, ports };
+    let plan = run.plan_path();
+    Ok(match run.until_planned()? {
+        Ok(ready) => {
+            let statistics = run.statistics(&ready.flows, &BTreeMap::new());
+            Preview { blocked: ready.blocked, summary: Some(ready.plan.summary), plan, statistics }
+        }
+        Err(stopped) => Preview { blocked: stopped.blocked, summary: None, plan, statistics: stopped.statistics },
+    })
+}
+
+/// A run that has its plan.
+struct Ready {
+    flows: Vec<FlowCounts>,
+    plan: Planned,
+    /// The plan was made by an earlier attempt: it may have waited, for an approval or for a new worker.
+    waited: bool,
+    /// What the guard says. It is not recorded while it stops a run: an approval asks it again.
+    blocked: Option<Blocked>,
+}
+
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Planned {
     summary: PlanSummary,
@@ -207,6 +223,34 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
+    /// The steps up to the plan; `Err` when the run is stopped before.
+    #[expect(clippy::result_large_err, reason = "made once a run")]
+    fn until_planned(&self) -> Result<Result<Ready, Outcome>, RunError> {
+        std::fs::create_dir_all(&self.spec.work_dir)?;
+        let basic: Blocking = self.step(Step::BasicValidation, || Ok(self.basic_validation()))?;
+        if basic.blocked.is_some() {
+            return Ok(Err(self.stopped(basic.blocked, Vec::new(), false)));
+        }
+        let mut flows: Vec<FlowCounts> = self.step(Step::Snapshot, || self.snapshot())?;
+        let catastrophic: Blocking = self.read("catastrophic.json")?;
+        if catastrophic.blocked.is_some() {
+            return Ok(Err(self.stopped(catastrophic.blocked, flows, false)));
+        }
+        let matched: Vec<Matched> = self.step(Step::Match, || self.match_people(&flows))?;
+        for (flow, matched) in flows.iter_mut().zip(matched) {
+            flow.errors += matched.contested;
+            flow.matched = matched;
+        }
+        let activities: Vec<[Activity; 4]> = self.step(Step::Diff, || self.diff(&flows))?;
+        for (flow, [organizations, people, groups, memberships]) in flows.iter_mut().zip(activities) {
+            (flow.organizations, flow.people, flow.groups, flow.memberships) = (organizations, people, groups, memberships);
+        }
+        let waited = self.ports.step_result(Step::Plan)?.is_some();
+        let plan: Planned = self.step(Step::Plan, || self.plan(&flows))?;
+        let blocked = self.guard(&flows, &plan);
+        Ok(Ok(Ready { flows, plan, waited, blocked }))
+    }
+
     /// The recorded result of a step, or its result now, recorded.
     fn step<T: Serialize + for<'de> Deserialize<'de>>(
         &self,

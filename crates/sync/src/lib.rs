@@ -14,5 +14,5 @@ mod statistics;
 
 pub use guard::{Blocked, Guard};
 pub use plan::{PlanSummary, mail_nickname};
-pub use run::{FAILPOINTS, Outcome, RunError, RunPorts, Step, advance};
+pub use run::{FAILPOINTS, Outcome, Preview, RunError, RunPorts, Step, advance, preview};
 pub use spec::{InboundSpec, MatchRule, MatchTarget, Naming, PreviousRun, RoleGroup, RunSpec, SecurityFlow, SourceFile, SourceIdentifier};

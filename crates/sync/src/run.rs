@@ -7,7 +7,7 @@
 
 use crate::guard::{Blocked, Counts};
 use crate::history::{self, Activity, Delta};
-use crate::matching::{self, Accounts, Context, Matched};
+use crate::matching::{self, Accounts, Context, MatchCounts};
 use crate::plan::{self, PlanError, PlanSummary};
 use crate::spec::{InboundSpec, RunSpec};
 use crate::statistics::{self, FlowCounts};
@@ -151,33 +151,41 @@ struct Blocking {
     blocked: Option<Blocked>,
 }
 
+/// What a run would do (decision 32).
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// Numbers of the plan and its hash.
+    pub summary: PlanSummary,
+    /// The plan: one [`OpRecord`] a line.
+    pub plan: PathBuf,
+    /// What would stop the run and ask.
+    pub blocked: Option<Blocked>,
+    /// `industryDataRunStatistics` up to here, with the status `running`.
+    pub statistics: Map<String, Value>,
+}
+
+/// Makes the plan of a run and stops there; the directory is read and never written. Gives how the
+/// run ended when it does not come as far as a plan.
+///
+/// Going on with [`advance`] over the same steps applies this very plan, or stops when the directory
+/// has changed meanwhile.
+pub fn preview(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Result<Preview, Outcome>, RunError> {
+    let run = Run { spec, ports };
+    Ok(run.prepare()?.map(|Prepared { flows, plan, blocked, .. }| Preview {
+        summary: plan.summary,
+        plan: run.plan_path(),
+        blocked,
+        statistics: statistics::document(&spec.run_id, "running", &flows),
+    }))
+}
+
 /// Walks a run to its end, or to where it is stopped.
 pub fn advance(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Outcome, RunError> {
     let run = Run { spec, ports };
-    std::fs::create_dir_all(&spec.work_dir)?;
-    let basic: Blocking = run.step(Step::BasicValidation, || Ok(run.basic_validation()))?;
-    if basic.blocked.is_some() {
-        return Ok(run.stopped(basic.blocked, Vec::new(), false));
-    }
-    let mut flows: Vec<FlowCounts> = run.step(Step::Snapshot, || run.snapshot())?;
-    let catastrophic: Blocking = run.read("catastrophic.json")?;
-    if catastrophic.blocked.is_some() {
-        return Ok(run.stopped(catastrophic.blocked, flows, false));
-    }
-    let matched: Vec<Matched> = run.step(Step::Match, || run.match_people(&flows))?;
-    for (flow, matched) in flows.iter_mut().zip(matched) {
-        flow.errors += matched.contested;
-        flow.matched = matched;
-    }
-    let activities: Vec<[Activity; 4]> = run.step(Step::Diff, || run.diff(&flows))?;
-    for (flow, [organizations, people, groups, memberships]) in flows.iter_mut().zip(activities) {
-        (flow.organizations, flow.people, flow.groups, flow.memberships) = (organizations, people, groups, memberships);
-    }
-    // A plan that was made by an earlier attempt may have waited, for an approval or for a new worker.
-    let waited = ports.step_result(Step::Plan)?.is_some();
-    let plan: Planned = run.step(Step::Plan, || run.plan(&flows))?;
-    // The guard's word is not recorded while it stops a run: an approval asks it again.
-    let blocked = run.guard(&flows, &plan);
+    let Prepared { flows, plan, blocked, waited } = match run.prepare()? {
+        Ok(prepared) => prepared,
+        Err(outcome) => return Ok(outcome),
+    };
     if blocked.is_some() && !ports.approved() {
         return Ok(run.stopped(blocked, flows, true));
     }
@@ -191,7 +199,17 @@ pub fn advance(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Outcome, RunError
     let refused = run.refused()?;
     let document: Map<String, Value> = run.step(Step::Statistics, || Ok(run.statistics(&flows, &refused)))?;
     let status = document.get("status").and_then(Value::as_str).unwrap_or("completed").to_owned();
-    Ok(Outcome { status, blocked: None, approvable: false, statistics: document, inbound: run.inbound(&flows), refused })
+    Ok(Outcome { status, blocked: None, approvable: false, statistics: document, inbound: inbound_statuses(&flows), refused })
+}
+
+/// A run that has come as far as its plan.
+struct Prepared {
+    flows: Vec<FlowCounts>,
+    plan: Planned,
+    /// The guard's word. It is not recorded while it stops a run: an approval asks it again.
+    blocked: Option<Blocked>,
+    /// Whether an earlier attempt made the plan: it may have waited, for an approval or for a new worker.
+    waited: bool,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -201,12 +219,43 @@ struct Planned {
     after: Counts,
 }
 
+fn inbound_statuses(flows: &[FlowCounts]) -> BTreeMap<String, String> {
+    flows.iter().map(|f| (f.flow_id.clone(), f.status().to_owned())).collect()
+}
+
 struct Run<'r> {
     spec: &'r RunSpec,
     ports: &'r dyn RunPorts,
 }
 
 impl Run<'_> {
+    /// All steps that only read the directory; how the run ended when it is stopped on the way.
+    fn prepare(&self) -> Result<Result<Prepared, Outcome>, RunError> {
+        std::fs::create_dir_all(&self.spec.work_dir)?;
+        let basic: Blocking = self.step(Step::BasicValidation, || Ok(self.basic_validation()))?;
+        if basic.blocked.is_some() {
+            return Ok(Err(self.stopped(basic.blocked, Vec::new(), false)));
+        }
+        let mut flows: Vec<FlowCounts> = self.step(Step::Snapshot, || self.snapshot())?;
+        let catastrophic: Blocking = self.read("catastrophic.json")?;
+        if catastrophic.blocked.is_some() {
+            return Ok(Err(self.stopped(catastrophic.blocked, flows, false)));
+        }
+        let matched: Vec<MatchCounts> = self.step(Step::Match, || self.match_people(&flows))?;
+        for (flow, matched) in flows.iter_mut().zip(matched) {
+            flow.errors += matched.contested;
+            flow.matched = matched;
+        }
+        let activities: Vec<[Activity; 4]> = self.step(Step::Diff, || self.diff(&flows))?;
+        for (flow, [organizations, people, groups, memberships]) in flows.iter_mut().zip(activities) {
+            (flow.organizations, flow.people, flow.groups, flow.memberships) = (organizations, people, groups, memberships);
+        }
+        let waited = self.ports.step_result(Step::Plan)?.is_some();
+        let plan: Planned = self.step(Step::Plan, || self.plan(&flows))?;
+        let blocked = self.guard(&flows, &plan);
+        Ok(Ok(Prepared { flows, plan, blocked, waited }))
+    }
+
     /// The recorded result of a step, or its result now, recorded.
     fn step<T: Serialize + for<'de> Deserialize<'de>>(
         &self,
@@ -339,13 +388,13 @@ impl Run<'_> {
         }
     }
 
-    fn match_people(&self, flows: &[FlowCounts]) -> Result<Vec<Matched>, RunError> {
+    fn match_people(&self, flows: &[FlowCounts]) -> Result<Vec<MatchCounts>, RunError> {
         let accounts = Accounts::read(self.ports.directory())?;
         let context = Context { role_groups: &self.spec.role_groups, role_order: &self.spec.role_order };
         let mut all = Vec::new();
         for (inbound, flow) in self.spec.inbound.iter().zip(flows) {
             if flow.skipped {
-                all.push(Matched::default());
+                all.push(MatchCounts::default());
                 continue;
             }
             let mut log = Findings::create(&self.spec.work_dir.join(format!("findings-match-{}.jsonl", inbound.flow_id)))?;
@@ -470,10 +519,6 @@ impl Run<'_> {
         Ok(by_flow)
     }
 
-    fn inbound(&self, flows: &[FlowCounts]) -> BTreeMap<String, String> {
-        flows.iter().map(|f| (f.flow_id.clone(), f.status().to_owned())).collect()
-    }
-
     fn statistics(&self, flows: &[FlowCounts], refused: &BTreeMap<String, u64>) -> Map<String, Value> {
         let statuses: Vec<&str> = flows.iter().map(FlowCounts::status).collect();
         let status = if statuses.contains(&"completedWithErrors") || !refused.is_empty() {
@@ -489,7 +534,7 @@ impl Run<'_> {
     fn stopped(&self, blocked: Option<Blocked>, flows: Vec<FlowCounts>, approvable: bool) -> Outcome {
         let statistics = statistics::document(&self.spec.run_id, "failed", &flows);
         let failed = || self.spec.inbound.iter().map(|i| (i.flow_id.clone(), "failed".to_owned())).collect();
-        let inbound = if approvable { self.inbound(&flows) } else { failed() };
+        let inbound = if approvable { inbound_statuses(&flows) } else { failed() };
         Outcome { status: "failed".to_owned(), blocked, approvable, statistics, inbound, refused: BTreeMap::new() }
     }
 }

@@ -80,13 +80,23 @@ impl App {
         let directory = EmbeddedDirectory::new(self.store().clone(), ctx, None);
         let planned = tokio::task::spawn_blocking(move || {
             let ports = DryPorts { directory, codes: runs::codes() };
-            let preview = sync::preview(&spec, &ports).map_err(|error| chain(&error))?;
-            let groups = match preview.summary {
-                Some(_) => changes(&preview.plan, &ports.directory)?,
-                None => Vec::new(),
-            };
-            let findings = findings(&spec.work_dir).map_err(|error| chain(&error))?;
-            Ok(Plan { blocked: preview.blocked, summary: preview.summary, groups, statistics: preview.statistics, findings })
+            let findings = |spec: &RunSpec| findings(&spec.work_dir).map_err(|error| chain(&error));
+            match sync::preview(&spec, &ports).map_err(|error| chain(&error))? {
+                Ok(preview) => Ok(Plan {
+                    blocked: preview.blocked,
+                    summary: Some(preview.summary),
+                    groups: changes(&preview.plan, &ports.directory)?,
+                    statistics: preview.statistics,
+                    findings: findings(&spec)?,
+                }),
+                Err(stopped) => Ok(Plan {
+                    blocked: stopped.blocked,
+                    summary: None,
+                    groups: Vec::new(),
+                    statistics: stopped.statistics,
+                    findings: findings(&spec)?,
+                }),
+            }
         });
         let planned: Result<Plan, String> = planned.await.map_err(|error| AdminError::new(error.to_string()))?;
         drop(work);
@@ -183,7 +193,11 @@ fn changes(plan: &Path, directory: &dyn Directory) -> Result<Vec<GroupChange>, S
     }
     let names = names(&users, directory)?;
     let named = |ids: &mut Vec<String>| {
-        ids.iter_mut().for_each(|id| *id = names.get(id).cloned().unwrap_or_else(|| std::mem::take(id)));
+        for id in ids.iter_mut() {
+            if let Some(name) = names.get(id) {
+                id.clone_from(name);
+            }
+        }
         ids.sort();
         // Two flows that hold the same membership are one change for whoever looks at the group.
         ids.dedup();

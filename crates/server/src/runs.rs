@@ -107,8 +107,8 @@ pub(crate) fn findings_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        let is_log = path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("findings") && n.ends_with(".jsonl"));
-        if is_log {
+        let is_findings = path.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with("findings"));
+        if is_findings && path.extension().is_some_and(|e| e == "jsonl") {
             files.push(path);
         }
     }

@@ -81,7 +81,7 @@ struct Standing<'s> {
 
 /// Counts by role.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Matched {
+pub(crate) struct MatchCounts {
     pub(crate) matched: BTreeMap<String, u64>,
     pub(crate) unmatched: BTreeMap<String, u64>,
     /// People who share an account with somebody, or find several: each has a finding.
@@ -110,7 +110,7 @@ pub(crate) fn run(
     accounts: &Accounts,
     snapshot: &Path,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
-) -> io::Result<Matched> {
+) -> io::Result<MatchCounts> {
     // First pass: who claims which account. Second pass: links, without contested accounts.
     let mut claims: HashMap<u32, u32> = HashMap::new();
     people(inbound, context, snapshot, |person, standing| {
@@ -119,7 +119,7 @@ pub(crate) fn run(
         }
         Ok(())
     })?;
-    let mut out = Matched::default();
+    let mut out = MatchCounts::default();
     let mut writer = SegmentWriter::create(&snapshot.join(LINKS))?;
     people(inbound, context, snapshot, |person, standing| {
         let Some(standing) = standing else { return Ok(()) };

@@ -280,7 +280,7 @@ fn members(
     let mut pairs = desired.pairs.iter().peekable();
     loop {
         let want = pairs.peek().map(|(slot, user)| (&desired.slots[*slot as usize], desired.users[*user as usize].as_ref()));
-        let have = ledger.peek()?.cloned();
+        let have = ledger.peek().cloned();
         let ordering = match (&want, &have) {
             (None, None) => break,
             (Some(_), None) => std::cmp::Ordering::Less,
@@ -373,8 +373,8 @@ impl<'d> LedgerStream<'d> {
         Ok(stream)
     }
 
-    fn peek(&self) -> Result<Option<&LedgerMember>, DirectoryError> {
-        Ok(self.front.as_ref())
+    fn peek(&self) -> Option<&LedgerMember> {
+        self.front.as_ref()
     }
 
     fn next(&mut self) -> Result<(), DirectoryError> {
@@ -458,6 +458,8 @@ impl PlanWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use directory::{Applied, ObservedUser, Refusal};
+    use proptest::prelude::*;
 
     #[test]
     fn nicknames_are_legal_and_tell_anchors_apart() {
@@ -466,5 +468,84 @@ mod tests {
         assert_ne!(a, b);
         assert!(a.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)));
         assert_eq!(mail_nickname(&"x".repeat(200)).len(), MAIL_NICKNAME_MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn nicknames_of_any_anchors_are_legal_short_and_their_own(anchors in proptest::collection::btree_set("\\PC{0,90}", 1..20)) {
+            let nicknames: BTreeSet<String> = anchors.iter().map(|anchor| mail_nickname(anchor)).collect();
+            prop_assert_eq!(nicknames.len(), anchors.len());
+            for nickname in nicknames {
+                prop_assert!(nickname.len() <= MAIL_NICKNAME_MAX && nickname.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)));
+            }
+        }
+
+        #[test]
+        fn members_are_found_in_whatever_order_groups_and_users_are_asked_for(
+            members in proptest::collection::vec(proptest::collection::btree_set(0..9_u8, 0..8), 1..3),
+            asked in proptest::collection::vec((0..3_usize, 0..10_u8), 0..40),
+        ) {
+            let directory = Pages { members: members.clone(), held: Vec::new() };
+            let mut present = Present::default();
+            for (group, user) in asked {
+                let found = (group < members.len()).then(|| ObservedGroup { id: group.to_string(), anchor: String::new(), display_name: String::new() });
+                let expected = members.get(group).is_some_and(|members| members.contains(&user));
+                prop_assert_eq!(present.has(found.as_ref(), &user.to_string(), &directory).unwrap(), expected);
+            }
+        }
+
+        #[test]
+        fn the_ledger_is_read_whole_whatever_its_length(length in 0..9_usize) {
+            let held = |n: usize| LedgerMember { flow_id: "f".to_owned(), anchor: "a".to_owned(), user_id: n.to_string() };
+            let directory = Pages { members: Vec::new(), held: (0..length).map(held).collect() };
+            let mut stream = LedgerStream::open(&directory).unwrap();
+            let mut read = Vec::new();
+            while let Some(member) = stream.peek().cloned() {
+                read.push(member);
+                stream.next().unwrap();
+            }
+            prop_assert_eq!(read, directory.held);
+        }
+    }
+
+    /// A directory that only gives pages, of two rows in tests.
+    struct Pages {
+        members: Vec<BTreeSet<u8>>,
+        held: Vec<LedgerMember>,
+    }
+
+    impl Directory for Pages {
+        fn members(&self, group_id: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, DirectoryError> {
+            let all = self.members[group_id.parse::<usize>().unwrap()].iter().map(u8::to_string);
+            Ok(all.filter(|id| after.is_none_or(|after| id.as_str() > after)).take(limit).collect())
+        }
+
+        fn ledger_members(&self, after: Option<&LedgerMember>, limit: usize) -> Result<Vec<LedgerMember>, DirectoryError> {
+            Ok(self.held.iter().filter(|held| after.is_none_or(|after| *held > after)).take(limit).cloned().collect())
+        }
+
+        fn users(&self, _: Option<&str>, _: usize) -> Result<Vec<ObservedUser>, DirectoryError> {
+            unimplemented!()
+        }
+
+        fn groups_by_anchor(&self, _: &[String]) -> Result<Vec<ObservedGroup>, DirectoryError> {
+            unimplemented!()
+        }
+
+        fn ledger_groups(&self) -> Result<Vec<LedgerGroup>, DirectoryError> {
+            unimplemented!()
+        }
+
+        fn cursor(&self, _: &str) -> Result<u64, DirectoryError> {
+            unimplemented!()
+        }
+
+        fn refusals(&self, _: &str) -> Result<Vec<Refusal>, DirectoryError> {
+            unimplemented!()
+        }
+
+        fn apply(&self, _: &str, _: Vec<OpRecord>) -> Result<Applied, DirectoryError> {
+            unimplemented!()
+        }
     }
 }

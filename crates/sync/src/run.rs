@@ -7,7 +7,7 @@
 
 use crate::guard::{Blocked, Counts};
 use crate::history::{self, Activity, Delta};
-use crate::matching::{self, Accounts, Context, Matched};
+use crate::matching::{self, Accounts, Context, MatchCounts};
 use crate::plan::{self, PlanError, PlanSummary};
 use crate::spec::{InboundSpec, RunSpec};
 use crate::statistics::{self, FlowCounts};
@@ -151,12 +151,40 @@ struct Blocking {
     blocked: Option<Blocked>,
 }
 
+/// What a run would do (decision 32).
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// Numbers of the plan and its hash.
+    pub summary: PlanSummary,
+    /// The plan: one [`OpRecord`] a line.
+    pub plan: PathBuf,
+    /// What would stop the run and ask.
+    pub blocked: Option<Blocked>,
+    /// `industryDataRunStatistics` up to here, with the status `running`.
+    pub statistics: Map<String, Value>,
+}
+
+/// Makes the plan of a run and stops there; the directory is read and never written. Gives how the
+/// run ended when it does not come as far as a plan.
+///
+/// Going on with [`advance`] over the same steps applies this very plan, or stops when the directory
+/// has changed meanwhile.
+pub fn preview(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Result<Preview, Outcome>, RunError> {
+    let run = Run { spec, ports };
+    Ok(run.prepare()?.map(|Prepared { flows, plan, blocked, .. }| Preview {
+        summary: plan.summary,
+        plan: run.plan_path(),
+        blocked,
+        statistics: statistics::document(&spec.run_id, "running", &flows),
+    }))
+}
+
 /// Walks a run to its end, or to where it is stopped.
 pub fn advance(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Outcome, RunError> {
     let run = Run { spec, ports };
-    let Ready { flows, plan, waited, blocked } = match run.until_planned()? {
-        Ok(ready) => ready,
-        Err(stopped) => return Ok(stopped),
+    let Prepared { flows, plan, blocked, waited } = match run.prepare()? {
+        Ok(prepared) => prepared,
+        Err(outcome) => return Ok(outcome),
     };
     if blocked.is_some() && !ports.approved() {
         return Ok(run.stopped(blocked, flows, true));
@@ -171,43 +199,17 @@ pub fn advance(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Outcome, RunError
     let refused = run.refused()?;
     let document: Map<String, Value> = run.step(Step::Statistics, || Ok(run.statistics(&flows, &refused)))?;
     let status = document.get("status").and_then(Value::as_str).unwrap_or("completed").to_owned();
-    Ok(Outcome { status, blocked: None, approvable: false, statistics: document, inbound: run.inbound(&flows), refused })
+    Ok(Outcome { status, blocked: None, approvable: false, statistics: document, inbound: inbound_statuses(&flows), refused })
 }
 
-/// What a run would do.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Preview {
-    /// What would stop it.
-    pub blocked: Option<Blocked>,
-    /// Its effects; none when it would be stopped before there is a plan.
-    pub summary: Option<PlanSummary>,
-    /// The plan, one [`OpRecord`] as JSON a line.
-    pub plan: PathBuf,
-    /// `industryDataRunStatistics` as they would be.
-    pub statistics: Map<String, Value>,
-}
-
-/// A dry run (decision 32): everything up to the plan, and nothing of it done.
-pub fn preview(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Preview, RunError> {
-    let run = Run { spec, ports };
-    let plan = run.plan_path();
-    Ok(match run.until_planned()? {
-        Ok(ready) => {
-            let statistics = run.statistics(&ready.flows, &BTreeMap::new());
-            Preview { blocked: ready.blocked, summary: Some(ready.plan.summary), plan, statistics }
-        }
-        Err(stopped) => Preview { blocked: stopped.blocked, summary: None, plan, statistics: stopped.statistics },
-    })
-}
-
-/// A run that has its plan.
-struct Ready {
+/// A run that has come as far as its plan.
+struct Prepared {
     flows: Vec<FlowCounts>,
     plan: Planned,
-    /// The plan was made by an earlier attempt: it may have waited, for an approval or for a new worker.
-    waited: bool,
-    /// What the guard says. It is not recorded while it stops a run: an approval asks it again.
+    /// The guard's word. It is not recorded while it stops a run: an approval asks it again.
     blocked: Option<Blocked>,
+    /// Whether an earlier attempt made the plan: it may have waited, for an approval or for a new worker.
+    waited: bool,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -217,15 +219,18 @@ struct Planned {
     after: Counts,
 }
 
+fn inbound_statuses(flows: &[FlowCounts]) -> BTreeMap<String, String> {
+    flows.iter().map(|f| (f.flow_id.clone(), f.status().to_owned())).collect()
+}
+
 struct Run<'r> {
     spec: &'r RunSpec,
     ports: &'r dyn RunPorts,
 }
 
 impl Run<'_> {
-    /// The steps up to the plan; `Err` when the run is stopped before.
-    #[expect(clippy::result_large_err, reason = "made once a run")]
-    fn until_planned(&self) -> Result<Result<Ready, Outcome>, RunError> {
+    /// All steps that only read the directory; how the run ended when it is stopped on the way.
+    fn prepare(&self) -> Result<Result<Prepared, Outcome>, RunError> {
         std::fs::create_dir_all(&self.spec.work_dir)?;
         let basic: Blocking = self.step(Step::BasicValidation, || Ok(self.basic_validation()))?;
         if basic.blocked.is_some() {
@@ -236,7 +241,7 @@ impl Run<'_> {
         if catastrophic.blocked.is_some() {
             return Ok(Err(self.stopped(catastrophic.blocked, flows, false)));
         }
-        let matched: Vec<Matched> = self.step(Step::Match, || self.match_people(&flows))?;
+        let matched: Vec<MatchCounts> = self.step(Step::Match, || self.match_people(&flows))?;
         for (flow, matched) in flows.iter_mut().zip(matched) {
             flow.errors += matched.contested;
             flow.matched = matched;
@@ -248,7 +253,7 @@ impl Run<'_> {
         let waited = self.ports.step_result(Step::Plan)?.is_some();
         let plan: Planned = self.step(Step::Plan, || self.plan(&flows))?;
         let blocked = self.guard(&flows, &plan);
-        Ok(Ok(Ready { flows, plan, waited, blocked }))
+        Ok(Ok(Prepared { flows, plan, blocked, waited }))
     }
 
     /// The recorded result of a step, or its result now, recorded.
@@ -383,13 +388,13 @@ impl Run<'_> {
         }
     }
 
-    fn match_people(&self, flows: &[FlowCounts]) -> Result<Vec<Matched>, RunError> {
+    fn match_people(&self, flows: &[FlowCounts]) -> Result<Vec<MatchCounts>, RunError> {
         let accounts = Accounts::read(self.ports.directory())?;
         let context = Context { role_groups: &self.spec.role_groups, role_order: &self.spec.role_order };
         let mut all = Vec::new();
         for (inbound, flow) in self.spec.inbound.iter().zip(flows) {
             if flow.skipped {
-                all.push(Matched::default());
+                all.push(MatchCounts::default());
                 continue;
             }
             let mut log = Findings::create(&self.spec.work_dir.join(format!("findings-match-{}.jsonl", inbound.flow_id)))?;
@@ -514,10 +519,6 @@ impl Run<'_> {
         Ok(by_flow)
     }
 
-    fn inbound(&self, flows: &[FlowCounts]) -> BTreeMap<String, String> {
-        flows.iter().map(|f| (f.flow_id.clone(), f.status().to_owned())).collect()
-    }
-
     fn statistics(&self, flows: &[FlowCounts], refused: &BTreeMap<String, u64>) -> Map<String, Value> {
         let statuses: Vec<&str> = flows.iter().map(FlowCounts::status).collect();
         let status = if statuses.contains(&"completedWithErrors") || !refused.is_empty() {
@@ -533,7 +534,7 @@ impl Run<'_> {
     fn stopped(&self, blocked: Option<Blocked>, flows: Vec<FlowCounts>, approvable: bool) -> Outcome {
         let statistics = statistics::document(&self.spec.run_id, "failed", &flows);
         let failed = || self.spec.inbound.iter().map(|i| (i.flow_id.clone(), "failed".to_owned())).collect();
-        let inbound = if approvable { self.inbound(&flows) } else { failed() };
+        let inbound = if approvable { inbound_statuses(&flows) } else { failed() };
         Outcome { status: "failed".to_owned(), blocked, approvable, statistics, inbound, refused: BTreeMap::new() }
     }
 }

@@ -1,7 +1,7 @@
 //! What a run counted, in the shape of `industryDataRunStatistics`.
 
 use crate::history::Activity;
-use crate::matching::Matched;
+use crate::matching::MatchCounts;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub(crate) struct FlowCounts {
     pub(crate) people: Activity,
     pub(crate) groups: Activity,
     pub(crate) memberships: Activity,
-    pub(crate) matched: Matched,
+    pub(crate) matched: MatchCounts,
 }
 
 impl FlowCounts {

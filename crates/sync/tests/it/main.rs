@@ -9,6 +9,7 @@ mod guards;
 mod kill;
 mod matching;
 mod model;
+mod previews;
 mod roster;
 mod security_groups;
 mod world;

@@ -14,12 +14,15 @@ const ROLES: [&str; 4] = ["teacher", "coach", "student", "other"];
 const PEOPLE: usize = 7;
 const MAILS: usize = 4;
 
+/// Organization, role, primary.
+type HeldRole = (usize, usize, Option<bool>);
+
 /// A day: who is where, what orgs are called, which flows take part, what people do by hand before it.
 #[derive(Debug, Clone)]
 struct Day {
-    /// Number of a person to mail number and roles (organization, role, primary).
-    people: BTreeMap<usize, (Option<usize>, Vec<(usize, usize, Option<bool>)>)>,
-    /// Who uses whose username; a username belongs to one account at most.
+    /// Number of a person to mail number and roles.
+    people: BTreeMap<usize, (Option<usize>, Vec<HeldRole>)>,
+    /// Person n has the username of account n + shift.
     shift: usize,
     names: usize,
     flows: BTreeMap<usize, (bool, bool, Option<BTreeSet<usize>>)>,

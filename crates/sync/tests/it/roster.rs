@@ -13,7 +13,7 @@ pub(crate) struct Person {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Role {
+pub(crate) struct Held {
     pub(crate) person: String,
     pub(crate) org: String,
     pub(crate) role: String,
@@ -24,7 +24,7 @@ pub(crate) struct Role {
 pub(crate) struct Roster {
     pub(crate) orgs: BTreeMap<String, String>,
     pub(crate) people: BTreeMap<String, Person>,
-    pub(crate) roles: Vec<Role>,
+    pub(crate) roles: Vec<Held>,
     /// Class and its organization.
     pub(crate) classes: BTreeMap<String, String>,
     /// Class, person, role.
@@ -52,7 +52,7 @@ impl Roster {
 
     pub(crate) fn has_primary(&mut self, person: &str, role: &str, org: &str, primary: Option<bool>) -> &mut Self {
         self.person(person);
-        self.roles.push(Role { person: person.to_owned(), org: org.to_owned(), role: role.to_owned(), primary });
+        self.roles.push(Held { person: person.to_owned(), org: org.to_owned(), role: role.to_owned(), primary });
         self
     }
 

@@ -124,11 +124,6 @@ impl World {
         }
     }
 
-    /// The same store for another tenant, whose world is empty.
-    pub(crate) fn of_tenant(self, tenant: u128) -> Self {
-        Self { ctx: OpContext { tenant: TenantId(Uuid::from_u128(tenant)), ..self.ctx }, ..self }
-    }
-
     pub(crate) fn store(&self) -> Store {
         self.store.borrow().clone().unwrap()
     }

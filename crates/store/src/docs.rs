@@ -59,6 +59,9 @@ impl<'x, 'a> Docs<'x, 'a> {
 
     /// The document with that id.
     pub fn get(&mut self, id: &str) -> Result<Option<Doc>, StoreError> {
+        if !can_be_stored(id) {
+            return Ok(None);
+        }
         let key = self.key(id);
         let row =
             self.tx.query_one(&format!("SELECT {COLUMNS} FROM document WHERE tenant_id = $1 AND collection = $2 AND id = $3"), &key)?;
@@ -68,7 +71,7 @@ impl<'x, 'a> Docs<'x, 'a> {
     /// A new document.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`] when the id is in use.
+    /// [`StoreError::Duplicate`] when the id is in use, [`StoreError::Unstorable`] for one with the character NUL.
     pub fn insert(&mut self, id: &str, parent: Option<&str>, body: &Map<String, serde_json::Value>) -> Result<(), StoreError> {
         let now = self.tx.ctx().now.as_microsecond();
         let mut params = self.key(id);
@@ -85,6 +88,9 @@ impl<'x, 'a> Docs<'x, 'a> {
     /// # Errors
     /// [`StoreError::VersionConflict`] when it is gone or not of the expected version.
     pub fn update(&mut self, id: &str, body: &Map<String, serde_json::Value>, expected: Option<i64>) -> Result<i64, StoreError> {
+        if !can_be_stored(id) {
+            return Err(StoreError::VersionConflict);
+        }
         let mut params = self.key(id);
         params.extend([text(body)?.into(), self.tx.ctx().now.as_microsecond().into(), expected.into()]);
         let row = self.tx.query_one(
@@ -95,14 +101,15 @@ impl<'x, 'a> Docs<'x, 'a> {
         row.ok_or(StoreError::VersionConflict)?.int(0)
     }
 
-    /// Inserts or replaces.
+    /// Inserts or replaces, the parent too.
     pub fn put(&mut self, id: &str, parent: Option<&str>, body: &Map<String, serde_json::Value>) -> Result<(), StoreError> {
         let now = self.tx.ctx().now.as_microsecond();
         let mut params = self.key(id);
         params.extend([parent.into(), text(body)?.into(), now.into()]);
         self.tx.execute(
             "INSERT INTO document (tenant_id, collection, id, parent, body, version, created, modified) VALUES ($1, $2, $3, $4, $5, 1, $6, $6)
-             ON CONFLICT (tenant_id, collection, id) DO UPDATE SET body = excluded.body, version = document.version + 1, modified = excluded.modified",
+             ON CONFLICT (tenant_id, collection, id) DO UPDATE
+             SET parent = excluded.parent, body = excluded.body, version = document.version + 1, modified = excluded.modified",
             &params,
         )?;
         Ok(())
@@ -110,26 +117,36 @@ impl<'x, 'a> Docs<'x, 'a> {
 
     /// Removes a document; `false` when there was none.
     pub fn delete(&mut self, id: &str) -> Result<bool, StoreError> {
+        if !can_be_stored(id) {
+            return Ok(false);
+        }
         let key = self.key(id);
         Ok(self.tx.execute("DELETE FROM document WHERE tenant_id = $1 AND collection = $2 AND id = $3", &key)? > 0)
     }
 
-    /// Up to `limit` documents after an id, in order of id, of one parent or of all.
+    /// Up to `limit` documents after an id, in order of the bytes of the id, of one parent or of all.
     pub fn list(&mut self, parent: Option<&str>, after: Option<&str>, limit: usize) -> Result<Vec<Doc>, StoreError> {
-        let mut params = vec![self.tx.tenant_value(), self.collection.into(), after.unwrap_or_default().into(), (limit as i64).into()];
-        let narrowed = if let Some(parent) = parent {
-            params.push(parent.into());
-            "AND parent = $5"
-        } else {
-            ""
+        if parent.is_some_and(|parent| !can_be_stored(parent)) {
+            return Ok(Vec::new());
+        }
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut params = vec![self.tx.tenant_value(), self.collection.into(), limit.into()];
+        let mut narrow = |condition: &str, value: &str| {
+            params.push(value.into());
+            format!("AND {condition} ${}", params.len())
         };
-        let sql =
-            format!("SELECT {COLUMNS} FROM document WHERE tenant_id = $1 AND collection = $2 AND id > $3 {narrowed} ORDER BY id LIMIT $4");
+        // No id has a NUL in it, so those after this one are those after what precedes the NUL.
+        let later = after.map(|after| narrow("id >", after.split('\0').next().unwrap_or_default())).unwrap_or_default();
+        let below = parent.map(|parent| narrow("parent =", parent)).unwrap_or_default();
+        let sql = format!("SELECT {COLUMNS} FROM document WHERE tenant_id = $1 AND collection = $2 {later} {below} ORDER BY id LIMIT $3");
         self.tx.query(&sql, &params)?.iter().map(doc).collect()
     }
 
     /// How many there are, of one parent or of all.
     pub fn count(&mut self, parent: Option<&str>) -> Result<u64, StoreError> {
+        if parent.is_some_and(|parent| !can_be_stored(parent)) {
+            return Ok(0);
+        }
         let mut params = vec![self.tx.tenant_value(), self.collection.into()];
         let narrowed = if let Some(parent) = parent {
             params.push(parent.into());
@@ -148,6 +165,11 @@ impl<'x, 'a> Docs<'x, 'a> {
         let row = self.tx.query_one("SELECT max(id) FROM document WHERE tenant_id = $1 AND collection = $2", &params)?;
         row.map_or(Ok(None), |row| Ok(row.opt_text(0)?.map(str::to_owned)))
     }
+}
+
+/// Ids come from URLs, where everything can stand: one that cannot be stored is one that is not there.
+fn can_be_stored(id: &str) -> bool {
+    !id.contains('\0')
 }
 
 fn doc(row: &Row) -> Result<Doc, StoreError> {

@@ -17,7 +17,11 @@ fn config() -> Config {
 
 /// A server with the accounts of the first day and the configuration of one flow.
 async fn school(options: &Value) -> (Server, String, String, String) {
-    let server = Server::with(config()).await;
+    school_on(None, options).await
+}
+
+async fn school_on(database_url: Option<String>, options: &Value) -> (Server, String, String, String) {
+    let server = Server::on(database_url, config()).await;
     server.app.import_accounts(server.tenant.id, DAY_1.iter().map(|p| account(p.0)).collect()).await.unwrap();
     let (connector, set, flow) = server.configure(options).await;
     (server, connector, set, flow)
@@ -93,6 +97,53 @@ async fn an_upload_becomes_security_groups_and_the_call_of_the_mission_adds_thos
     let names: Vec<&str> = activities["value"].as_array().unwrap().iter().map(|a| a["status"].as_str().unwrap()).collect();
     assert_eq!(names, ["completed", "completed"], "{activities}");
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_comes_out_on_postgresql() {
+    let Some(database) = Database::create() else {
+        eprintln!("skipped: HOMEROOM_TEST_POSTGRES_URL is not set");
+        return;
+    };
+    let (server, connector, _, _) = school_on(Some(database.url.clone()), &BOTH()).await;
+    day(&server, &connector, &ORGS, &DAY_1).await;
+    assert_eq!(server.run().await["status"], "completed");
+    assert_eq!(server.groups().await, first_day());
+    let before = directory_state(&server).await;
+    server.run().await;
+    assert_eq!(directory_state(&server).await, before, "a second run writes nothing");
+    crate::transcript::play(&server, "directory").await;
+    server.stop().await;
+}
+
+/// A database of its own, dropped at the end.
+struct Database {
+    admin_url: String,
+    name: String,
+    url: String,
+}
+
+impl Database {
+    fn create() -> Option<Self> {
+        let admin_url = std::env::var("HOMEROOM_TEST_POSTGRES_URL").ok()?;
+        let name = format!("homeroom_server_{}", uuid::Uuid::new_v4().simple());
+        let url = format!("{}/{name}", admin_url.rsplit_once('/')?.0);
+        execute(&admin_url, &format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"));
+        Some(Self { admin_url, name, url })
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        execute(&self.admin_url, &format!("DROP DATABASE {} WITH (FORCE)", self.name));
+    }
+}
+
+/// On a thread of its own: the client brings a runtime with it.
+fn execute(url: &str, sql: &str) {
+    let (url, sql) = (url.to_owned(), sql.to_owned());
+    let done = std::thread::spawn(move || postgres::Client::connect(&url, postgres::NoTls).unwrap().batch_execute(&sql).unwrap());
+    done.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

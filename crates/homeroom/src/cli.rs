@@ -1,4 +1,5 @@
 //! The command line as types: only shapes, no behaviour.
+#![allow(rustdoc::bare_urls, reason = "the doc comments here are help texts")]
 
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;

@@ -240,12 +240,13 @@ async fn token(State(app): State<App>, peer: ConnectInfo<SocketAddr>, Path(tenan
 
 async fn discovery(State(app): State<App>, peer: ConnectInfo<SocketAddr>, Path(tenant): Path<String>, headers: HeaderMap) -> Response {
     let base_url = app.base_url(Some(peer.ip()), &headers);
-    plain_json(200, &identity::discovery_document(&base_url, &tenant))
+    let answer = app.discovery(&tenant, &base_url).await;
+    plain_json(answer.status, &answer.body)
 }
 
-async fn instance(State(app): State<App>, peer: ConnectInfo<SocketAddr>, headers: HeaderMap) -> Response {
-    let base_url = app.base_url(Some(peer.ip()), &headers);
-    plain_json(200, &identity::instance_document(&base_url))
+async fn instance(State(app): State<App>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
+    let base_url = app.base_url(Some(peer.ip()), request.headers());
+    plain_json(200, &identity::instance_document(&base_url, request.uri().query().unwrap_or_default()))
 }
 
 async fn keys(State(app): State<App>) -> Response {

@@ -107,7 +107,7 @@ fn a_file_appears_when_it_is_finished() {
     writer.write_all(b"one").unwrap();
     writer.flush().unwrap();
     assert!(!path.exists());
-    assert!(names(&folder).iter().all(|name| name.ends_with(".part")));
+    assert!(names(&folder).iter().all(|name| Path::new(name).extension() == Some("part".as_ref())));
     writer.finish().unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), b"one");
     let mut writer = BlobWriter::create(&path).unwrap();
@@ -139,12 +139,12 @@ fn two_writers_of_one_file_do_not_mix() {
     let (_dir, blobs) = blobs();
     let path = blobs.folder(A, "f").unwrap().join("data");
     let mut slow = BlobWriter::create(&path).unwrap();
-    slow.write_all(&[b'a'; 100_000]).unwrap();
+    slow.write_all(&b"a".repeat(100_000)).unwrap();
     let mut quick = BlobWriter::create(&path).unwrap();
-    quick.write_all(&[b'b'; 70_000]).unwrap();
+    quick.write_all(&b"b".repeat(70_000)).unwrap();
     quick.finish().unwrap();
-    assert!(std::fs::read(&path).unwrap() == [b'b'; 70_000]);
-    slow.write_all(&[b'a'; 100_000]).unwrap();
+    assert!(std::fs::read(&path).unwrap() == b"b".repeat(70_000));
+    slow.write_all(&b"a".repeat(100_000)).unwrap();
     slow.finish().unwrap();
-    assert!(std::fs::read(&path).unwrap() == [b'a'; 200_000]);
+    assert!(std::fs::read(&path).unwrap() == b"a".repeat(200_000));
 }

@@ -12,10 +12,12 @@ fn schema(connection: &mut Connection) -> Vec<String> {
             statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
         }
         Connection::Postgres(postgres) => {
-            let sql = "SELECT table_name || '.' || column_name || ': ' || data_type || ' ' || is_nullable || ' ' || coalesce(collation_name, '')
-                         FROM information_schema.columns WHERE table_schema = 'public'
-                       UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
-                       UNION ALL SELECT conrelid::regclass || ': ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+            let sql =
+                "SELECT table_name || '.' || column_name || ': ' || data_type || ' ' || is_nullable || ' ' || coalesce(collation_name, '')
+                         FROM information_schema.columns WHERE table_schema = current_schema()
+                       UNION ALL SELECT replace(indexdef, current_schema(), '') FROM pg_indexes WHERE schemaname = current_schema()
+                       UNION ALL SELECT conrelid::regclass || ': ' || pg_get_constraintdef(oid)
+                         FROM pg_constraint WHERE connamespace = current_schema()::regnamespace
                        ORDER BY 1";
             postgres.client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
         }
@@ -63,7 +65,7 @@ fn every_text_column_sorts_by_bytes_on_postgres() {
     migrate(&mut connection).unwrap();
     let Connection::Postgres(postgres) = &mut connection else { panic!("not PostgreSQL") };
     let sql = "SELECT table_name || '.' || column_name FROM information_schema.columns
-               WHERE table_schema = 'public' AND table_name <> 'schema_migration' AND data_type = 'text' AND collation_name IS DISTINCT FROM 'C'";
+               WHERE table_schema = current_schema() AND table_name <> 'schema_migration' AND data_type = 'text' AND collation_name IS DISTINCT FROM 'C'";
     let others: Vec<String> = postgres.client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect();
     assert_eq!(others, Vec::<String>::new());
 }
@@ -80,4 +82,17 @@ fn a_migration_that_fails_changes_nothing() {
     assert!(migrate_with(&mut connection, &[first, broken]).is_err());
     assert_eq!(schema(&mut connection), before);
     migrate(&mut connection).unwrap();
+}
+
+#[test]
+fn a_database_without_unicode_is_refused() {
+    let whole = TestDatabase::make(|name| {
+        let options = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER libc";
+        let create = format!("CREATE DATABASE {name} TEMPLATE template0 {options}");
+        (create, format!("DROP DATABASE {name} WITH (FORCE)"), vec![("dbname", name.to_owned())])
+    });
+    let Some(database) = whole else { return };
+    let mut connection = Connection::open(&Target::postgres(&database.url).unwrap(), Role::Writer).unwrap();
+    let outcome = migrate(&mut connection);
+    assert!(matches!(outcome, Err(StoreError::Unsuitable(_))), "{outcome:?}");
 }

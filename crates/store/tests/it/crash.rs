@@ -63,7 +63,7 @@ fn killed(bench: &Bench, task: &str, round: u64) -> BTreeSet<String> {
         }
         done
     });
-    started.recv_timeout(Duration::from_secs(60)).expect("the child gets to work");
+    started.recv_timeout(Duration::from_mins(1)).expect("the child gets to work");
     // Any moment will do; another one in each round.
     std::thread::sleep(Duration::from_micros(uuid::Uuid::new_v4().as_u64_pair().0 % 120_000));
     child.kill().unwrap();

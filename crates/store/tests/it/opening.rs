@@ -1,7 +1,6 @@
 //! Opening: anywhere, by many at once, and only what can be used.
 
 use crate::bench::{A, Bench, ids, insert, n, read, system, write};
-use crate::postgres::TestDatabase;
 use std::path::Path;
 use std::sync::Barrier;
 use store::{Store, StoreConfig, StoreError, schema_version};
@@ -109,16 +108,6 @@ async fn a_database_that_cannot_be_had_is_an_error() {
     assert!(matches!(outcome, Err(StoreError::Sqlite(_))), "{outcome:?}");
     let outcome = Store::open(&StoreConfig { data_dir: bench.config().data_dir.join("homeroom.db/below"), database_url: None });
     assert!(matches!(outcome, Err(StoreError::Io { .. })), "{outcome:?}");
-}
-
-#[test]
-fn a_database_without_unicode_is_refused() {
-    // Another provider than libc, where there is one, insists on an encoding of its own.
-    let options = ["ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER libc"];
-    let Some(database) = TestDatabase::create_with(options[0]) else { return };
-    let bench = Bench { database: Some(database), ..Bench::sqlite() };
-    let outcome = Store::open(&bench.config());
-    assert!(matches!(outcome, Err(StoreError::Unsuitable(_))), "{outcome:?}");
 }
 
 #[test]

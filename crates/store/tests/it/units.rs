@@ -261,7 +261,8 @@ fn lost_connections_come_back_on_postgres() {
     let Some(bench) = Bench::postgres() else { return };
     let store = bench.open();
     insert(&store, &system(A), "1");
-    let others = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let others = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+                  WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()";
     let ended = write(&store, &system(A), move |tx| tx.query_one(others, &[])).unwrap().unwrap();
     assert_eq!(ended.int(0).unwrap(), 6, "three readers and four writers, without the one that did it");
     for id in 2..10 {
@@ -284,7 +285,7 @@ fn a_dropped_store_closes_its_connections_on_postgres() {
     let Some(bench) = Bench::postgres() else { return };
     let watch = bench.open();
     let count = || {
-        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()";
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = current_setting('application_name')";
         read(&watch, &system(A), move |tx| tx.query_one(sql, &[])).unwrap().int(0).unwrap()
     };
     let before = count();

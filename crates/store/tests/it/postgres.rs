@@ -28,7 +28,8 @@ impl TestDatabase {
         let Ok(server) = std::env::var(URL_VARIABLE) else {
             if !SAID.swap(true, Ordering::Relaxed) {
                 // Straight to the stream: what a passing test prints is swallowed.
-                let _ = writeln!(std::io::stderr(), "SKIPPED: all tests on PostgreSQL, for {URL_VARIABLE} is not set");
+                let line = format!("\nSKIPPED: all tests on PostgreSQL, for {URL_VARIABLE} is not set\n");
+                let _ = std::io::stderr().write_all(line.as_bytes());
             }
             return None;
         };

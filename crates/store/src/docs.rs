@@ -46,6 +46,11 @@ pub struct Docs<'x, 'a> {
     collection: &'static str,
 }
 
+/// Longest id and parent: PostgreSQL takes 2,700 bytes in an index entry, which may hold both of them.
+const KEY_BYTES_MAX: usize = 1_000;
+/// How deep arrays and objects may be nested: the JSON reader stops at 128, and what is stored must be read again.
+const DEPTH_MAX: usize = 120;
+
 const COLUMNS: &str = "id, parent, body, version";
 
 impl<'x, 'a> Docs<'x, 'a> {
@@ -71,8 +76,11 @@ impl<'x, 'a> Docs<'x, 'a> {
     /// A new document.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`] when the id is in use, [`StoreError::Unstorable`] for one with the character NUL.
+    /// [`StoreError::Duplicate`] when the id is in use, [`StoreError::Unstorable`] for an id, a parent or a
+    /// body beyond the limits.
     pub fn insert(&mut self, id: &str, parent: Option<&str>, body: &Map<String, serde_json::Value>) -> Result<(), StoreError> {
+        check_key(id)?;
+        parent.map_or(Ok(()), check_key)?;
         let now = self.tx.ctx().now.as_microsecond();
         let mut params = self.key(id);
         params.extend([parent.into(), text(body)?.into(), now.into()]);
@@ -103,6 +111,8 @@ impl<'x, 'a> Docs<'x, 'a> {
 
     /// Inserts or replaces, the parent too.
     pub fn put(&mut self, id: &str, parent: Option<&str>, body: &Map<String, serde_json::Value>) -> Result<(), StoreError> {
+        check_key(id)?;
+        parent.map_or(Ok(()), check_key)?;
         let now = self.tx.ctx().now.as_microsecond();
         let mut params = self.key(id);
         params.extend([parent.into(), text(body)?.into(), now.into()]);
@@ -167,6 +177,10 @@ impl<'x, 'a> Docs<'x, 'a> {
     }
 }
 
+fn check_key(id: &str) -> Result<(), StoreError> {
+    if id.len() > KEY_BYTES_MAX { Err(StoreError::Unstorable("an id of more than 1000 bytes")) } else { Ok(()) }
+}
+
 /// Ids come from URLs, where everything can stand: one that cannot be stored is one that is not there.
 fn can_be_stored(id: &str) -> bool {
     !id.contains('\0')
@@ -178,5 +192,16 @@ fn doc(row: &Row) -> Result<Doc, StoreError> {
 }
 
 fn text(body: &Map<String, serde_json::Value>) -> Result<String, StoreError> {
+    if body.values().any(|value| is_deeper_than(value, DEPTH_MAX)) {
+        return Err(StoreError::Unstorable("JSON that is nested deeper than 120 levels"));
+    }
     serde_json::to_string(body).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn is_deeper_than(value: &serde_json::Value, levels: usize) -> bool {
+    match value {
+        serde_json::Value::Array(items) => levels == 0 || items.iter().any(|item| is_deeper_than(item, levels - 1)),
+        serde_json::Value::Object(map) => levels == 0 || map.values().any(|item| is_deeper_than(item, levels - 1)),
+        _ => false,
+    }
 }

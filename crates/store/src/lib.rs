@@ -21,6 +21,10 @@ mod secrets;
 mod tx;
 mod value;
 
+#[cfg(test)]
+#[path = "../tests/it/postgres.rs"]
+mod test_postgres;
+
 pub use blobs::{BlobStore, BlobWriter};
 pub use context::{Actor, Grants, OpContext, TenantId};
 pub use docs::{Access, Doc, Docs};
@@ -75,9 +79,9 @@ pub enum StoreError {
     /// An earlier statement of this unit of work has failed, so that it can only be undone.
     #[error("an earlier statement of this unit of work has failed")]
     Doomed,
-    /// A text that no engine can hold.
-    #[error("a text with the character NUL (U+0000) cannot be stored")]
-    Unstorable,
+    /// Something that not every engine can hold, or that could not be read again.
+    #[error("{0} cannot be stored")]
+    Unstorable(&'static str),
     /// A database that cannot be used.
     #[error("this database cannot be used: {0}")]
     Unsuitable(String),

@@ -92,7 +92,9 @@ pub fn schema_version() -> i64 {
 /// The text for an engine.
 fn dialect(sql: &str, postgres: bool) -> String {
     if postgres {
-        sql.replace(" BLOB ", " BYTEA ").replace(") STRICT;", ");")
+        // In order of bytes, as SQLite and Rust do it: pages and merges rely on it, and the database's own
+        // order is that of some language.
+        sql.replace(" TEXT", " TEXT COLLATE \"C\"").replace(" BLOB ", " BYTEA ").replace(") STRICT;", ");")
     } else {
         // Natural keys and no row ids: one B-tree a table in place of two.
         sql.replace(" BIGINT", " INTEGER").replace(") STRICT;", ") STRICT, WITHOUT ROWID;")

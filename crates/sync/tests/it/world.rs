@@ -196,6 +196,12 @@ impl World {
         self.write(move |tx| graph::group_delete(tx, &group));
     }
 
+    /// What a reset of a flow does, and its deletion.
+    pub(crate) fn forget(&self, flow: &str) {
+        let flow = flow.to_owned();
+        self.write(move |tx| Ok(directory::embedded::forget_flow(tx, &flow)?));
+    }
+
     fn rows<const N: usize>(&self, sql: &'static str) -> Vec<[String; N]> {
         let rows = self.store().read_blocking(&self.ctx, move |tx| {
             let params = [tx.tenant_value()];

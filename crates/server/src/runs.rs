@@ -96,10 +96,7 @@ pub(crate) fn statistics(tx: &mut Tx<'_>, run: &str) -> Result<Map<String, Value
 
 /// Forgets what a provisioning flow has applied (decision 10).
 pub(crate) fn reset_flow(tx: &mut Tx<'_>, flow: &str) -> Result<(), AppError> {
-    let params = [tx.tenant_value(), flow.into()];
-    tx.execute("DELETE FROM ledger_member WHERE tenant_id = $1 AND flow_id = $2", &params)?;
-    tx.execute("DELETE FROM ledger_group WHERE tenant_id = $1 AND flow_id = $2", &params)?;
-    Ok(())
+    Ok(directory::embedded::forget_flow(tx, flow)?)
 }
 
 /// The findings logs in a run's folder, one JSON object a line.

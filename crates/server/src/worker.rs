@@ -29,24 +29,32 @@ fn lease(app: &App) -> Duration {
     Duration::from_secs(app.config().worker.lease_seconds.max(1).into())
 }
 
+/// What is short, and what may take its time: a flow becomes ready also while a run is going.
+pub(crate) const LANES: [&[&str]; 2] = [&[READINESS], &[VALIDATE, RUN]];
+
 /// Starts the worker; it ends when the app is stopping.
 pub(crate) fn start(app: App) -> JoinHandle<()> {
     tokio::spawn(async move {
-        while !app.is_stopping() {
-            let ctx = app.system(TenantId(Uuid::nil()));
-            match app.store().claim_job(&ctx, lease(&app)).await {
-                Ok(Some(job)) => carry_out(&app, job).await,
-                Ok(None) => {
-                    // Either something wakes the worker, or it is time to look again.
-                    let _ = tokio::time::timeout(POLL, app.work()).await;
-                }
-                Err(error) => {
-                    tracing::error!(%error, "jobs cannot be claimed");
-                    tokio::time::sleep(POLL).await;
-                }
+        tokio::join!(lane(&app, 0), lane(&app, 1));
+    })
+}
+
+/// Carries out jobs of some kinds, one at a time.
+async fn lane(app: &App, lane: usize) {
+    while !app.is_stopping() {
+        let ctx = app.system(TenantId(Uuid::nil()));
+        match app.store().claim_job(&ctx, LANES[lane], lease(app)).await {
+            Ok(Some(job)) => carry_out(app, job).await,
+            Ok(None) => {
+                // Either something wakes the worker, or it is time to look again.
+                let _ = tokio::time::timeout(POLL, app.work(lane)).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "jobs cannot be claimed");
+                tokio::time::sleep(POLL).await;
             }
         }
-    })
+    }
 }
 
 async fn carry_out(app: &App, job: Job) {

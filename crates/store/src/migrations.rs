@@ -99,7 +99,8 @@ pub fn schema_version() -> i64 {
 /// The text for an engine.
 fn dialect(sql: &str, postgres: bool) -> String {
     if postgres {
-        // Keys sort by their bytes, as in SQLite, whatever the language of the database is: pages go by them.
+        // In order of bytes, as SQLite and Rust do it: pages and merges rely on it, and the database's own
+        // order is that of some language.
         sql.replace(" TEXT", " TEXT COLLATE \"C\"").replace(" BLOB ", " BYTEA ").replace(") STRICT;", ");")
     } else {
         // Natural keys and no row ids: one B-tree a table in place of two.

@@ -11,6 +11,8 @@ mod plan;
 mod run;
 mod spec;
 mod statistics;
+#[cfg(test)]
+mod testing;
 
 pub use guard::{Blocked, Guard};
 pub use plan::{PlanSummary, mail_nickname};

@@ -268,6 +268,8 @@ pub(crate) fn person_of(key: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Pages;
+    use directory::ObservedUser;
     use std::collections::BTreeSet;
 
     fn inbound() -> InboundSpec {
@@ -297,6 +299,20 @@ mod tests {
         let context = Context { role_groups: &groups, role_order: &BTreeMap::new() };
         let held: Vec<RoleOf> = held.iter().map(|(role, primary)| RoleOf { role: (*role).to_owned(), primary: *primary }).collect();
         standing(&held, &inbound(), &context).and_then(|s| s.rule.map(|r| r.role_group.clone()))
+    }
+
+    #[test]
+    fn all_accounts_are_read_page_by_page_and_an_address_of_two_pages_is_still_one_address() {
+        for length in 0..6_usize {
+            let mail = |n: usize| if n == 0 || n == 3 { "shared@x".to_owned() } else { format!("m{n}@x") };
+            let user = |n: usize| ObservedUser { id: n.to_string(), upn: format!("u{n}@x"), mail: Some(mail(n)), enabled: true };
+            let accounts = Accounts::read(&Pages { users: (0..length).map(user).collect(), ..Pages::default() }).unwrap();
+            for n in 0..length {
+                assert_eq!(accounts.find(MatchTarget::UserPrincipalName, &format!("U{n}@X")), Claim::Account(n as u32));
+            }
+            let shared = [Claim::Nobody, Claim::Account(0), Claim::Several][usize::from(length > 0) + usize::from(length > 3)];
+            assert_eq!(accounts.find(MatchTarget::Mail, "Shared@x"), shared);
+        }
     }
 
     #[test]

@@ -458,7 +458,7 @@ impl PlanWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use directory::{Applied, ObservedUser, Refusal};
+    use crate::testing::Pages;
     use proptest::prelude::*;
 
     #[test]
@@ -485,7 +485,7 @@ mod tests {
             members in proptest::collection::vec(proptest::collection::btree_set(0..9_u8, 0..8), 1..3),
             asked in proptest::collection::vec((0..3_usize, 0..10_u8), 0..40),
         ) {
-            let directory = Pages { members: members.clone(), held: Vec::new() };
+            let directory = Pages { members: members.clone(), ..Pages::default() };
             let mut present = Present::default();
             for (group, user) in asked {
                 let found = (group < members.len()).then(|| ObservedGroup { id: group.to_string(), anchor: String::new(), display_name: String::new() });
@@ -497,7 +497,7 @@ mod tests {
         #[test]
         fn the_ledger_is_read_whole_whatever_its_length(length in 0..9_usize) {
             let held = |n: usize| LedgerMember { flow_id: "f".to_owned(), anchor: "a".to_owned(), user_id: n.to_string() };
-            let directory = Pages { members: Vec::new(), held: (0..length).map(held).collect() };
+            let directory = Pages { held: (0..length).map(held).collect(), ..Pages::default() };
             let mut stream = LedgerStream::open(&directory).unwrap();
             let mut read = Vec::new();
             while let Some(member) = stream.peek().cloned() {
@@ -505,47 +505,6 @@ mod tests {
                 stream.next().unwrap();
             }
             prop_assert_eq!(read, directory.held);
-        }
-    }
-
-    /// A directory that only gives pages, of two rows in tests.
-    struct Pages {
-        members: Vec<BTreeSet<u8>>,
-        held: Vec<LedgerMember>,
-    }
-
-    impl Directory for Pages {
-        fn members(&self, group_id: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, DirectoryError> {
-            let all = self.members[group_id.parse::<usize>().unwrap()].iter().map(u8::to_string);
-            Ok(all.filter(|id| after.is_none_or(|after| id.as_str() > after)).take(limit).collect())
-        }
-
-        fn ledger_members(&self, after: Option<&LedgerMember>, limit: usize) -> Result<Vec<LedgerMember>, DirectoryError> {
-            Ok(self.held.iter().filter(|held| after.is_none_or(|after| *held > after)).take(limit).cloned().collect())
-        }
-
-        fn users(&self, _: Option<&str>, _: usize) -> Result<Vec<ObservedUser>, DirectoryError> {
-            unimplemented!()
-        }
-
-        fn groups_by_anchor(&self, _: &[String]) -> Result<Vec<ObservedGroup>, DirectoryError> {
-            unimplemented!()
-        }
-
-        fn ledger_groups(&self) -> Result<Vec<LedgerGroup>, DirectoryError> {
-            unimplemented!()
-        }
-
-        fn cursor(&self, _: &str) -> Result<u64, DirectoryError> {
-            unimplemented!()
-        }
-
-        fn refusals(&self, _: &str) -> Result<Vec<Refusal>, DirectoryError> {
-            unimplemented!()
-        }
-
-        fn apply(&self, _: &str, _: Vec<OpRecord>) -> Result<Applied, DirectoryError> {
-            unimplemented!()
         }
     }
 }

@@ -64,6 +64,17 @@ fn what_a_killed_process_has_applied_is_found_by_the_next_one() {
 }
 
 #[test]
+fn a_batch_that_fails_leaves_nothing_of_itself() {
+    let tenant = with_staff();
+    // What the second effect will write to the audit log is there already: the store refuses it.
+    tenant.write(|tx| Ok(tx.audit("r2/0000000001", None, None, "x", "x", "x")?)).unwrap();
+    let error = tenant.directory().apply("r2", plan("a", vec![add(STAFF, "u3"), remove(STAFF, "u1")])).unwrap_err();
+    assert!(matches!(error, DirectoryError::Store(StoreError::Duplicate)), "{error}");
+    assert_eq!((tenant.members(STAFF), tenant.held().len()), (set(&["u1", "u2"]), 2));
+    assert_eq!((tenant.directory().cursor("r2").unwrap(), tenant.audit("r2").len()), (0, 0));
+}
+
+#[test]
 fn every_run_has_a_cursor_of_its_own() {
     let tenant = with_staff();
     assert_eq!(tenant.directory().cursor("r2").unwrap(), 0);
@@ -149,6 +160,37 @@ fn a_foreign_member_stays_when_two_flows_have_held_it() {
     tenant.directory().apply("r2", plan_of(vec![("a", add(STAFF, "u3")), ("b", add(STAFF, "u3"))])).unwrap();
     tenant.directory().apply("r3", plan_of(vec![("a", remove(STAFF, "u3")), ("b", remove(STAFF, "u3"))])).unwrap();
     assert!(tenant.members(STAFF).contains("u3"));
+}
+
+fn forget(tenant: &Tenant, flow: &'static str) {
+    tenant.write(move |tx| Ok(directory::embedded::forget_flow(tx, flow)?)).unwrap();
+}
+
+#[test]
+fn what_a_forgotten_flow_has_added_stays_and_is_homerooms_again_when_a_flow_wants_it() {
+    let tenant = with_staff();
+    tenant.put_by_hand(&tenant.group(STAFF).unwrap(), "u3");
+    tenant.directory().apply("r2", plan("a", vec![add(STAFF, "u3")])).unwrap();
+    forget(&tenant, "a");
+    forget(&tenant, "a");
+    assert_eq!((tenant.held(), tenant.members(STAFF)), (Vec::new(), set(&["u1", "u2", "u3"])));
+    assert_eq!(tenant.directory().apply("r3", plan("a", vec![remove(STAFF, "u1")])).unwrap(), Applied::default(), "it holds nothing");
+    // The same flow after a reset, or another one.
+    let again = vec![("a", create(STAFF, "All Staff")), ("a", add(STAFF, "u1")), ("b", add(STAFF, "u1")), ("a", add(STAFF, "u3"))];
+    assert_eq!(tenant.directory().apply("r4", plan_of(again)).unwrap(), Applied::default());
+    let gone = vec![("a", remove(STAFF, "u1")), ("a", remove(STAFF, "u3")), ("b", remove(STAFF, "u1"))];
+    assert_eq!(tenant.directory().apply("r5", plan_of(gone)).unwrap().written, 1);
+    assert_eq!(tenant.members(STAFF), set(&["u2", "u3"]), "whom nobody wants again stays, and so does the foreign member");
+}
+
+#[test]
+fn a_flow_that_holds_a_membership_with_a_forgotten_one_answers_for_it_alone() {
+    let tenant = with_staff();
+    tenant.directory().apply("r2", plan_of(vec![("b", create(STAFF, "All Staff")), ("b", add(STAFF, "u1"))])).unwrap();
+    forget(&tenant, "a");
+    assert_eq!(tenant.held().iter().map(|m| (m.flow_id.as_str(), m.user_id.as_str())).collect::<Vec<_>>(), [("b", "u1")]);
+    assert_eq!(tenant.directory().apply("r3", plan("b", vec![remove(STAFF, "u1")])).unwrap().written, 1);
+    assert_eq!(tenant.members(STAFF), set(&["u2"]));
 }
 
 #[test]

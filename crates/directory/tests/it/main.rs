@@ -1,4 +1,5 @@
-//! The embedded directory from outside, over a store in a folder of its own.
+//! The embedded directory from outside, over a store in a folder of its own, or over the PostgreSQL
+//! database that `HOMEROOM_TEST_POSTGRES` names.
 
 // Helpers of tests are tests, but clippy only knows those with the attribute.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -30,12 +31,12 @@ impl Tenant {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = open(&folder);
-        Self { folder, store, ctx: context(1) }
+        Self { folder, store, ctx: context() }
     }
 
     /// Another tenant of the same store.
     fn neighbour(&self) -> (Store, OpContext) {
-        (self.store.clone(), context(2))
+        (self.store.clone(), context())
     }
 
     /// What a process finds that starts after this one was killed.
@@ -112,11 +113,12 @@ impl Tenant {
 }
 
 fn open(folder: &tempfile::TempDir) -> Store {
-    Store::open(&StoreConfig { data_dir: folder.path().to_owned(), database_url: None }).unwrap()
+    Store::open(&StoreConfig { data_dir: folder.path().to_owned(), database_url: std::env::var("HOMEROOM_TEST_POSTGRES").ok() }).unwrap()
 }
 
-fn context(tenant: u128) -> OpContext {
-    OpContext::system(TenantId(Uuid::from_u128(tenant)), Uuid::from_u128(9), NOW.parse().unwrap())
+/// Of a new tenant: tests share a database where there is only one.
+fn context() -> OpContext {
+    OpContext::system(TenantId(Uuid::new_v4()), Uuid::from_u128(9), NOW.parse().unwrap())
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -231,7 +231,14 @@ impl<'a, 't> Data<'a, 't> {
             "groups" => self.with_tx(|tx| dir::group_delete(tx, &at.id)).map_err(directory_error),
             name => {
                 let children = rules::on_delete(name, &at.id, self)?;
+                // What a deleted flow has made stays, but no flow is left that would hold on to it.
+                let forget = |collection: &str, id: &str| match collection {
+                    "provisioningFlows" => self.with_tx(|tx| crate::runs::reset_flow(tx, id)),
+                    _ => Ok(()),
+                };
+                forget(name, &at.id)?;
                 for (child_collection, child) in children {
+                    forget(child_collection, &child)?;
                     let child_collection =
                         find(child_collection).ok_or_else(|| AppError::Internal("unknown child collection".to_owned()))?;
                     self.with_tx(|tx| tx.docs(&access(child_collection, Action::Write))?.delete(&child))?;

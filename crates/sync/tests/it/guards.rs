@@ -113,6 +113,26 @@ fn an_approval_that_comes_after_another_run_does_not_apply_what_was_planned_befo
 }
 
 #[test]
+fn an_approved_run_that_is_killed_goes_on_to_its_end() {
+    for place in ["before-guard", "after-guard", "between-batches", "before-statistics"] {
+        let world = world();
+        world.good(&students(0..99));
+        let spec = world.spec(&[(SIS, Some(&students(0..49)))]);
+        let ports = Ports::new(&world);
+        assert!(advance(&spec, &ports).unwrap().approvable);
+        let mut ports = Ports::taken_up(&world, ports.steps.take());
+        ports.approved.set(true);
+        ports.fail_at = Some((place.to_owned(), 1));
+        advance(&spec, &ports).unwrap_err();
+        let before = ports.written();
+        let ports = Ports::taken_up(&world, ports.steps.take());
+        ports.approved.set(true);
+        let ran = world.finish(spec, &ports);
+        assert_eq!((ran.outcome.status.as_str(), before + ran.written), ("completed", 100), "{place}");
+    }
+}
+
+#[test]
 fn people_who_lose_their_accounts_are_a_drop_of_memberships() {
     let world = world();
     world.good(&students(0..99));

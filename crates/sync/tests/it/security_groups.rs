@@ -368,6 +368,36 @@ fn an_account_that_is_deleted_and_made_again_is_put_in_under_its_new_id() {
 }
 
 #[test]
+fn after_a_reset_a_run_takes_everything_over_without_a_write_and_keeps_on_keeping_it() {
+    let mut roster = two_schools();
+    let world = world(&roster);
+    world.good(&roster);
+    let before = world.groups();
+    world.forget("f");
+    // Sue leaves before the flow has come to know her again: nobody removes her.
+    roster.leaves("sue").orgs.insert("N".to_owned(), "New North".to_owned());
+    let ran = world.good(&roster);
+    assert_eq!(ran.written, 2, "only the new name: {:?}", ran.effects());
+    assert_eq!(world.members(), before.into_iter().map(|(anchor, (_, members))| (anchor, members)).collect());
+    roster.leaves("tom");
+    assert_eq!(world.good(&roster).effects(), ["- SecurityGroup_staff tom", "- SecurityGroup_staff_N tom"]);
+    assert!(!world.members()[STAFF].contains("tom"));
+}
+
+#[test]
+fn a_flow_that_follows_a_deleted_one_keeps_its_groups() {
+    let mut roster = two_schools();
+    let world = world(&roster);
+    world.good(&roster);
+    world.forget("f");
+    world.flows.replace(vec![flow("new", true, true)]);
+    assert_eq!(world.good(&roster).written, 0);
+    roster.leaves("sue");
+    assert_eq!(world.good(&roster).written, 2);
+    assert_eq!(world.members()["SecurityGroup_students_S"], BTreeSet::new());
+}
+
+#[test]
 fn two_sources_give_one_union() {
     let (mut north, mut south) = (Roster::of(&["N"]), Roster::of(&["S"]));
     north.has("tina", "teacher", "N").has("both", "teacher", "N");

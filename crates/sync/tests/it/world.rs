@@ -1,4 +1,5 @@
-//! A school with a directory, and what is needed around a run.
+//! A school with a directory, and what is needed around a run. The directory is in SQLite, or in the
+//! PostgreSQL database that `HOMEROOM_TEST_POSTGRES` names.
 
 use crate::roster::Roster;
 use ::roster::{CodeList, Codes};
@@ -112,7 +113,7 @@ impl World {
         Self {
             folder,
             store: RefCell::new(Some(store)),
-            ctx: OpContext::system(TenantId(Uuid::from_u128(1)), Uuid::from_u128(2), now),
+            ctx: OpContext::system(TenantId(Uuid::new_v4()), Uuid::from_u128(2), now),
             runs: Cell::new(0),
             previous: RefCell::default(),
             flows: RefCell::new(vec![flow("f", true, true)]),
@@ -193,6 +194,12 @@ impl World {
     pub(crate) fn delete_by_hand(&self, group: &str) {
         let group = self.group_id(group);
         self.write(move |tx| graph::group_delete(tx, &group));
+    }
+
+    /// What a reset of a flow does, and its deletion.
+    pub(crate) fn forget(&self, flow: &str) {
+        let flow = flow.to_owned();
+        self.write(move |tx| Ok(directory::embedded::forget_flow(tx, &flow)?));
     }
 
     fn rows<const N: usize>(&self, sql: &'static str) -> Vec<[String; N]> {
@@ -319,7 +326,7 @@ pub(crate) fn keys(segment: &std::path::Path) -> Vec<String> {
 }
 
 fn open(folder: &tempfile::TempDir) -> Store {
-    Store::open(&StoreConfig { data_dir: folder.path().join("data"), database_url: None }).unwrap()
+    Store::open(&StoreConfig { data_dir: folder.path().join("data"), database_url: std::env::var("HOMEROOM_TEST_POSTGRES").ok() }).unwrap()
 }
 
 fn body(upn: &str, mail: Option<&str>) -> Map<String, Value> {

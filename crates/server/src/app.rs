@@ -120,6 +120,18 @@ impl App {
         }
     }
 
+    /// Answers a request for the OpenID configuration of a tenant.
+    pub async fn discovery(&self, tenant: &str, base_url: &str) -> TokenAnswer {
+        let ctx = self.system(TenantId(Uuid::nil()));
+        match identity::discovery_document(&self.inner.store, &ctx, base_url, tenant).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::error!(%error, "a tenant could not be looked up");
+                TokenAnswer { status: 500, body: json!({ "error": "server_error", "error_description": "The tenant could not be looked up." }) }
+            }
+        }
+    }
+
     /// The issuer's public keys.
     pub fn jwks(&self) -> Value {
         self.inner.keys.jwks().clone()

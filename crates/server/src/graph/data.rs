@@ -58,7 +58,8 @@ impl<'a, 't> Data<'a, 't> {
         f(&mut self.tx.borrow_mut())
     }
 
-    fn require(&self, collection: &Collection, action: Action) -> Result<(), AppError> {
+    /// Refuses unless the caller may do this with the collection.
+    pub fn require(&self, collection: &Collection, action: Action) -> Result<(), AppError> {
         Ok(self.ctx.grants.require(allowed(collection.resource, action))?)
     }
 

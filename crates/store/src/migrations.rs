@@ -16,7 +16,7 @@ const MIGRATIONS: &[Migration] =
 /// Jobs that run while this is done are claimed again; their workers are refused at their next write.
 const ONE_RUNNING_JOB: &str = "
 UPDATE job SET state = 'waiting', lease_until = 0 WHERE state = 'running';
-CREATE UNIQUE INDEX job_running ON job (tenant_id) WHERE state = 'running';
+CREATE UNIQUE INDEX job_running ON job (tenant_id, kind) WHERE state = 'running';
 ";
 
 const FIRST: &str = "

@@ -32,7 +32,7 @@ fn enqueue(store: &Store, tenant: TenantId, id: &'static str, run_at: i64) {
 }
 
 fn claim(store: &Store, seconds: i64) -> Option<Job> {
-    tokio(store.claim_job(&system_at(TenantId(Uuid::nil()), seconds), LEASE)).unwrap()
+    tokio(store.claim_job(&system_at(TenantId(Uuid::new_v4()), seconds), LEASE)).unwrap()
 }
 
 fn finish(store: &Store, job: &Job) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! What a person sees: messages, colours, logging. The only place that prints.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one module of the product that talks to the terminal")]
+#![expect(clippy::print_stderr, reason = "the one module of the product that talks to the terminal")]
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 /// Exit code for "could not do it".
@@ -9,7 +9,20 @@ const COULD_NOT: u8 = 3;
 
 /// One line of data.
 pub(crate) fn line(text: &str) {
-    println!("{text}");
+    copy(&mut format!("{text}\n").as_bytes());
+}
+
+/// All of a reader. Whoever reads our output may stop at any time (`… | head`): then so do we.
+pub(crate) fn copy(reader: &mut impl std::io::Read) {
+    let mut stdout = std::io::stdout().lock();
+    match std::io::copy(reader, &mut stdout).and_then(|_| stdout.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            eprintln!("cannot write: {error}");
+            std::process::exit(i32::from(COULD_NOT));
+        }
+    }
 }
 
 /// One line about the work.
@@ -19,7 +32,7 @@ pub(crate) fn note(text: &str) {
 
 /// A JSON value on stdout.
 pub(crate) fn json(value: &serde_json::Value) {
-    println!("{value:#}");
+    line(&format!("{value:#}"));
 }
 
 /// Reports a failure and gives the exit code.
@@ -68,6 +81,14 @@ fn paint(text: &str, colour: Colour, terminal: bool) -> String {
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
+/// A text of at most so many characters.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
 /// A table with aligned columns; numbers (cells that parse as such) to the right.
 pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
@@ -83,7 +104,7 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) {
             line.push_str(&if number { format!("{padding}{cell}  ") } else { format!("{cell}{padding}  ") });
         }
         let line = line.trim_end();
-        println!("{}", colour.map_or_else(|| line.to_owned(), |colour| coloured(line, colour)));
+        self::line(&colour.map_or_else(|| line.to_owned(), |colour| coloured(line, colour)));
     };
     print(&headings.iter().map(|h| (*h).to_owned()).collect::<Vec<_>>(), Some(Colour::Dim));
     for row in rows {

@@ -11,7 +11,14 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
-use store::{OpContext, Store, StoreError, Tx};
+use store::{Access, OpContext, Store, StoreError, TenantId, Tx};
+use uuid::Uuid;
+
+/// Whoever makes the first key writes this document first, see [`Keys::load`].
+const LOCKS: Access = Access::unchecked("_locks");
+
+/// A key's id, and the key, encrypted.
+type StoredKey = (String, Vec<u8>);
 
 /// The keys, ready for use; clones share them.
 #[derive(Clone)]
@@ -42,25 +49,13 @@ fn about(kid: &str) -> String {
 }
 
 impl Keys {
-    /// Loads the keys, making the first one. Of two processes that do so at once, one wins and both use its key.
+    /// Loads the keys, making the first one. Of processes that do so at once, one wins and all use its key.
+    ///
+    /// # Errors
+    /// `Keys` for a key that cannot be made or used, `Store` for one that cannot be decrypted.
     pub fn load(store: &Store, ctx: &OpContext) -> Result<Self, IdentityError> {
-        let secrets = store.clone();
-        let rows = store.read_blocking::<_, StoreError>(ctx, rows)?;
-        let rows = if rows.is_empty() {
-            let (kid, pkcs8) = generate()?;
-            let sealed = secrets.secrets().seal(&about(&kid), &pkcs8)?;
-            store.write_blocking::<_, StoreError>(ctx, move |tx| {
-                let found = self::rows(tx)?;
-                if !found.is_empty() {
-                    return Ok(found);
-                }
-                let params = [kid.into(), sealed.into(), tx.ctx().now.as_microsecond().into()];
-                tx.execute("INSERT INTO signing_key (kid, private_pkcs8, created) VALUES ($1, $2, $3)", &params)?;
-                self::rows(tx)
-            })?
-        } else {
-            rows
-        };
+        let found = store.read_blocking::<_, StoreError>(ctx, rows)?;
+        let rows = if found.is_empty() { keep_first(store, ctx, generate(store)?)? } else { found };
         let mut pairs = Vec::new();
         for (kid, sealed) in rows {
             let pkcs8 = store.secrets().open_sealed(&about(&kid), &sealed)?;
@@ -80,7 +75,6 @@ impl Keys {
             verifying.insert(kid.clone(), DecodingKey::from_jwk(&jwk).map_err(broken)?);
             let mut shown = serde_json::to_value(&jwk).map_err(broken)?;
             shown["kid"] = json!(kid);
-            shown["x5t"] = json!(kid);
             shown["use"] = json!("sig");
             shown["alg"] = json!("RS256");
             published.push(shown);
@@ -108,14 +102,38 @@ impl Keys {
     }
 }
 
-fn rows(tx: &mut Tx<'_>) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+/// Stores a key as the first one, unless another process has done so meanwhile; gives those that are stored.
+fn keep_first(store: &Store, ctx: &OpContext, (kid, sealed): StoredKey) -> Result<Vec<StoredKey>, IdentityError> {
+    // Keys belong to no tenant, and the lock has to be the same one for everybody.
+    let ctx = OpContext { tenant: TenantId(Uuid::nil()), ..ctx.clone() };
+    let made = store.write_blocking::<_, StoreError>(&ctx, move |tx| {
+        // On PostgreSQL two transactions would both see an empty table, and each process would
+        // refuse the tokens of the other. Writing one and the same row makes the second wait for the first.
+        tx.docs(&LOCKS)?.put("signing_key", None, &serde_json::Map::new())?;
+        let found = rows(tx)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let params = [kid.into(), sealed.into(), tx.ctx().now.as_microsecond().into()];
+        tx.execute("INSERT INTO signing_key (kid, private_pkcs8, created) VALUES ($1, $2, $3)", &params)?;
+        rows(tx)
+    });
+    Ok(made?)
+}
+
+fn rows(tx: &mut Tx<'_>) -> Result<Vec<StoredKey>, StoreError> {
     let rows = tx.query("SELECT kid, private_pkcs8 FROM signing_key ORDER BY created, kid", &[])?;
     rows.iter().map(|row| Ok((row.text(0)?.to_owned(), row.blob(1)?.to_vec()))).collect()
 }
 
-fn generate() -> Result<(String, Vec<u8>), IdentityError> {
+fn generate(store: &Store) -> Result<StoredKey, IdentityError> {
     let pair = KeyPair::generate(KeySize::Rsa2048).map_err(broken)?;
     let pkcs8 = pair.as_der().map_err(broken)?;
     let print = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, pair.public_key().as_ref());
-    Ok((URL_SAFE_NO_PAD.encode(&print.as_ref()[..20]), pkcs8.as_ref().to_vec()))
+    let kid = URL_SAFE_NO_PAD.encode(&print.as_ref()[..20]);
+    let sealed = store.secrets().seal(&about(&kid), pkcs8.as_ref())?;
+    Ok((kid, sealed))
 }
+
+#[cfg(test)]
+mod tests;

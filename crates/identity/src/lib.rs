@@ -4,13 +4,15 @@ mod clients;
 mod issuer;
 mod keys;
 mod tenants;
+#[cfg(test)]
+mod testing;
 mod verify;
 
 pub use clients::{Client, NewClient, create_client, delete_client, list_clients};
 pub use issuer::{TokenAnswer, TokenRequest, discovery_document, instance_document, token};
 pub use keys::Keys;
 pub use tenants::{Tenant, create_tenant, find_tenant, list_tenants};
-pub use verify::{Claims, Denied, verify};
+pub use verify::{Denied, verify};
 
 /// What identity can fail with.
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,7 @@
 
 use crate::edm::{Model, Navigation, OnCreate, OnUpdate, Primitive, Property, StructuredType, TypeRef};
 use crate::error::{Error, Kind, nearest};
+use crate::json::{parse_object, shape};
 use crate::limits::Limits;
 use crate::time;
 use serde_json::{Map, Value};
@@ -35,10 +36,7 @@ pub fn decode(
     mode: Mode<'_>,
     limits: &Limits,
 ) -> Result<Map<String, Value>, Error> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| syntax(&error, bytes))?;
-    let Value::Object(given) = value else {
-        return Err(Error::bad(format!("The body must be a JSON object, not {}.", shape(&value))));
-    };
+    let given = parse_object(bytes)?;
     let decoder = Decoder { model, limits, creating: matches!(mode, Mode::Create) };
     let (ty, stored) = match mode {
         Mode::Create => (decoder.concrete(declared, &given, None, "")?, None),
@@ -48,26 +46,6 @@ pub fn decode(
         }
     };
     decoder.object(ty, declared, &given, stored, "", 0)
-}
-
-/// Not JSON at all: line and column.
-fn syntax(error: &serde_json::Error, bytes: &[u8]) -> Error {
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Error::bad("A JSON body is needed, and there is none.");
-    }
-    Error::bad(format!("The body is not JSON: {error}."))
-}
-
-/// A JSON value's kind in words, without its content.
-fn shape(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
 }
 
 fn join(path: &str, name: &str) -> String {
@@ -148,7 +126,7 @@ impl Decoder<'_> {
             if let Some((nav, annotation)) = name.split_once('@') {
                 if annotation.eq_ignore_ascii_case("odata.bind") {
                     let nav = self.binding(ty, nav, name, path)?;
-                    self.bind(nav, value, path, &mut out)?;
+                    Self::bind(nav, value, path, &mut out)?;
                 }
                 continue;
             }
@@ -204,7 +182,7 @@ impl Decoder<'_> {
         let before = stored.and_then(|s| s.get(property.name));
         let decoded = self.value(property, value, before, &here, depth)?;
         if !self.creating && property.update == OnUpdate::Immutable && path.is_empty() {
-            let same = before.unwrap_or(&Value::Null) == &decoded || self.covers(before, &decoded);
+            let same = before.unwrap_or(&Value::Null) == &decoded || Self::covers(before, &decoded);
             return if same { Ok(()) } else { Err(Error::at(here, format!("'{}' cannot be changed after creation.", property.name))) };
         }
         out.insert(property.name.to_owned(), decoded);
@@ -225,9 +203,9 @@ impl Decoder<'_> {
     }
 
     /// Whether every value given equals the stored one; what was not given counts as equal.
-    fn covers(&self, stored: Option<&Value>, given: &Value) -> bool {
+    fn covers(stored: Option<&Value>, given: &Value) -> bool {
         match (stored, given) {
-            (Some(Value::Object(stored)), Value::Object(given)) => given.iter().all(|(name, value)| self.covers(stored.get(name), value)),
+            (Some(Value::Object(stored)), Value::Object(given)) => given.iter().all(|(name, value)| Self::covers(stored.get(name), value)),
             (stored, given) => stored.unwrap_or(&Value::Null) == given,
         }
     }
@@ -299,16 +277,14 @@ impl Decoder<'_> {
     fn primitive(&self, property: &Property, primitive: Primitive, value: &Value, here: &str) -> Result<Value, Error> {
         let wrong = |expected: &str| Error::at(here, format!("'{}' must be {expected}, not {}.", property.name, shape(value)));
         match (primitive, value) {
-            (Primitive::Boolean, Value::Bool(_)) => Ok(value.clone()),
-            (Primitive::Boolean, _) => Err(wrong("true or false")),
+            (Primitive::Boolean, Value::Bool(_)) | (Primitive::Double, Value::Number(_)) => Ok(value.clone()),
+            (Primitive::Int64, Value::Number(number)) if number.is_i64() => Ok(value.clone()),
             (Primitive::Int32, Value::Number(number)) => match number.as_i64().and_then(|n| i32::try_from(n).ok()) {
                 Some(n) => Ok(n.into()),
                 None => Err(Error::at(here, format!("'{}' must be an integer of 32 bits, not {number}.", property.name))),
             },
-            (Primitive::Int32, _) => Err(wrong("an integer")),
-            (Primitive::Int64, Value::Number(number)) if number.is_i64() => Ok(value.clone()),
-            (Primitive::Int64, _) => Err(wrong("an integer")),
-            (Primitive::Double, Value::Number(_)) => Ok(value.clone()),
+            (Primitive::Boolean, _) => Err(wrong("true or false")),
+            (Primitive::Int32 | Primitive::Int64, _) => Err(wrong("an integer")),
             (Primitive::Double, _) => Err(wrong("a number")),
             (_, Value::String(text)) => self.text(property, primitive, text, here),
             (Primitive::Date, _) => Err(wrong("a date such as \"2026-08-01\"")),
@@ -323,6 +299,9 @@ impl Decoder<'_> {
                 kind: Kind::PayloadTooLarge,
                 ..Error::at(here, format!("'{}' is longer than {} bytes.", property.name, self.limits.string_bytes))
             });
+        }
+        if text.contains('\0') {
+            return Err(Error::at(here, format!("'{}' has a NUL character.", property.name)));
         }
         let canonical = match primitive {
             Primitive::Date => time::date(text).map(|date| date.to_string()).ok_or("a date such as 2026-08-01"),
@@ -348,7 +327,7 @@ impl Decoder<'_> {
         })
     }
 
-    fn bind(&self, nav: &Navigation, value: &Value, path: &str, out: &mut Map<String, Value>) -> Result<(), Error> {
+    fn bind(nav: &Navigation, value: &Value, path: &str, out: &mut Map<String, Value>) -> Result<(), Error> {
         let name = format!("{}@odata.bind", nav.name);
         let here = join(path, &name);
         let Value::String(url) = value else {

@@ -9,6 +9,7 @@ pub mod edm;
 pub mod encode;
 pub mod error;
 pub mod filter;
+pub mod json;
 pub mod limits;
 pub mod path;
 pub mod query;

@@ -22,6 +22,22 @@ pub struct Config {
     pub server: Http,
     /// Names of provisioned objects.
     pub naming: Naming,
+    /// Background work.
+    pub worker: Worker,
+}
+
+/// `[worker]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Worker {
+    /// How long a job of a worker that died waits for the next one, seconds.
+    pub lease_seconds: u32,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self { lease_seconds: 15 }
+    }
 }
 
 /// `[runs]`

@@ -5,7 +5,6 @@
 //! and the internal context are kept apart so that the internal half cannot leak.
 
 use odata::error::{Error as ODataError, Kind};
-use serde_json::Value;
 
 /// One entry of `error.details`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +97,18 @@ impl AppError {
         Self::NotFound(format!("Resource '{id}' does not exist in '{collection}'."))
     }
 
+    /// Makes the targets of a conflict that are paths of the API absolute.
+    #[must_use]
+    pub fn with_links(self, link: impl Fn(&str) -> String) -> Self {
+        let Self::Conflict { message, mut details } = self else { return self };
+        for target in details.iter_mut().filter_map(|detail| detail.target.as_mut()) {
+            if let Some(path) = target.strip_prefix('/') {
+                *target = link(path);
+            }
+        }
+        Self::Conflict { message, details }
+    }
+
     /// Status, code, message and headers for a Graph client.
     ///
     /// Codes follow the ones Graph documents; `InvalidAuthenticationToken` is the one that
@@ -152,7 +163,7 @@ impl From<ODataError> for AppError {
         match error.kind {
             Kind::UnknownSegment | Kind::NotFound => Self::NotFound(error.message),
             Kind::PayloadTooLarge => Self::TooLarge(error.message),
-            _ => Self::Invalid { message: error.message, target: error.target },
+            Kind::BadRequest => Self::Invalid { message: error.message, target: error.target },
         }
     }
 }
@@ -160,7 +171,10 @@ impl From<ODataError> for AppError {
 impl From<store::StoreError> for AppError {
     fn from(error: store::StoreError) -> Self {
         match error {
-            store::StoreError::Forbidden { .. } => Self::Forbidden(error.to_string()),
+            store::StoreError::Forbidden { needed } => Self::Forbidden(format!(
+                "Insufficient privileges to complete the operation. It needs one of these permissions: {}.",
+                needed.join(", ")
+            )),
             store::StoreError::VersionConflict => Self::PreconditionFailed,
             other => Self::Internal(other.to_string()),
         }
@@ -184,10 +198,13 @@ impl From<industry_data::rules::Refusal> for AppError {
     }
 }
 
-/// A JSON object that must be there because Homeroom itself wrote it.
-pub fn object(value: Value) -> Result<serde_json::Map<String, Value>, AppError> {
-    match value {
-        Value::Object(map) => Ok(map),
-        other => Err(AppError::Internal(format!("expected a JSON object, found {other}"))),
+/// An error with all its causes in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
     }
+    text
 }

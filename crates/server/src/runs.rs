@@ -6,13 +6,14 @@ mod ports;
 
 pub(crate) use configuration::spec;
 pub(crate) use finish::finish;
-pub(crate) use ports::StorePorts;
+pub(crate) use ports::{StorePorts, codes};
 
 use crate::app::App;
 use crate::error::AppError;
 use crate::jobs::{self, object};
 use industry_data::rules::format_time;
 use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
 use store::{Access, NewJob, StoreError, Tx};
 use sync::RunSpec;
 
@@ -95,10 +96,21 @@ pub(crate) fn statistics(tx: &mut Tx<'_>, run: &str) -> Result<Map<String, Value
 
 /// Forgets what a provisioning flow has applied (decision 10).
 pub(crate) fn reset_flow(tx: &mut Tx<'_>, flow: &str) -> Result<(), AppError> {
-    let params = [tx.tenant_value(), flow.into()];
-    tx.execute("DELETE FROM ledger_member WHERE tenant_id = $1 AND flow_id = $2", &params)?;
-    tx.execute("DELETE FROM ledger_group WHERE tenant_id = $1 AND flow_id = $2", &params)?;
-    Ok(())
+    Ok(directory::embedded::forget_flow(tx, flow)?)
+}
+
+/// The findings logs in a run's folder, one JSON object a line.
+pub(crate) fn findings_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_findings = path.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with("findings"));
+        if is_findings && path.extension().is_some_and(|e| e == "jsonl") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// All runs, newest first.

@@ -28,7 +28,7 @@ impl Shutdown {
             {
                 return;
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             () = manual => {}

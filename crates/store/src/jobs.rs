@@ -82,12 +82,14 @@ impl Tx<'_> {
 }
 
 impl Store {
-    /// Claims the job that has waited longest, of any tenant: the one operation that looks across tenants.
+    /// Claims the job of one of the kinds that has waited longest, of any tenant: the one operation
+    /// that looks across tenants. Of the kinds that are claimed together a tenant has one job running
+    /// at a time.
     ///
     /// # Errors
     /// [`StoreError::Forbidden`] for anybody but Homeroom itself.
-    pub async fn claim_job(&self, ctx: &OpContext, lease: Duration) -> Result<Option<Job>, StoreError> {
-        self.write(ctx, move |tx| claim(tx, lease)).await
+    pub async fn claim_job(&self, ctx: &OpContext, kinds: &'static [&'static str], lease: Duration) -> Result<Option<Job>, StoreError> {
+        self.write(ctx, move |tx| claim(tx, kinds, lease)).await
     }
 
     /// Prolongs the lease.
@@ -121,9 +123,9 @@ fn until(now: Timestamp, lease: Duration) -> i64 {
     now.checked_add(lease).unwrap_or(now).as_microsecond()
 }
 
-/// One running job a tenant: its runs and validations never overlap. A job whose lease has run out
+/// One running job a tenant, so that its runs and validations never overlap. A job whose lease has run out
 /// counts as running until it is claimed again, for its worker may be slow and not dead.
-fn claim(tx: &mut Tx<'_>, lease: Duration) -> Result<Option<Job>, StoreError> {
+fn claim(tx: &mut Tx<'_>, kinds: &[&str], lease: Duration) -> Result<Option<Job>, StoreError> {
     if !matches!(tx.ctx().grants, Grants::System) {
         return Err(StoreError::Forbidden { needed: vec!["Homeroom itself".to_owned()] });
     }
@@ -135,14 +137,17 @@ fn claim(tx: &mut Tx<'_>, lease: Duration) -> Result<Option<Job>, StoreError> {
     } else {
         ""
     };
+    let list: Vec<String> = (2..2 + kinds.len()).map(|n| format!("${n}")).collect();
+    let list = list.join(", ");
     let sql = format!(
         "SELECT tenant_id, id, kind, payload, attempt, fence FROM job AS candidate
-         WHERE ((state = 'waiting' AND run_at <= $1) OR (state = 'running' AND lease_until < $1))
+         WHERE kind IN ({list}) AND ((state = 'waiting' AND run_at <= $1) OR (state = 'running' AND lease_until < $1))
            AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.tenant_id = candidate.tenant_id AND other.id <> candidate.id
-                           AND other.state = 'running')
+                           AND other.state = 'running' AND other.kind IN ({list}))
          ORDER BY run_at, id LIMIT 1 {skip}"
     );
-    let Some(row) = tx.query_one(&sql, &[now.as_microsecond().into()])? else { return Ok(None) };
+    let params: Vec<Value> = std::iter::once(now.as_microsecond().into()).chain(kinds.iter().map(|kind| (*kind).into())).collect();
+    let Some(row) = tx.query_one(&sql, &params)? else { return Ok(None) };
     let bad = |what: &str| StoreError::Corrupt(format!("job: {what}"));
     let job = Job {
         tenant: row.text(0)?.parse().map_err(|_| bad("tenant"))?,

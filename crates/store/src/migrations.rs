@@ -16,7 +16,7 @@ const MIGRATIONS: &[Migration] =
 /// Jobs that run while this is done are claimed again; their workers are refused at their next write.
 const ONE_RUNNING_JOB: &str = "
 UPDATE job SET state = 'waiting', lease_until = 0 WHERE state = 'running';
-CREATE UNIQUE INDEX job_running ON job (tenant_id) WHERE state = 'running';
+CREATE UNIQUE INDEX job_running ON job (tenant_id, kind) WHERE state = 'running';
 ";
 
 const FIRST: &str = "
@@ -99,7 +99,8 @@ pub fn schema_version() -> i64 {
 /// The text for an engine.
 fn dialect(sql: &str, postgres: bool) -> String {
     if postgres {
-        // Keys sort by their bytes, as in SQLite, whatever the language of the database is: pages go by them.
+        // In order of bytes, as SQLite and Rust do it: pages and merges rely on it, and the database's own
+        // order is that of some language.
         sql.replace(" TEXT", " TEXT COLLATE \"C\"").replace(" BLOB ", " BYTEA ").replace(") STRICT;", ");")
     } else {
         // Natural keys and no row ids: one B-tree a table in place of two.

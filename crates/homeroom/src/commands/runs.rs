@@ -17,9 +17,8 @@ pub(super) async fn run(command: cli::Runs) -> Result<(), Failure> {
         }
         cli::Runs::Log(one) => {
             let (app, tenant) = open_tenant(&one.of).await?;
-            for path in app.findings_files(tenant, &one.id).await? {
-                let text = std::fs::read_to_string(&path).map_err(Failure::io("read the findings"))?;
-                text.lines().for_each(output::line);
+            for path in app.findings_files(tenant, &one.id)? {
+                output::copy(&mut std::fs::File::open(&path).map_err(Failure::io("read the findings"))?);
             }
             Ok(())
         }
@@ -46,7 +45,7 @@ async fn show(one: cli::OneRun) -> Result<(), Failure> {
 }
 
 /// The data directory and the tenant: the one named, or the only one there is.
-async fn open_tenant(of: &cli::RunsOf) -> Result<(server::App, store::TenantId), Failure> {
+pub(super) async fn open_tenant(of: &cli::RunsOf) -> Result<(server::App, store::TenantId), Failure> {
     let app = open(&of.data)?;
     let tenant = match &of.tenant {
         Some(text) => tenant_id(text)?,

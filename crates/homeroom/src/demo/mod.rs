@@ -12,7 +12,7 @@ use crate::output::{self, Colour};
 use client::{Client, Credentials};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// Root of the API in URLs.
@@ -28,12 +28,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Runs the whole show.
 pub(crate) async fn run(arguments: cli::Demo) -> Result<(), Failure> {
     let temporary;
-    let data_dir: PathBuf = match &arguments.data_dir {
-        Some(dir) => dir.clone(),
-        None => {
-            temporary = tempfile::Builder::new().prefix("homeroom-demo-").tempdir().map_err(Failure::io("make a temporary directory"))?;
-            temporary.path().to_owned()
-        }
+    let data_dir = if let Some(dir) = &arguments.data_dir {
+        dir.clone()
+    } else {
+        temporary = tempfile::Builder::new().prefix("homeroom-demo-").tempdir().map_err(Failure::io("make a temporary directory"))?;
+        temporary.path().to_owned()
     };
     let listener = tokio::net::TcpListener::bind(arguments.listen).await.map_err(|e| listen_failure(arguments.listen, &e))?;
     let address = listener.local_addr().map_err(Failure::io("read the address listened on"))?;
@@ -49,8 +48,8 @@ pub(crate) async fn run(arguments: cli::Demo) -> Result<(), Failure> {
     output::line(&format!("  SIS export      ten SDS v2.1 CSV files, {rows} rows, {}", roster_dir.display()));
 
     let (stop, shutdown) = server::Shutdown::manual_or_signal();
-    let serving = tokio::spawn(server::serve(app, listener, shutdown));
-    let show = scenario(&base, &credentials, &roster_dir).await;
+    let serving = tokio::spawn(server::serve(app.clone(), listener, shutdown));
+    let show = scenario(&app, &base, &credentials, &roster_dir).await;
     if let Err(message) = show {
         return Err(Failure::new(message));
     }
@@ -111,7 +110,7 @@ fn files(dir: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
 }
 
 /// What an integrator does, call by call.
-async fn scenario(base: &str, credentials: &Credentials, roster_dir: &Path) -> Result<(), String> {
+async fn scenario(app: &server::App, base: &str, credentials: &Credentials, roster_dir: &Path) -> Result<(), String> {
     heading("2  Configuration, over the public API");
     output::line(&format!("  {}", output::coloured(&format!("… stands for {base}{ROOT}"), Colour::Dim)));
     let api = Client::connect(base, credentials).await?;
@@ -126,6 +125,7 @@ async fn scenario(base: &str, credentials: &Credentials, roster_dir: &Path) -> R
     heading("5  The first run");
     let run = run_to_the_end(&api).await?;
     show::statistics(&api, &run).await?;
+    show::findings(app, credentials, &run)?;
     show::groups(&api, &[]).await?;
 
     heading("6  The call of the mission");

@@ -1,7 +1,7 @@
 //! What came out of a run, read back over the API.
 
 use super::ROOT;
-use super::client::Client;
+use super::client::{Client, Credentials};
 use crate::output::{self, Colour};
 use reqwest::Method;
 use serde_json::Value;
@@ -39,6 +39,29 @@ pub(super) async fn statistics(api: &Client, run: &str) -> Result<(), String> {
         })
         .collect();
     output::table(&["role", "matched", "unmatched"], &rows);
+    Ok(())
+}
+
+/// The findings that stand for themselves. They are not in the public API: this is what
+/// `homeroom runs log` reads.
+pub(super) fn findings(app: &server::App, credentials: &Credentials, run: &str) -> Result<(), String> {
+    let tenant = credentials.tenant.parse().map_err(|_| "the demo's tenant is no GUID")?;
+    let mut rows = Vec::new();
+    let mut consequences = 0;
+    for path in app.findings_files(tenant, run).map_err(|error| error.to_string())? {
+        for line in std::fs::read_to_string(path).map_err(|error| error.to_string())?.lines() {
+            let finding: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+            if !finding["rootCause"].is_null() {
+                consequences += 1;
+                continue;
+            }
+            let text = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+            let place = format!("{}:{}", text("file"), finding["line"]);
+            rows.push(vec![text("severity"), place, output::shortened(&text("message"), 90)]);
+        }
+    }
+    output::table(&["finding", "place", ""], &rows);
+    output::line(&format!("  and {consequences} that follow from these; `homeroom runs log {run}` gives them all, one JSON object a line"));
     Ok(())
 }
 

@@ -1,72 +1,7 @@
 use super::*;
-use crate::{TokenRequest, create_client, create_tenant, delete_client, token};
-use store::StoreConfig;
-
-struct World {
-    store: Store,
-    keys: Keys,
-    ctx: OpContext,
-    secret: String,
-    _dir: tempfile::TempDir,
-}
-
-const CLIENT: &str = "11111111-2222-4333-8444-555555555555";
-
-fn now() -> jiff::Timestamp {
-    "2026-11-24T10:00:00Z".parse().unwrap()
-}
-
-async fn world() -> World {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&StoreConfig { data_dir: dir.path().to_owned(), database_url: None }).unwrap();
-    let ctx = OpContext::system(store::TenantId(Uuid::from_u128(7)), Uuid::from_u128(1), now());
-    let (s, c) = (store.clone(), ctx.clone());
-    let keys = tokio::task::spawn_blocking(move || Keys::load(&s, &c).unwrap()).await.unwrap();
-    create_tenant(&store, &ctx, "Contoso", Some("contoso.example")).await.unwrap();
-    let made = create_client(&store, &ctx, CLIENT.to_owned(), "app", vec!["User.Read.All".to_owned()]).await.unwrap();
-    World { store, keys, ctx, secret: made.client_secret, _dir: dir }
-}
-
-impl World {
-    async fn token(&self, change: impl FnOnce(&mut TokenRequest)) -> crate::TokenAnswer {
-        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
-        let mut request = TokenRequest {
-            tenant: "contoso.example".to_owned(),
-            form: vec![
-                pair("grant_type", "client_credentials"),
-                pair("client_id", CLIENT),
-                pair("client_secret", &self.secret),
-                pair("scope", "https://graph.microsoft.com/.default"),
-            ],
-            authorization: None,
-            base_url: "http://127.0.0.1:8080".to_owned(),
-        };
-        change(&mut request);
-        token(&self.store, &self.keys, &self.ctx, request, "uti".to_owned()).await.unwrap()
-    }
-
-    async fn good(&self) -> String {
-        self.token(|_| {}).await.body["access_token"].as_str().unwrap().to_owned()
-    }
-
-    async fn check(&self, token: &str, now: jiff::Timestamp) -> Result<OpContext, Denied> {
-        verify(&self.store, &self.keys, Some(&format!("Bearer {token}")), Uuid::from_u128(2), now).await.unwrap()
-    }
-
-    /// The good token's claims, changed, signed with the real key.
-    async fn forged(&self, change: impl FnOnce(&mut serde_json::Value)) -> String {
-        let token = self.good().await;
-        let mut claims: serde_json::Value = {
-            use base64::Engine as _;
-            let part = token.split('.').nth(1).unwrap();
-            serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
-        };
-        change(&mut claims);
-        let mut header = jsonwebtoken::Header::new(Algorithm::RS256);
-        header.kid = Some(self.keys.kid().to_owned());
-        jsonwebtoken::encode(&header, &claims, self.keys.signing()).unwrap()
-    }
-}
+use crate::delete_client;
+use crate::testing::{CLIENT, now, world};
+use base64::Engine as _;
 
 #[tokio::test]
 async fn a_token_gives_its_tenant_and_its_permissions() {
@@ -106,7 +41,6 @@ async fn a_token_cannot_choose_its_algorithm() {
     let w = world().await;
     let good = w.good().await;
     let payload = good.split('.').nth(1).unwrap();
-    use base64::Engine as _;
     let b64 = |text: String| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
     let none = format!("{}.{payload}.", b64(format!("{{\"alg\":\"none\",\"kid\":\"{}\"}}", w.keys.kid())));
     assert!(w.check(&none, now()).await.is_err());
@@ -128,20 +62,87 @@ async fn a_deleted_clients_tokens_stop_working() {
 }
 
 #[tokio::test]
-async fn refusals_are_in_entras_words() {
+async fn times_have_a_minute_of_leeway() {
     let w = world().await;
-    let set = |name: &'static str, value: &'static str| {
-        move |r: &mut TokenRequest| r.form.iter_mut().filter(|(k, _)| k == name).for_each(|(_, v)| value.clone_into(v))
-    };
-    for (answer, status, error) in [
-        (w.token(set("client_secret", "wrong")).await, 401, "invalid_client"),
-        (w.token(set("client_id", "nobody")).await, 401, "invalid_client"),
-        (w.token(set("grant_type", "password")).await, 400, "unsupported_grant_type"),
-        (w.token(set("scope", "https://evil.example/.default")).await, 400, "invalid_scope"),
-        (w.token(|r| "nowhere".clone_into(&mut r.tenant)).await, 400, "invalid_request"),
-    ] {
-        assert_eq!((answer.status, answer.body["error"].as_str().unwrap()), (status, error));
-        assert!(answer.body["error_description"].as_str().unwrap().starts_with("AADSTS"));
+    let at = |seconds: i64| now() + jiff::SignedDuration::from_secs(seconds);
+    let good = w.good().await;
+    assert!(w.check(&good, at(crate::TOKEN_SECONDS + 59)).await.is_ok());
+    assert!(w.check(&good, at(crate::TOKEN_SECONDS + 60)).await.is_err());
+    assert!(w.check(&good, at(-60)).await.is_ok());
+    assert!(w.check(&good, at(-61)).await.unwrap_err().message().contains("not valid yet"));
+}
+
+#[tokio::test]
+async fn times_that_are_no_times_are_refused_and_break_nothing() {
+    let w = world().await;
+    // Times near the end of the numbers must not overflow.
+    assert!(w.check(&w.forged(|c| c["exp"] = i64::MAX.into()).await, now()).await.is_ok());
+    assert!(w.check(&w.forged(|c| c["nbf"] = i64::MAX.into()).await, now()).await.is_err());
+    for strange in [serde_json::json!(u64::MAX), "soon".into(), serde_json::json!(4e12), serde_json::json!([]), serde_json::Value::Null] {
+        let exp = strange.clone();
+        assert!(w.check(&w.forged(|c| c["exp"] = exp).await, now()).await.is_err(), "exp {strange}");
+        if !strange.is_null() {
+            // A start that cannot be read must not count as none.
+            let nbf = strange.clone();
+            assert!(w.check(&w.forged(|c| c["nbf"] = nbf).await, now()).await.is_err(), "nbf {strange}");
+        }
     }
-    assert_eq!(w.token(set("scope", "http://127.0.0.1/.default")).await.status, 200);
+    let endless = w.forged(|c| {
+        c.as_object_mut().unwrap().remove("exp");
+    });
+    assert!(w.check(&endless.await, now()).await.is_err());
+}
+
+#[tokio::test]
+async fn headers_that_are_not_a_token() {
+    let w = world().await;
+    let good = w.good().await;
+    let check = |header: String| {
+        let (store, keys) = (w.store.clone(), w.keys.clone());
+        async move { verify(&store, &keys, Some(&header), Uuid::from_u128(2), now()).await.unwrap() }
+    };
+    for missing in ["", "Bearer", "Bearer ", "Basic YTpi", &format!("Bearer{good}")] {
+        assert_eq!(check(missing.to_owned()).await.unwrap_err(), Denied::Missing, "{missing}");
+    }
+    let huge = "A".repeat(1 << 20);
+    for bad in [
+        &format!("Bearer {good} x"),
+        "Bearer ü.ü.ü",
+        "Bearer ..",
+        "Bearer a.b",
+        &format!("Bearer {huge}.{huge}.{huge}"),
+        &format!("Bearer {good}.x"),
+    ] {
+        assert!(matches!(check(bad.to_owned()).await.unwrap_err(), Denied::Invalid(_)), "{}", &bad[..bad.len().min(40)]);
+    }
+    for fine in [format!("bearer {good}"), format!("  BEARER   {good}  ")] {
+        assert!(check(fine).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_another_installation_is_not_known() {
+    let (w, other) = (world().await, world().await);
+    assert!(w.check(&other.good().await, now()).await.unwrap_err().message().contains("key"));
+    // Nor does it help to name the right key.
+    let mut header = jsonwebtoken::Header::new(Algorithm::RS256);
+    header.kid = Some(w.keys.kid().to_owned());
+    let stolen = jsonwebtoken::encode(&header, &crate::testing::claims(&w.good().await), other.keys.signing()).unwrap();
+    assert!(w.check(&stolen, now()).await.unwrap_err().message().contains("Signature"));
+    let mut header = jsonwebtoken::Header::new(Algorithm::RS256);
+    header.kid = None;
+    let nameless = jsonwebtoken::encode(&header, &crate::testing::claims(&w.good().await), w.keys.signing()).unwrap();
+    assert!(w.check(&nameless, now()).await.unwrap_err().message().contains("key"));
+}
+
+#[tokio::test]
+async fn a_token_without_an_application_is_nobodys() {
+    let w = world().await;
+    let nobody = w.forged(|c| {
+        c.as_object_mut().unwrap().remove("appid");
+    });
+    assert!(w.check(&nobody.await, now()).await.is_err());
+    assert!(w.check(&w.forged(|c| c["appid"] = "".into()).await, now()).await.is_err());
+    assert!(w.check(&w.forged(|c| c["appid"] = "a\0b".into()).await, now()).await.is_err());
+    assert!(w.check(&w.forged(|c| c["tid"] = "..".into()).await, now()).await.is_err());
 }

@@ -90,7 +90,7 @@ impl Parser<'_> {
         result
     }
 
-    fn condition(&self, (expr, kind): Typed, position: usize) -> Result<Box<Expr>, Error> {
+    fn condition((expr, kind): Typed, position: usize) -> Result<Box<Expr>, Error> {
         if kind == Kind::Bool || kind == Kind::Any {
             return Ok(Box::new(expr));
         }
@@ -103,7 +103,7 @@ impl Parser<'_> {
         while self.take_word(&["or"]).is_some() {
             let middle = self.position();
             let right = self.and()?;
-            left = (Expr::Or(self.condition(left, start)?, self.condition(right, middle)?), Kind::Bool);
+            left = (Expr::Or(Self::condition(left, start)?, Self::condition(right, middle)?), Kind::Bool);
         }
         Ok(left)
     }
@@ -114,7 +114,7 @@ impl Parser<'_> {
         while self.take_word(&["and"]).is_some() {
             let middle = self.position();
             let right = self.not()?;
-            left = (Expr::And(self.condition(left, start)?, self.condition(right, middle)?), Kind::Bool);
+            left = (Expr::And(Self::condition(left, start)?, Self::condition(right, middle)?), Kind::Bool);
         }
         Ok(left)
     }
@@ -126,7 +126,7 @@ impl Parser<'_> {
         self.deeper(|p| {
             let position = p.position();
             let inner = p.not()?;
-            Ok((Expr::Not(p.condition(inner, position)?), Kind::Bool))
+            Ok((Expr::Not(Self::condition(inner, position)?), Kind::Bool))
         })
     }
 
@@ -358,7 +358,7 @@ impl Parser<'_> {
         let body = self.deeper(|p| {
             let position = p.position();
             let inner = p.or()?;
-            p.condition(inner, position)
+            Self::condition(inner, position)
         });
         self.variables.pop();
         let body = body?;

@@ -58,7 +58,8 @@ impl<'a, 't> Data<'a, 't> {
         f(&mut self.tx.borrow_mut())
     }
 
-    fn require(&self, collection: &Collection, action: Action) -> Result<(), AppError> {
+    /// Refuses unless the caller may do this with the collection.
+    pub fn require(&self, collection: &Collection, action: Action) -> Result<(), AppError> {
         Ok(self.ctx.grants.require(allowed(collection.resource, action))?)
     }
 
@@ -230,7 +231,14 @@ impl<'a, 't> Data<'a, 't> {
             "groups" => self.with_tx(|tx| dir::group_delete(tx, &at.id)).map_err(directory_error),
             name => {
                 let children = rules::on_delete(name, &at.id, self)?;
+                // What a deleted flow has made stays, but no flow is left that would hold on to it.
+                let forget = |collection: &str, id: &str| match collection {
+                    "provisioningFlows" => self.with_tx(|tx| crate::runs::reset_flow(tx, id)),
+                    _ => Ok(()),
+                };
+                forget(name, &at.id)?;
                 for (child_collection, child) in children {
+                    forget(child_collection, &child)?;
                     let child_collection =
                         find(child_collection).ok_or_else(|| AppError::Internal("unknown child collection".to_owned()))?;
                     self.with_tx(|tx| tx.docs(&access(child_collection, Action::Write))?.delete(&child))?;

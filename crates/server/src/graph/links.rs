@@ -11,9 +11,10 @@ use industry_data::MODEL;
 use industry_data::permissions::{Action, Resource, allowed};
 use odata::edm::Navigation;
 use odata::encode::{EncodeOptions, encode};
+use odata::json::parse_object;
 use odata::limits::Limits;
 use odata::query::parse_query;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 fn of_group(nav: &Navigation) -> bool {
     nav.name == "members"
@@ -97,8 +98,7 @@ pub(super) fn add(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -> 
         return Err(AppError::MethodNotAllowed { allow: "GET".to_owned() });
     }
     require(data, &at, Action::Write)?;
-    let body: Map<String, Value> =
-        serde_json::from_slice(&request.body).map_err(|e| AppError::invalid(format!("The body is not a JSON object: {e}.")))?;
+    let body = parse_object(&request.body)?;
     let url = body.get("@odata.id").and_then(Value::as_str);
     let reference = url
         .and_then(odata::decode::reference)

@@ -30,7 +30,11 @@ use store::OpContext;
 ///
 /// A request that may write runs in a writing unit of work; what it enqueues commits with it.
 pub async fn handle(app: &App, ctx: OpContext, request: GraphRequest) -> Result<GraphResponse, AppError> {
-    let reads = request.method == Method::Get && !functions::opens_session(&request.path);
+    let reads = match request.method {
+        Method::Get => !functions::opens_session(&request.path),
+        Method::Other => true,
+        Method::Post | Method::Patch | Method::Delete => false,
+    };
     let inner = app.clone();
     let context = ctx.clone();
     let outcome = if reads {
@@ -57,7 +61,7 @@ fn dispatch(app: &App, ctx: &OpContext, tx: &mut store::Tx<'_>, request: &GraphR
     if request.version == Version::V1 && is_industry_data(&place) {
         return Err(AppError::NotFound("industryData is on /beta only.".to_owned()));
     }
-    route(app, &data, request, place)
+    route(app, &data, request, place).map_err(|error| error.with_links(|path| request.link(path)))
 }
 
 /// By what the place is, then by method.
@@ -71,7 +75,7 @@ fn route(app: &App, data: &Data<'_, '_>, request: &GraphRequest, place: Place) -
         (Method::Get, Place::Property(at, names)) => read::property(data, request, &at, &names),
         (Method::Get, Place::Value(inner)) => read::value(data, request, *inner),
         (Method::Get, Place::Count(inner)) => read::count(data, request, *inner),
-        (Method::Get, Place::Root) => read::root(request),
+        (Method::Get, Place::Root) => Ok(read::root(request)),
         (Method::Get, Place::Links(at, nav)) => links::list(data, request, &at, nav),
         (Method::Get, Place::Link(at, nav, id)) => links::get(data, request, &at, nav, &id),
         (Method::Post, Place::Ref(inner)) => links::add(data, request, *inner),

@@ -169,11 +169,11 @@ pub(super) fn count(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -
 }
 
 /// `/external/industryData` itself.
-pub(super) fn root(request: &GraphRequest) -> Result<GraphResponse, AppError> {
+pub(super) fn root(request: &GraphRequest) -> GraphResponse {
     let mut body = Map::new();
     if request.metadata != Metadata::None {
         body.insert("@odata.context".to_owned(), json!(request.context("external/industryData/$entity")));
     }
     body.insert("id".to_owned(), json!("industryData"));
-    Ok(GraphResponse::json(200, body))
+    GraphResponse::json(200, body)
 }

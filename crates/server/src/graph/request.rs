@@ -18,6 +18,8 @@ pub enum Method {
     Patch,
     /// Remove.
     Delete,
+    /// Any other: no resource answers it, but its `Allow` is the resource's.
+    Other,
 }
 
 /// `/beta` or `/v1.0`.

@@ -9,7 +9,9 @@ use super::request::{GraphRequest, GraphResponse, Method};
 use super::{collections, read, write};
 use crate::app::App;
 use crate::error::{AppError, Detail};
-use serde_json::{Map, Value};
+use industry_data::permissions::Action;
+use odata::json::parse_object;
+use serde_json::Value;
 
 const NAME: &str = "securityGroupProvisioningFlow";
 const TYPE: &str = "#microsoft.graph.industryData.securityGroupProvisioningFlow";
@@ -34,9 +36,12 @@ pub(super) fn matches(path: &str) -> Option<Option<String>> {
 
 /// GET or PATCH.
 pub(super) fn handle(app: &App, data: &Data<'_, '_>, request: &GraphRequest, key: Option<String>) -> Result<GraphResponse, AppError> {
-    let body = if request.method == Method::Patch { Some(parse(request)?) } else { None };
+    let collection = collections::find("provisioningFlows").ok_or_else(|| AppError::Internal("no provisioningFlows".to_owned()))?;
+    let writes = request.method == Method::Patch;
+    data.require(collection, if writes { Action::Write } else { Action::Read })?;
+    let body = if writes { Some(parse_object(&request.body)?) } else { None };
     let in_body = body.as_ref().and_then(|b| b.get("id")).and_then(Value::as_str).map(str::to_owned);
-    let at = find(data, request, key.or(in_body))?;
+    let at = find(data, request, collection, key.or(in_body))?;
     match request.method {
         Method::Get => read::entity(data, request, &at),
         Method::Patch => {
@@ -53,17 +58,13 @@ pub(super) fn handle(app: &App, data: &Data<'_, '_>, request: &GraphRequest, key
     }
 }
 
-fn parse(request: &GraphRequest) -> Result<Map<String, Value>, AppError> {
-    match serde_json::from_slice::<Value>(&request.body) {
-        Ok(Value::Object(map)) => Ok(map),
-        Ok(_) => Err(AppError::invalid("The body must be a JSON object.")),
-        Err(error) => Err(AppError::invalid(format!("The body is not JSON: {error}."))),
-    }
-}
-
 /// The one flow, or the one with that id.
-fn find(data: &Data<'_, '_>, request: &GraphRequest, id: Option<String>) -> Result<EntityPlace, AppError> {
-    let collection = collections::find("provisioningFlows").ok_or_else(|| AppError::Internal("no provisioningFlows".to_owned()))?;
+fn find(
+    data: &Data<'_, '_>,
+    request: &GraphRequest,
+    collection: &'static collections::Collection,
+    id: Option<String>,
+) -> Result<EntityPlace, AppError> {
     let flows = data.all_provisioning_flows(TYPE, request.method == Method::Patch)?;
     let place = |(parent, id): &(String, String)| EntityPlace {
         within: CollectionPlace { collection, parent: Some(parent.clone()), cast: None },

@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::error::AppError;
 use crate::jobs;
 use industry_data::MODEL;
+use industry_data::permissions::Action;
 use odata::decode::{Mode, check_required, decode, merge_patch};
 use odata::limits::Limits;
 use odata::query::QueryOptions;
@@ -29,6 +30,8 @@ const SECURITY_GROUP_FLOW: &str = "#microsoft.graph.industryData.securityGroupPr
 /// POST to a collection.
 pub(super) fn create(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &CollectionPlace) -> Result<GraphResponse, AppError> {
     require_writable(at, "GET")?;
+    // Before the body is looked at: what is wrong with it is nothing for those who may not write.
+    data.require(at.collection, Action::Write)?;
     let declared = element_type(at)?;
     let given = decode(&MODEL, declared, &request.body, Mode::Create, &Limits::DEFAULT)?;
     let ty = given.get("@odata.type").and_then(Value::as_str).and_then(|name| MODEL.find_type(name)).unwrap_or(declared);

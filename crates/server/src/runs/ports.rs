@@ -39,7 +39,7 @@ impl StorePorts {
 }
 
 /// The built-in lists of values for the reader.
-fn codes() -> Codes {
+pub(crate) fn codes() -> Codes {
     use industry_data::reference as r;
     // People who are no part of an organization's staff or students are contacts, not roles.
     let roles = r::ROLE_GROUPS.iter().flat_map(|g| g.roles.iter().copied()).chain(["other"]);

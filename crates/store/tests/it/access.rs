@@ -39,7 +39,7 @@ fn jobs_of_another_tenant_are_out_of_reach(bench: &Bench) {
     let store = bench.open();
     write(&store, &system(B), |tx| tx.enqueue("j", &NewJob { kind: "run", payload: json!({}), run_at: at(0) })).unwrap();
     assert!(!read(&store, &system(A), |tx| tx.has_open_job("run")));
-    let job = tokio(store.claim_job(&system(A), Duration::from_secs(10))).unwrap().expect("claims look across tenants");
+    let job = tokio(store.claim_job(&system(A), &["run"], Duration::from_secs(10))).unwrap().expect("claims look across tenants");
     assert_eq!(job.tenant, B);
     let stolen = job.clone();
     let refused = write(&store, &system(A), move |tx| tx.check_lease(&stolen));
@@ -51,7 +51,7 @@ fn jobs_of_another_tenant_are_out_of_reach(bench: &Bench) {
     let refused = tokio(store.retry_job(&system(A), job.clone(), at(1), "no".to_owned()));
     assert!(matches!(refused, Err(StoreError::StaleLease)));
     write(&store, &system(B), move |tx| tx.finish_job(&job)).unwrap();
-    let by_client = tokio(store.claim_job(&client(B, &["Everything"]), Duration::from_secs(10)));
+    let by_client = tokio(store.claim_job(&client(B, &["Everything"]), &["run"], Duration::from_secs(10)));
     assert!(matches!(by_client, Err(StoreError::Forbidden { .. })), "{by_client:?}");
 }
 

@@ -16,6 +16,7 @@ on_both_engines!(
     a_job_waits_for_its_time_and_its_turn,
     a_job_is_claimed_by_one_worker_only,
     jobs_of_a_tenant_never_overlap,
+    jobs_of_other_kinds_run_beside,
     a_heartbeat_prolongs_the_lease,
     a_lost_lease_is_refused_everywhere,
     a_slow_worker_keeps_its_tenants_other_jobs_waiting,
@@ -32,7 +33,7 @@ fn enqueue(store: &Store, tenant: TenantId, id: &'static str, run_at: i64) {
 }
 
 fn claim(store: &Store, seconds: i64) -> Option<Job> {
-    tokio(store.claim_job(&system_at(TenantId(Uuid::new_v4()), seconds), LEASE)).unwrap()
+    tokio(store.claim_job(&system_at(TenantId(Uuid::new_v4()), seconds), &["run"], LEASE)).unwrap()
 }
 
 fn finish(store: &Store, job: &Job) -> Result<(), StoreError> {
@@ -47,6 +48,18 @@ fn check(store: &Store, job: &Job) -> Result<(), StoreError> {
 
 fn is_open(store: &Store) -> bool {
     read(store, &system_at(A, 0), |tx| tx.has_open_job("run"))
+}
+
+fn jobs_of_other_kinds_run_beside(bench: &Bench) {
+    let store = bench.open();
+    enqueue(&store, A, "long", 0);
+    let job = NewJob { kind: "short", payload: json!({}), run_at: at(0) };
+    write(&store, &system_at(A, 0), move |tx| tx.enqueue("short", &job)).unwrap();
+    assert_eq!(claim(&store, 1).unwrap().id, "long");
+    assert!(claim(&store, 1).is_none(), "a lane takes its own kinds only");
+    let nobody = system_at(TenantId(Uuid::nil()), 1);
+    let short = tokio(store.claim_job(&nobody, &["short", "other"], LEASE)).unwrap();
+    assert_eq!(short.unwrap().id, "short");
 }
 
 fn a_job_is_there_when_its_transaction_commits(bench: &Bench) {

@@ -1,0 +1,133 @@
+//! The command line's contract: arguments, exit codes, JSON.
+
+use crate::district::{DOMAIN, QUICK, prepare};
+use crate::process::{Api, ROOT, Serving, homeroom};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Output;
+
+fn run(data_dir: &Path, arguments: &[&str]) -> Output {
+    homeroom().args(arguments).arg("--data-dir").arg(data_dir).output().unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[tokio::test]
+async fn tenant_app_and_token_give_what_a_script_needs() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenant = json(&run(dir.path(), &["tenant", "create", "--name", "Contoso", "--domain", "contoso.example", "--json"]));
+    let id = tenant["id"].as_str().unwrap();
+    assert_eq!(tenant, serde_json::json!({ "id": id, "name": "Contoso", "domain": "contoso.example" }));
+    let app = json(&run(dir.path(), &["app", "create", "--tenant", id, "--name", "script", "--all-permissions", "--json"]));
+    assert_eq!(app["tenantId"], id);
+    let (client, secret) = (app["clientId"].as_str().unwrap(), app["clientSecret"].as_str().unwrap());
+    let token = json(&run(dir.path(), &["token", "--tenant", id, "--client-id", client, "--client-secret", secret, "--json"]));
+    assert_eq!(token["token_type"], "Bearer");
+    assert_eq!(token["expires_in"], 3599, "as Entra ID says it");
+
+    // Beside a running server on the same directory, and without --json a bare token.
+    let serving = Serving::start(dir.path(), &[]);
+    let plain = run(dir.path(), &["token", "--tenant", id, "--client-id", client, "--client-secret", secret]);
+    let bearer = String::from_utf8(plain.stdout).unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let years = http.get(format!("{}/beta/external/industryData/years", serving.base)).bearer_auth(bearer.trim()).send().await.unwrap();
+    assert_eq!(years.status(), 200);
+
+    let listed = json(&run(dir.path(), &["app", "list", "--tenant", id, "--json"]));
+    assert!(!listed.to_string().contains(secret), "a secret is shown once");
+    assert_eq!(run(dir.path(), &["app", "delete", "--tenant", id, "--client-id", client]).status.code(), Some(0));
+    let years = http.get(format!("{}/beta/external/industryData/years", serving.base)).bearer_auth(bearer.trim()).send().await.unwrap();
+    assert_eq!(years.status(), 401, "the tokens of a client that was deleted are void");
+}
+
+#[test]
+fn wrong_usage_is_2_and_what_cannot_be_done_is_3() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(run(dir.path(), &["tenant", "create"]).status.code(), Some(2));
+    assert_eq!(homeroom().arg("nonsense").output().unwrap().status.code(), Some(2));
+    let unknown =
+        run(dir.path(), &["app", "create", "--tenant", "2f6a1e5e-3a44-4c3f-9c4b-0f9d9d3b7a11", "--name", "x", "--all-permissions"]);
+    assert_eq!(unknown.status.code(), Some(3));
+    let message = String::from_utf8(unknown.stderr).unwrap();
+    assert!(message.contains("2f6a1e5e-3a44-4c3f-9c4b-0f9d9d3b7a11"), "{message}");
+    let misspelt = run(dir.path(), &["tenant", "create", "--name", "x", "--json"]);
+    let id = json(&misspelt)["id"].as_str().unwrap().to_owned();
+    let misspelt = run(dir.path(), &["app", "create", "--tenant", &id, "--name", "x", "--permission", "IndustryData-Run.Strat"]);
+    assert_eq!(misspelt.status.code(), Some(3));
+    let message = String::from_utf8(misspelt.stderr).unwrap();
+    assert!(message.contains("did you mean `IndustryData-Run.Start`?"), "{message}");
+}
+
+#[test]
+fn a_setting_that_does_not_exist_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("homeroom.toml");
+    std::fs::write(&file, "[runs]\non_demand = 3\n").unwrap();
+    let output =
+        homeroom().args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&file).arg("--data-dir").arg(dir.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("on_demand"), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_demo_shows_the_groups_of_the_schools() {
+    let output = homeroom().args(["demo", "--once", "--listen", "127.0.0.1:0"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    for line in ["All Staff", "All Students", "PATCH /beta/securityGroupProvisioningFlow", "200 OK", "Students - Harbor Point High School"]
+    {
+        assert!(text.contains(line), "'{line}' is missing in\n{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_says_what_a_run_would_do_and_writes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let token = prepare(dir.path()).await;
+    let export = tempfile::tempdir().unwrap();
+    roster::demo::write_demo_district(export.path(), DOMAIN, 0).unwrap();
+    let plan = |folder: &Path| {
+        let output = run(dir.path(), &["plan", folder.to_str().unwrap(), "--json"]);
+        assert_eq!(output.status.code(), Some(1), "the export has errors: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let first = plan(export.path());
+    let groups = first["groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 9, "{groups:?}");
+    assert!(groups.iter().all(|g| g["created"] == true && g["removed"] == serde_json::json!([])));
+    assert!(first["findings"].as_array().unwrap().iter().any(|f| f["code"] == "InvalidReferenceCode"));
+    assert_eq!(plan(export.path()), first, "planned twice, the same comes out");
+
+    let serving = Serving::start(dir.path(), &QUICK);
+    let api = Api::new(&serving.base, &token);
+    assert_eq!(api.get("/beta/groups").await["value"], serde_json::json!([]), "nothing was written");
+    let accepted = api.send(reqwest::Method::POST, &format!("{ROOT}/runs/start"), None).await.unwrap();
+    api.wait_for(accepted.headers()["location"].to_str().unwrap(), "/status", &["succeeded"]).await;
+    for group in api.get("/beta/groups").await["value"].as_array().unwrap() {
+        let planned = groups.iter().find(|g| g["displayName"] == group["displayName"]).unwrap();
+        let members = api.get(&format!("/beta/groups/{}/members?$top=999", group["id"].as_str().unwrap())).await;
+        let mut members: Vec<String> =
+            members["value"].as_array().unwrap().iter().map(|m| m["userPrincipalName"].as_str().unwrap().to_lowercase()).collect();
+        members.sort();
+        assert_eq!(planned["added"], serde_json::json!(members), "what was previewed is what was applied");
+    }
+    assert_eq!(plan(export.path())["groups"], serde_json::json!([]), "nothing is left to do");
+}
+
+#[test]
+fn plan_without_an_inbound_flow_says_what_to_make() {
+    let dir = tempfile::tempdir().unwrap();
+    json(&run(dir.path(), &["tenant", "create", "--name", "x", "--json"]));
+    let export = tempfile::tempdir().unwrap();
+    roster::demo::write_demo_district(export.path(), DOMAIN, 0).unwrap();
+    let output = run(dir.path(), &["plan", export.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no active inbound flow"));
+    let output = run(dir.path(), &["plan", "/nowhere/at/all"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere/at/all"));
+}

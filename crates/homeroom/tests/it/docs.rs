@@ -1,0 +1,86 @@
+//! Pages of `docs/` that say what the code says. `HOMEROOM_BLESS=1` writes the generated ones anew.
+
+use industry_data::permissions::{ALL_PERMISSIONS, Action, Resource, allowed};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+fn page(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)
+}
+
+fn is_current(name: &str, text: &str) {
+    if std::env::var_os("HOMEROOM_BLESS").is_some() {
+        std::fs::write(page(name), text).unwrap();
+    }
+    let there = std::fs::read_to_string(page(name)).unwrap_or_default();
+    assert!(there == text, "docs/{name} is not what the code says; HOMEROOM_BLESS=1 writes it anew");
+}
+
+#[test]
+fn the_page_of_findings_lists_the_catalogue() {
+    let mut text = "# Findings\n\n\
+        Every finding that the validator can report. This page is generated from the catalogue in the code.\n\n\
+        **Catastrophic**: the run stops, nothing changes. **Error**: the record is dropped. **Warning**: the value is dropped, \
+        or it is a remark. A finding names file, line, column, key and value of the record; a finding that follows from another \
+        one names it as its root.\n\n\
+        | code | severity | reported when |\n| --- | --- | --- |\n"
+        .to_owned();
+    for entry in roster::CATALOGUE {
+        let _ = writeln!(text, "| `{}` | {} | {} |", entry.code, entry.severity.word(), entry.when);
+    }
+    is_current("findings.md", &text);
+}
+
+#[test]
+fn the_page_of_permissions_lists_who_may_do_what() {
+    let resources = [
+        ("sourceSystems", Resource::SourceSystems),
+        ("dataConnectors", Resource::DataConnectors),
+        ("years", Resource::Years),
+        ("inboundFlows", Resource::InboundFlows),
+        ("outboundProvisioningFlowSets, their provisioningFlows, securityGroupProvisioningFlow", Resource::OutboundFlows),
+        ("runs, activities, getStatistics", Resource::Runs),
+        ("operations", Resource::Operations),
+        ("referenceDefinitions", Resource::ReferenceDefinitions),
+        ("roleGroups", Resource::RoleGroups),
+        ("users", Resource::Users),
+        ("groups", Resource::Groups),
+        ("members of groups, memberOf", Resource::GroupMembers),
+    ];
+    let names = |list: &[&str]| {
+        let list: Vec<String> = list.iter().map(|name| format!("`{name}`")).collect();
+        if list.is_empty() { "–".to_owned() } else { list.join(", ") }
+    };
+    let mut text = "# Permissions\n\n\
+        What an API client needs, by resource. One of the permissions of a cell is enough; the least privileged stands first. \
+        The names are Microsoft Graph's. This page is generated from the code.\n\n\
+        | resource | list | read one | create, change, delete |\n| --- | --- | --- | --- |\n"
+        .to_owned();
+    for (name, resource) in resources {
+        let cells = [Action::List, Action::Read, Action::Write].map(|action| names(allowed(resource, action)));
+        let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
+    }
+    let _ = writeln!(text, "\n| call | one of |\n| --- | --- |");
+    let _ =
+        writeln!(text, "| `dataConnectors/{{id}}/…/getUploadSession`, `validate` | {} |", names(allowed(Resource::Upload, Action::Write)));
+    let _ = writeln!(text, "| `runs/start` | {} |", names(allowed(Resource::Runs, Action::Start)));
+    let _ = writeln!(text, "\n## All permissions\n\n| name | id of the application role in Microsoft Graph |\n| --- | --- |");
+    for permission in ALL_PERMISSIONS {
+        let _ = writeln!(text, "| `{}` | {} |", permission.name, permission.role_id.unwrap_or("not published"));
+    }
+    is_current("permissions.md", &text);
+}
+
+#[test]
+fn the_page_of_settings_names_each_with_its_default() {
+    let text = std::fs::read_to_string(page("configuration.md")).unwrap();
+    let defaults = serde_json::to_value(server::config::Config::default()).unwrap();
+    for (section, settings) in defaults.as_object().unwrap() {
+        for (key, default) in settings.as_object().unwrap() {
+            let row = format!("| `[{section}]` `{key}` | ");
+            let row = text.lines().find(|line| line.starts_with(&row)).unwrap_or_else(|| panic!("no row of [{section}] {key}"));
+            let shown = if default.is_null() || default == &serde_json::json!([]) { "none".to_owned() } else { format!("`{default}`") };
+            assert!(row.contains(&format!("| {shown} |")), "the default of [{section}] {key} is {shown}: {row}");
+        }
+    }
+}

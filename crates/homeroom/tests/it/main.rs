@@ -1,0 +1,10 @@
+//! The program as its users run it: as a process.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+#![allow(unreachable_pub, reason = "the items of a test are for the test")]
+
+mod cli;
+mod district;
+mod docs;
+mod kill_anywhere;
+mod process;

@@ -101,7 +101,9 @@ async fn a_database_that_cannot_be_had_is_an_error() {
     let bench = Bench::sqlite();
     for url in ["postgres://nobody@127.0.0.1:1/none", "host=/no/such/folder user=nobody", "postgres://%zz", "nonsense"] {
         let outcome = Store::open(&StoreConfig { database_url: Some(url.to_owned()), ..bench.config() });
-        assert!(matches!(outcome, Err(StoreError::Postgres(_))), "{url}: {outcome:?}");
+        let error = outcome.expect_err(url);
+        assert!(matches!(error, StoreError::Postgres(_)), "{url}: {error:?}");
+        assert!(error.with_causes().len() > error.to_string().len() + 10, "{}", error.with_causes());
     }
     std::fs::write(bench.config().data_dir.join("homeroom.db"), "this is no database, however long it may be".repeat(100)).unwrap();
     let outcome = Store::open(&bench.config());

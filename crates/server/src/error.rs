@@ -176,7 +176,10 @@ impl From<store::StoreError> for AppError {
                 needed.join(", ")
             )),
             store::StoreError::VersionConflict => Self::PreconditionFailed,
-            other => Self::Internal(other.to_string()),
+            store::StoreError::Unstorable(what) => {
+                Self::Invalid { message: format!("The request has {what}, which cannot be stored."), target: None }
+            }
+            other => Self::Internal(other.with_causes()),
         }
     }
 }

@@ -107,7 +107,7 @@ impl Postgres {
         }
         // The server was restarted, or something between has cut an idle connection. Nothing of this
         // unit of work has happened yet, so it can be begun anew without anybody noticing.
-        tracing::warn!(%error, "a database connection was lost and is opened anew");
+        tracing::warn!(error = %crate::with_causes(&error), "a database connection was lost and is opened anew");
         self.client = connect_postgres(&self.config)?;
         Ok(self.client.batch_execute(&sql)?)
     }
@@ -228,7 +228,7 @@ fn serve(mut connection: Connection, target: &Target, role: Role, receiver: &Mut
             tracing::error!("a unit of work panicked; its store connection is opened anew");
             match Connection::open(target, role) {
                 Ok(fresh) => connection = fresh,
-                Err(error) => tracing::error!(%error, "the database cannot be reached"),
+                Err(error) => tracing::error!(error = %error.with_causes(), "the database cannot be reached"),
             }
         }
     }
@@ -391,7 +391,7 @@ impl Drop for Handle<'_> {
             Raw::Postgres(c) => c.batch_execute("ROLLBACK").map_err(StoreError::from),
         };
         if let Err(error) = outcome {
-            tracing::warn!(%error, "a transaction could not be rolled back");
+            tracing::warn!(error = %error.with_causes(), "a transaction could not be rolled back");
         }
     }
 }

@@ -113,6 +113,17 @@ pub enum StoreError {
     Postgres(#[source] postgres::Error),
 }
 
+impl StoreError {
+    /// The error with all its causes, for a log: "PostgreSQL" alone helps nobody.
+    pub fn with_causes(&self) -> String {
+        with_causes(self)
+    }
+}
+
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         // Other constraints (foreign keys, NOT NULL, types) are bugs and not something that a user can mend.

@@ -342,6 +342,7 @@ pub(super) fn directory_error(error: directory::DirectoryError) -> AppError {
         DirectoryError::NotFound(message) => AppError::NotFound(message),
         DirectoryError::Conflict(message) => AppError::Conflict { message, details: Vec::new() },
         DirectoryError::Invalid { message, target } => AppError::Invalid { message, target },
+        DirectoryError::Store(error) => error.into(),
         other => AppError::Internal(other.to_string()),
     }
 }

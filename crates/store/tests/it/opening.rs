@@ -101,7 +101,9 @@ async fn a_database_that_cannot_be_had_is_an_error() {
     let bench = Bench::sqlite();
     for url in ["postgres://nobody@127.0.0.1:1/none", "host=/no/such/folder user=nobody", "postgres://%zz", "nonsense"] {
         let outcome = Store::open(&StoreConfig { database_url: Some(url.to_owned()), ..bench.config() });
-        assert!(matches!(outcome, Err(StoreError::Postgres(_))), "{url}: {outcome:?}");
+        let error = outcome.expect_err(url);
+        assert!(matches!(error, StoreError::Postgres(_)), "{url}: {error:?}");
+        assert!(error.with_causes().len() > error.to_string().len() + 10, "{}", error.with_causes());
     }
     std::fs::write(bench.config().data_dir.join("homeroom.db"), "this is no database, however long it may be".repeat(100)).unwrap();
     let outcome = Store::open(&bench.config());
@@ -171,4 +173,21 @@ fn a_folder_of_our_own_is_closed_to_others_and_a_shared_one_is_left_alone() {
     assert_eq!(mode(&shared), 0o755);
     assert_eq!((mode(&shared.join("master.key")), mode(&shared.join("homeroom.db"))), (0o600, 0o600));
     assert_eq!(mode(&shared.join("blobs")), 0o700);
+}
+
+/// The change of a fresh file to WAL needs the file alone: the narrowest moment of all.
+#[test]
+fn many_may_open_a_fresh_file_at_once_again_and_again() {
+    for round in 0..15 {
+        let (bench, start) = (Bench::sqlite(), Barrier::new(12));
+        let failures: Vec<StoreError> = std::thread::scope(|scope| {
+            let open = || {
+                start.wait();
+                Store::open(&bench.config()).err()
+            };
+            let openers: Vec<_> = (0..12).map(|_| scope.spawn(open)).collect();
+            openers.into_iter().filter_map(|opener| opener.join().unwrap()).collect()
+        });
+        assert!(failures.is_empty(), "round {round}: {failures:?}");
+    }
 }

@@ -154,7 +154,7 @@ impl RunPorts for DryPorts {
         Ok(())
     }
 
-    fn approved(&self) -> bool {
+    fn approved(&self, _: &str) -> bool {
         false
     }
 }

@@ -81,7 +81,7 @@ pub(crate) fn create(tx: &mut Tx<'_>, app: &App, spec: &RunSpec, operation: &str
     }));
     tx.docs(&jobs::OPERATIONS)?.insert(operation, None, &created)?;
     let spec = serde_json::to_value(spec).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    let state = object(json!({ "spec": spec, "operation": operation, "steps": {}, "approved": false, "approvable": false }));
+    let state = object(json!({ "spec": spec, "operation": operation, "steps": {}, "approved": [], "approvable": false }));
     tx.docs(&STATE)?.insert(id, None, &state)
 }
 
@@ -138,13 +138,16 @@ pub(crate) fn approve(tx: &mut Tx<'_>, id: &str, job: &str) -> Result<bool, Stor
     if state.body.get("approvable") != Some(&json!(true)) {
         return Ok(false);
     }
+    let Some(mut run) = tx.docs(&RUNS)?.get(id)? else { return Ok(false) };
+    // What has stopped it, and nothing that may come later.
+    let code = run.body.get("blockingError").and_then(|error| error.get("code")).cloned().unwrap_or_default();
     state.body.insert("approvable".to_owned(), json!(false));
-    state.body.insert("approved".to_owned(), json!(true));
-    tx.docs(&STATE)?.update(id, &state.body, None)?;
-    if let Some(mut run) = tx.docs(&RUNS)?.get(id)? {
-        run.body.extend(object(json!({ "status": "running", "endDateTime": null, "blockingError": null })));
-        tx.docs(&RUNS)?.update(id, &run.body, None)?;
+    if let Some(Value::Array(approved)) = state.body.get_mut("approved") {
+        approved.push(code);
     }
+    tx.docs(&STATE)?.update(id, &state.body, None)?;
+    run.body.extend(object(json!({ "status": "running", "endDateTime": null, "blockingError": null })));
+    tx.docs(&RUNS)?.update(id, &run.body, None)?;
     if let Some(operation) = state.body.get("operation").and_then(Value::as_str) {
         jobs::update_operation(tx, operation, |body| {
             body.insert("status".to_owned(), json!("running"));

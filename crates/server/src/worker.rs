@@ -242,7 +242,8 @@ fn run(app: &App, ctx: &OpContext, job: &Job) -> Result<(), String> {
     let spec: sync::RunSpec =
         state.body.get("spec").cloned().and_then(|v| serde_json::from_value(v).ok()).ok_or("the run's specification cannot be read")?;
     let operation = state.body.get("operation").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let approved = state.body.get("approved") == Some(&json!(true));
+    let approved = state.body.get("approved").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let approved = approved.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     tracing::info!(run.id = %id, attempt = job.attempt, "a run starts or is taken up again");
     let ports = StorePorts::new(app, ctx, job, &id, approved);
     let outcome = sync::advance(&spec, &ports).map_err(|e| chain(&e))?;

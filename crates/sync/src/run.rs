@@ -120,8 +120,8 @@ pub trait RunPorts {
     fn record_step(&self, step: Step, result: &Value) -> Result<(), RunError>;
     /// Says where the run is; an error stops it.
     fn progress(&self, what: &str) -> Result<(), RunError>;
-    /// Whether an administrator has approved what the guard stopped.
-    fn approved(&self) -> bool;
+    /// Whether an administrator has approved what stopped the run with this code.
+    fn approved(&self, code: &str) -> bool;
     /// A place where a test can make the run fail.
     fn failpoint(&self, _name: &str) -> Result<(), RunError> {
         Ok(())
@@ -186,7 +186,7 @@ pub fn advance(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Outcome, RunError
         Ok(prepared) => prepared,
         Err(outcome) => return Ok(outcome),
     };
-    if blocked.is_some() && !ports.approved() {
+    if blocked.as_ref().is_some_and(|blocked| !ports.approved(&blocked.code)) {
         return Ok(run.stopped(blocked, flows, true));
     }
     let _: Value = run.step(Step::Guard, || Ok(json!({ "approved": blocked.is_some() })))?;
@@ -233,8 +233,12 @@ impl Run<'_> {
     fn prepare(&self) -> Result<Result<Prepared, Outcome>, RunError> {
         std::fs::create_dir_all(&self.spec.work_dir)?;
         let basic: Blocking = self.step(Step::BasicValidation, || Ok(self.basic_validation()))?;
-        if basic.blocked.is_some() {
-            return Ok(Err(self.stopped(basic.blocked, Vec::new(), false)));
+        if basic.blocked.as_ref().is_some_and(|blocked| !self.ports.approved(&blocked.code)) {
+            return Ok(Err(self.stopped(basic.blocked, Vec::new(), true)));
+        }
+        if self.sources().next().is_none() {
+            let message = "No inbound flow has an accepted upload: upload files and validate them first.".to_owned();
+            return Ok(Err(self.stopped(Some(Blocked { code: "NoData".to_owned(), message }), Vec::new(), false)));
         }
         let mut flows: Vec<FlowCounts> = self.step(Step::Snapshot, || self.snapshot())?;
         let catastrophic: Blocking = self.read("catastrophic.json")?;
@@ -318,16 +322,12 @@ impl Run<'_> {
                 .collect();
             if !missing.is_empty() {
                 let message = format!(
-                    "Nothing was changed: the last accepted set of '{}' had {}, this one has not. Send the whole set again.",
+                    "Nothing was changed: the last accepted set of '{}' had {}, this one has not. Send the whole set again, or approve the run if the set has changed for good.",
                     inbound.display_name,
                     missing.join(", ")
                 );
                 return Blocking { blocked: Some(Blocked { code: "FileMissingFromSet".to_owned(), message }) };
             }
-        }
-        if self.sources().next().is_none() {
-            let message = "No inbound flow has an accepted upload: upload files and validate them first.".to_owned();
-            return Blocking { blocked: Some(Blocked { code: "NoData".to_owned(), message }) };
         }
         Blocking::default()
     }

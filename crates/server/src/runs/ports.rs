@@ -20,12 +20,13 @@ pub(crate) struct StorePorts {
     run: String,
     directory: EmbeddedDirectory,
     codes: Codes,
-    approved: bool,
+    /// Codes of what an administrator lets pass.
+    approved: Vec<String>,
 }
 
 impl StorePorts {
     /// For a claimed job.
-    pub(crate) fn new(app: &App, ctx: &OpContext, job: &Job, run: &str, approved: bool) -> Self {
+    pub(crate) fn new(app: &App, ctx: &OpContext, job: &Job, run: &str, approved: Vec<String>) -> Self {
         Self {
             app: app.clone(),
             ctx: ctx.clone(),
@@ -107,8 +108,8 @@ impl RunPorts for StorePorts {
         self.app.store().write_blocking(&self.ctx, write).map_err(|e: StoreError| interrupted(&e))
     }
 
-    fn approved(&self) -> bool {
-        self.approved
+    fn approved(&self, code: &str) -> bool {
+        self.approved.iter().any(|approved| approved == code)
     }
 
     fn failpoint(&self, name: &str) -> Result<(), RunError> {

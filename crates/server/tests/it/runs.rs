@@ -233,6 +233,26 @@ async fn a_school_that_is_gone_stops_the_run_until_somebody_approves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_missing_from_the_set_waits_for_an_approval_too() {
+    let (server, connector, _, _) = school(&BOTH()).await;
+    let mut files = roster_files::files(&ORGS, &DAY_1);
+    let sessions = "sourcedId,title,type,schoolYear,startDate,endDate\nterm,Autumn,semester,2027,2026-08-01,2027-01-31\n";
+    files.push(("academicSessions.csv".to_owned(), sessions.into()));
+    server.upload(&connector, &files).await;
+    assert_eq!(server.run().await["status"], "completed");
+    day(&server, &connector, &ORGS, &DAY_1[..11]).await;
+    let run = server.run().await;
+    assert_eq!(run["blockingError"]["code"], "FileMissingFromSet", "{run}");
+    assert_eq!(server.groups().await, first_day(), "nothing may have changed");
+    let id = run["id"].as_str().unwrap();
+    server.app.approve_run(server.tenant.id, id).await.unwrap();
+    server.wait_for(&format!("/beta/external/industryData/runs/{id}"), "/status", &["completed"]).await;
+    assert_eq!(server.groups().await["All Students"].len(), 7);
+    assert_eq!(server.run().await["status"], "completed", "the new set is the accepted one");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_option_switched_off_leaves_its_groups_as_they_are() {
     let (server, connector, _, _) = school(&BOTH()).await;
     day(&server, &connector, &ORGS, &DAY_1).await;

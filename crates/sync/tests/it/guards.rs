@@ -224,6 +224,27 @@ fn a_file_of_the_last_accepted_set_that_is_missing_stops_the_run() {
 }
 
 #[test]
+fn a_new_set_of_files_is_approved_by_its_own_code_and_the_guard_asks_again() {
+    let world = world();
+    let mut roster = students(0..40);
+    roster.enrolled("math", "N", &["s001"]);
+    world.good(&roster);
+    let before = world.groups();
+    let spec = world.spec(&[(SIS, Some(&students(0..20)))]);
+    let ports = Ports::new(&world);
+    let ran = world.finish(spec.clone(), &ports);
+    stopped(&world, &ran, "FileMissingFromSet", &before);
+    assert!(ran.outcome.approvable);
+    ports.approved.set(true);
+    ports.approved_code.set(Some("FileMissingFromSet"));
+    let ran = world.finish(spec.clone(), &ports);
+    stopped(&world, &ran, "SafetyThresholdExceeded", &before);
+    ports.approved_code.set(None);
+    assert_eq!(world.finish(spec, &ports).blocked(), "");
+    assert_ne!(world.groups(), before);
+}
+
+#[test]
 fn a_source_that_has_lost_all_its_files_stops_the_run_and_nobody_is_let_go() {
     let (north, south) = (students(0..20), students(20..25));
     let world = world();

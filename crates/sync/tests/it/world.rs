@@ -353,6 +353,8 @@ pub(crate) struct Ports {
     codes: Codes,
     pub(crate) steps: RefCell<BTreeMap<String, Value>>,
     pub(crate) approved: Cell<bool>,
+    /// With this set, an approval is for this code only.
+    pub(crate) approved_code: Cell<Option<&'static str>>,
     /// Where to fail, and at which occurrence, from 1.
     pub(crate) fail_at: Option<(String, u32)>,
     /// Failpoints met.
@@ -368,6 +370,7 @@ impl Ports {
             codes: codes(),
             steps: RefCell::default(),
             approved: Cell::new(false),
+            approved_code: Cell::new(None),
             fail_at: None,
             met: RefCell::default(),
             meanwhile: None,
@@ -414,8 +417,8 @@ impl RunPorts for Ports {
         Ok(())
     }
 
-    fn approved(&self) -> bool {
-        self.approved.get()
+    fn approved(&self, code: &str) -> bool {
+        self.approved.get() && self.approved_code.get().is_none_or(|approved| approved == code)
     }
 
     fn failpoint(&self, name: &str) -> Result<(), RunError> {

@@ -33,7 +33,7 @@ pub struct ObservedGroup {
 /// A group that a flow has written before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerGroup {
-    /// Flow.
+    /// Flow; empty when the flow that has written it was reset or deleted since.
     pub flow_id: String,
     /// Anchor.
     pub anchor: String,

@@ -1,4 +1,5 @@
 //! The command line as types: only shapes, no behaviour.
+#![allow(rustdoc::bare_urls, reason = "the doc comments here are help texts")]
 
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     App(App),
     /// Print a bearer token for an API client
     Token(Token),
+    /// Say what a run over a folder of files would do, and write nothing
+    Plan(Plan),
     /// Look at runs, approve a run that a guard has stopped
     #[command(subcommand)]
     Runs(Runs),
@@ -180,8 +183,20 @@ pub(crate) struct Token {
     #[arg(long, value_name = "ID")]
     pub client_id: String,
     /// Client secret
-    #[arg(long, env = "HOMEROOM_CLIENT_SECRET", hide_env_values = true)]
+    #[arg(long, env = "HOMEROOM_CLIENT_SECRET", hide_env_values = true, allow_hyphen_values = true)]
     pub client_secret: String,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// Folder of the export's files
+    pub path: PathBuf,
+    #[command(flatten)]
+    pub of: RunsOf,
+    /// The inbound flow that the files are for [default: the only one that is active]
+    #[arg(long, value_name = "ID")]
+    pub flow: Option<String>,
 }
 
 /// `runs …`

@@ -19,7 +19,8 @@ fn main() -> ExitCode {
         Err(error) => return output::fail(&format!("cannot start worker threads: {error}"), None),
     };
     match runtime.block_on(commands::run(arguments)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(commands::Ended::Good) => ExitCode::SUCCESS,
+        Ok(commands::Ended::FoundErrors) => ExitCode::from(1),
         Err(failure) => output::fail(&failure.message, failure.hint.as_deref()),
     }
 }

@@ -300,6 +300,9 @@ impl Decoder<'_> {
                 ..Error::at(here, format!("'{}' is longer than {} bytes.", property.name, self.limits.string_bytes))
             });
         }
+        if text.contains('\0') {
+            return Err(Error::at(here, format!("'{}' has a NUL character.", property.name)));
+        }
         let canonical = match primitive {
             Primitive::Date => time::date(text).map(|date| date.to_string()).ok_or("a date such as 2026-08-01"),
             Primitive::DateTimeOffset => time::canonical_date_time(text).ok_or("a time such as 2026-08-01T00:00:00Z"),

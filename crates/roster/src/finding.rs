@@ -128,6 +128,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     row("CyclicParent", Warning, "Organizations are their own ancestors; their parents are dropped."),
     row("ContactIncomplete", Error, "A contact lacks given name, family name or e-mail."),
     row("DuplicateMatch", Error, "Two people of the source match one account of the directory."),
+    row("AmbiguousMatch", Error, "A person of the source matches several accounts of the directory."),
 ];
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ struct Decoding {
     given: usize,
     /// Whether the decoder has met bytes that mean nothing in its encoding.
     malformed: bool,
+    /// Whether the decoder has been told of the end, after which it must not be asked again.
+    ended: bool,
 }
 
 impl Decoding {
@@ -62,6 +64,7 @@ impl Decoding {
             raw: Vec::new(),
             decoded: String::new(),
             malformed: false,
+            ended: false,
             given: 0,
         };
         if this.decoder.is_some() {
@@ -74,6 +77,9 @@ impl Decoding {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let Some(decoder) = &mut self.decoder else { return self.file.read(out) };
         while self.given == self.decoded.len() {
+            if self.ended {
+                return Ok(0);
+            }
             self.decoded.clear();
             self.given = 0;
             let kept = self.raw.len();
@@ -82,12 +88,10 @@ impl Decoding {
             self.raw.truncate(kept + n);
             let last = n == 0;
             self.decoded.reserve(self.raw.len() * 3 + 16);
-            let (_, used, malformed) = decoder.decode_to_string(&self.raw, &mut self.decoded, last);
+            let (result, used, malformed) = decoder.decode_to_string(&self.raw, &mut self.decoded, last);
             self.malformed |= malformed;
+            self.ended = last && result == encoding_rs::CoderResult::InputEmpty;
             self.raw.drain(..used);
-            if last && self.decoded.is_empty() {
-                return Ok(0);
-            }
         }
         let n = out.len().min(self.decoded.len() - self.given);
         out[..n].copy_from_slice(&self.decoded.as_bytes()[self.given..self.given + n]);
@@ -292,6 +296,12 @@ mod tests {
         let mut bytes = vec![0xff, 0xfe];
         bytes.extend("ä,b\nc".encode_utf16().flat_map(u16::to_le_bytes));
         assert_eq!(lines(&bytes), ["ä,b", "c"]);
+    }
+
+    #[test]
+    fn utf16_that_ends_amid_a_character_is_damaged_there() {
+        assert_eq!(lines(&[0xff, 0xfe, b'a', 0, b'\n', 0, b'b', 0, b'c']), ["a", "<damaged 1>"]);
+        assert_eq!(lines(&[0xff, 0xfe, b'a']), ["<damaged 0>"]);
     }
 
     #[test]

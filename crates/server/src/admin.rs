@@ -1,6 +1,7 @@
 //! What the command line does on a data directory, beside a running server or without one.
 
 use crate::app::App;
+use crate::error::chain;
 use crate::runs;
 use identity::{Client, IdentityError, NewClient, Tenant};
 use serde_json::{Map, Value, json};
@@ -20,7 +21,7 @@ impl AdminError {
         Self { message: message.into(), hint: None }
     }
 
-    fn hinting(message: impl Into<String>, hint: &str) -> Self {
+    pub(crate) fn hinting(message: impl Into<String>, hint: &str) -> Self {
         Self { message: message.into(), hint: Some(hint.to_owned()) }
     }
 
@@ -37,17 +38,6 @@ impl std::fmt::Display for AdminError {
 }
 
 impl std::error::Error for AdminError {}
-
-/// An error with all its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}
 
 impl From<StoreError> for AdminError {
     fn from(error: StoreError) -> Self {
@@ -184,12 +174,7 @@ impl App {
     /// The findings logs of a run, one JSON object a line.
     pub fn findings_files(&self, tenant: TenantId, id: &str) -> Result<Vec<PathBuf>, AdminError> {
         let folder = self.store().blobs().path(tenant, &format!("runs/{id}"))?;
-        let entries = std::fs::read_dir(&folder)
-            .map_err(|_| AdminError::hinting(format!("there is no run {id}"), "`homeroom runs list` shows the runs"))?;
-        let mut files: Vec<PathBuf> =
-            entries.filter_map(|e| e.ok().map(|e| e.path())).filter(|p| p.extension().is_some_and(|e| e == "jsonl")).collect();
-        files.retain(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("findings")));
-        files.sort();
-        Ok(files)
+        runs::findings_files(&folder)
+            .map_err(|_| AdminError::hinting(format!("there is no run {id}"), "`homeroom runs list` shows the runs"))
     }
 }

@@ -4,6 +4,7 @@ use crate::admin::AdminError;
 use crate::config::Config;
 use crate::error::AppError;
 use crate::links;
+use crate::worker::LANES;
 use ::http::HeaderMap;
 use identity::{Keys, TokenAnswer, TokenRequest};
 use industry_data::rules::for_each_secret;
@@ -28,7 +29,8 @@ struct Inner {
     keys: Keys,
     uploads: UploadService,
     config: Config,
-    work: Notify,
+    /// One for each lane of the worker: a wake-up that comes while a lane is busy is kept for it.
+    work: [Notify; LANES.len()],
     stopping: AtomicBool,
 }
 
@@ -49,7 +51,9 @@ impl App {
         let keys = Keys::load(&store, &ctx)?;
         let key = store.secrets().mac_key("upload session")?;
         let uploads = UploadService { store: store.clone(), key, max_file_bytes: config.uploads.max_file_bytes };
-        Ok(Self { inner: Arc::new(Inner { store, keys, uploads, config, work: Notify::new(), stopping: AtomicBool::new(false) }) })
+        Ok(Self {
+            inner: Arc::new(Inner { store, keys, uploads, config, work: LANES.map(|_| Notify::new()), stopping: AtomicBool::new(false) }),
+        })
     }
 
     /// The store.
@@ -127,7 +131,10 @@ impl App {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::error!(%error, "a tenant could not be looked up");
-                TokenAnswer { status: 500, body: json!({ "error": "server_error", "error_description": "The tenant could not be looked up." }) }
+                TokenAnswer {
+                    status: 500,
+                    body: json!({ "error": "server_error", "error_description": "The tenant could not be looked up." }),
+                }
             }
         }
     }
@@ -158,16 +165,16 @@ impl App {
 
     /// Tells the worker that there is something to do.
     pub fn wake_worker(&self) {
-        self.inner.work.notify_one();
+        self.inner.work.iter().for_each(Notify::notify_one);
     }
 
-    pub(crate) async fn work(&self) {
-        self.inner.work.notified().await;
+    pub(crate) async fn work(&self, lane: usize) {
+        self.inner.work[lane].notified().await;
     }
 
     pub(crate) fn stop_worker(&self) {
         self.inner.stopping.store(true, Ordering::SeqCst);
-        self.inner.work.notify_one();
+        self.inner.work.iter().for_each(Notify::notify_one);
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -5,7 +5,6 @@
 //! and the internal context are kept apart so that the internal half cannot leak.
 
 use odata::error::{Error as ODataError, Kind};
-use serde_json::Value;
 
 /// One entry of `error.details`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,7 +176,10 @@ impl From<store::StoreError> for AppError {
                 needed.join(", ")
             )),
             store::StoreError::VersionConflict => Self::PreconditionFailed,
-            other => Self::Internal(other.to_string()),
+            store::StoreError::Unstorable(what) => {
+                Self::Invalid { message: format!("The request has {what}, which cannot be stored."), target: None }
+            }
+            other => Self::Internal(other.with_causes()),
         }
     }
 }
@@ -199,10 +201,13 @@ impl From<industry_data::rules::Refusal> for AppError {
     }
 }
 
-/// A JSON object that must be there because Homeroom itself wrote it.
-pub fn object(value: Value) -> Result<serde_json::Map<String, Value>, AppError> {
-    match value {
-        Value::Object(map) => Ok(map),
-        other => Err(AppError::Internal(format!("expected a JSON object, found {other}"))),
+/// An error with all its causes in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
     }
+    text
 }

@@ -48,9 +48,8 @@ async fn graph_call(app: App, peer: SocketAddr, request: Request, version: Versi
     let started = std::time::Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let head = method == http::Method::HEAD;
     let outcome = graph_outcome(&app, peer, request, version, request_id).await;
-    let response = respond(&app, outcome, request_id, client_request_id.as_deref(), head);
+    let response = respond(&app, outcome, request_id, client_request_id.as_deref());
     tracing::info!(
         http.method = %method, http.path = %path, http.status = response.status().as_u16(),
         duration_ms = started.elapsed().as_millis() as u64, request_id = %request_id, "answered a Graph request"
@@ -78,6 +77,10 @@ async fn graph_outcome(
     let query = request.uri().query().unwrap_or_default().to_owned();
     if path.len() + query.len() > limits::URL_BYTES_MAX {
         return Err(AppError::invalid(format!("The URL is longer than {} bytes.", limits::URL_BYTES_MAX)));
+    }
+    // No value of the API has one, and PostgreSQL takes none.
+    if path.contains("%00") || query.contains("%00") {
+        return Err(AppError::invalid("The URL has a NUL character."));
     }
     let base_url = app.base_url(Some(peer.ip()), &headers);
     let ctx = app.authenticate(header(&headers, "authorization"), request_id).await?;
@@ -149,13 +152,7 @@ fn negotiate(accept: Option<&str>) -> Result<Metadata, AppError> {
 }
 
 /// The HTTP form of an outcome.
-fn respond(
-    app: &App,
-    outcome: Result<(GraphResponse, Metadata), AppError>,
-    request_id: Uuid,
-    client_request_id: Option<&str>,
-    head: bool,
-) -> Response {
+fn respond(app: &App, outcome: Result<(GraphResponse, Metadata), AppError>, request_id: Uuid, client_request_id: Option<&str>) -> Response {
     let request_id = request_id.to_string();
     let client_request_id = client_request_id.unwrap_or(&request_id).to_owned();
     let (status, headers, content_type, body) = match outcome {
@@ -173,7 +170,7 @@ fn respond(
             (failure.status, failure.headers, Some(json_content_type(Metadata::Minimal)), body.to_string().into_bytes())
         }
     };
-    let mut response = Response::new(if head { Body::empty() } else { Body::from(body) });
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let out = response.headers_mut();
     let fixed = [
@@ -263,7 +260,7 @@ async fn other(State(app): State<App>, request: Request) -> Response {
         return upload_http::handle(app, request).await;
     }
     let error = AppError::NotFound(format!("There is nothing at '{}'. The API is below /beta.", links::printable(request.uri().path())));
-    respond(&app, Err(error), app.new_id(), client_request_id(request.headers()).as_deref(), false)
+    respond(&app, Err(error), app.new_id(), client_request_id(request.headers()).as_deref())
 }
 
 fn plain_json(status: u16, body: &Value) -> Response {

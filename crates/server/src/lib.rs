@@ -9,6 +9,7 @@ mod http;
 mod jobs;
 mod limits;
 mod links;
+mod preview;
 mod runs;
 mod shutdown;
 mod upload_http;
@@ -17,6 +18,7 @@ mod worker;
 pub use admin::{Account, AdminError, all_permissions};
 pub use app::App;
 pub use identity::Tenant;
+pub use preview::{GroupChange, Plan};
 pub use shutdown::Shutdown;
 
 use std::net::SocketAddr;

@@ -6,13 +6,14 @@ mod ports;
 
 pub(crate) use configuration::spec;
 pub(crate) use finish::finish;
-pub(crate) use ports::StorePorts;
+pub(crate) use ports::{StorePorts, codes};
 
 use crate::app::App;
 use crate::error::AppError;
 use crate::jobs::{self, object};
 use industry_data::rules::format_time;
 use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
 use store::{Access, NewJob, StoreError, Tx};
 use sync::RunSpec;
 
@@ -30,6 +31,12 @@ pub(crate) const BASELINES: Access = Access::unchecked("_baselines");
 pub(crate) const ORGANIZATIONS: Access = Access::unchecked("_organizations");
 /// The last accepted upload of each connector.
 pub(crate) const ACCEPTED: Access = Access::unchecked("_accepted");
+
+/// The reference rows that the tenant has added.
+pub(crate) fn own_reference_rows(tx: &mut Tx<'_>) -> Result<Vec<Map<String, Value>>, StoreError> {
+    let rows = tx.docs(&Access::unchecked("referenceDefinitions"))?.list(None, None, usize::from(u16::MAX))?;
+    Ok(rows.into_iter().map(|doc| doc.body).collect())
+}
 
 /// The operation of the run that is going, if one is.
 pub(crate) fn going(tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
@@ -80,7 +87,7 @@ pub(crate) fn create(tx: &mut Tx<'_>, app: &App, spec: &RunSpec, operation: &str
     }));
     tx.docs(&jobs::OPERATIONS)?.insert(operation, None, &created)?;
     let spec = serde_json::to_value(spec).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    let state = object(json!({ "spec": spec, "operation": operation, "steps": {}, "approved": false, "approvable": false }));
+    let state = object(json!({ "spec": spec, "operation": operation, "steps": {}, "approved": [], "approvable": false }));
     tx.docs(&STATE)?.insert(id, None, &state)
 }
 
@@ -95,10 +102,21 @@ pub(crate) fn statistics(tx: &mut Tx<'_>, run: &str) -> Result<Map<String, Value
 
 /// Forgets what a provisioning flow has applied (decision 10).
 pub(crate) fn reset_flow(tx: &mut Tx<'_>, flow: &str) -> Result<(), AppError> {
-    let params = [tx.tenant_value(), flow.into()];
-    tx.execute("DELETE FROM ledger_member WHERE tenant_id = $1 AND flow_id = $2", &params)?;
-    tx.execute("DELETE FROM ledger_group WHERE tenant_id = $1 AND flow_id = $2", &params)?;
-    Ok(())
+    Ok(directory::embedded::forget_flow(tx, flow)?)
+}
+
+/// The findings logs in a run's folder, one JSON object a line.
+pub(crate) fn findings_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_findings = path.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with("findings"));
+        if is_findings && path.extension().is_some_and(|e| e == "jsonl") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// All runs, newest first.
@@ -126,13 +144,16 @@ pub(crate) fn approve(tx: &mut Tx<'_>, id: &str, job: &str) -> Result<bool, Stor
     if state.body.get("approvable") != Some(&json!(true)) {
         return Ok(false);
     }
+    let Some(mut run) = tx.docs(&RUNS)?.get(id)? else { return Ok(false) };
+    // What has stopped it, and nothing that may come later.
+    let code = run.body.get("blockingError").and_then(|error| error.get("code")).cloned().unwrap_or_default();
     state.body.insert("approvable".to_owned(), json!(false));
-    state.body.insert("approved".to_owned(), json!(true));
-    tx.docs(&STATE)?.update(id, &state.body, None)?;
-    if let Some(mut run) = tx.docs(&RUNS)?.get(id)? {
-        run.body.extend(object(json!({ "status": "running", "endDateTime": null, "blockingError": null })));
-        tx.docs(&RUNS)?.update(id, &run.body, None)?;
+    if let Some(Value::Array(approved)) = state.body.get_mut("approved") {
+        approved.push(code);
     }
+    tx.docs(&STATE)?.update(id, &state.body, None)?;
+    run.body.extend(object(json!({ "status": "running", "endDateTime": null, "blockingError": null })));
+    tx.docs(&RUNS)?.update(id, &run.body, None)?;
     if let Some(operation) = state.body.get("operation").and_then(Value::as_str) {
         jobs::update_operation(tx, operation, |body| {
             body.insert("status".to_owned(), json!("running"));

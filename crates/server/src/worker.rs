@@ -1,6 +1,7 @@
 //! The worker: claims jobs and carries them out on a thread of its own, one at a time.
 
 use crate::app::App;
+use crate::error::chain;
 use crate::graph::Data;
 use crate::jobs::{self, READINESS, RUN, VALIDATE};
 use crate::runs::{self, ACCEPTED, ORGANIZATIONS, STATE, StorePorts};
@@ -28,24 +29,32 @@ fn lease(app: &App) -> Duration {
     Duration::from_secs(app.config().worker.lease_seconds.max(1).into())
 }
 
+/// What is short, and what may take its time: a flow becomes ready also while a run is going.
+pub(crate) const LANES: [&[&str]; 2] = [&[READINESS], &[VALIDATE, RUN]];
+
 /// Starts the worker; it ends when the app is stopping.
 pub(crate) fn start(app: App) -> JoinHandle<()> {
     tokio::spawn(async move {
-        while !app.is_stopping() {
-            let ctx = app.system(TenantId(Uuid::nil()));
-            match app.store().claim_job(&ctx, lease(&app)).await {
-                Ok(Some(job)) => carry_out(&app, job).await,
-                Ok(None) => {
-                    // Either something wakes the worker, or it is time to look again.
-                    let _ = tokio::time::timeout(POLL, app.work()).await;
-                }
-                Err(error) => {
-                    tracing::error!(%error, "jobs cannot be claimed");
-                    tokio::time::sleep(POLL).await;
-                }
+        tokio::join!(lane(&app, 0), lane(&app, 1));
+    })
+}
+
+/// Carries out jobs of some kinds, one at a time.
+async fn lane(app: &App, lane: usize) {
+    while !app.is_stopping() {
+        let ctx = app.system(TenantId(Uuid::nil()));
+        match app.store().claim_job(&ctx, LANES[lane], lease(app)).await {
+            Ok(Some(job)) => carry_out(app, job).await,
+            Ok(None) => {
+                // Either something wakes the worker, or it is time to look again.
+                let _ = tokio::time::timeout(POLL, app.work(lane)).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "jobs cannot be claimed");
+                tokio::time::sleep(POLL).await;
             }
         }
-    })
+    }
 }
 
 async fn carry_out(app: &App, job: Job) {
@@ -97,16 +106,6 @@ fn perform(app: &App, job: &Job) -> Result<(), String> {
     }
 }
 
-fn in_words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}
-
 /// Brings the readiness of all flows of a tenant up to date.
 fn ready(app: &App, ctx: &OpContext, job: &Job) -> Result<(), String> {
     let (context, job) = (ctx.clone(), job.clone());
@@ -114,7 +113,7 @@ fn ready(app: &App, ctx: &OpContext, job: &Job) -> Result<(), String> {
         update_readiness(tx, &context, None)?;
         tx.finish_job(&job)
     };
-    app.store().write_blocking(ctx, write).map_err(|e: StoreError| in_words(&e))
+    app.store().write_blocking(ctx, write).map_err(|e: StoreError| chain(&e))
 }
 
 /// `failed_run`: whether the run that just ended failed; `None` when none did end.
@@ -177,20 +176,20 @@ fn validate(app: &App, ctx: &OpContext, job: &Job) -> Result<(), String> {
     let blobs = app.store().blobs();
     // The folder that the files move to; after a crash they may be there already.
     let accepted_key = format!("accepted/{operation}");
-    let accepted = blobs.path(ctx.tenant, &accepted_key).map_err(|e| in_words(&e))?;
+    let accepted = blobs.path(ctx.tenant, &accepted_key).map_err(|e| chain(&e))?;
     let container = text("container");
     let uploaded = match &container {
-        Some(container) => blobs.path(ctx.tenant, &format!("uploads/{container}/files")).map_err(|e| in_words(&e))?,
+        Some(container) => blobs.path(ctx.tenant, &format!("uploads/{container}/files")).map_err(|e| chain(&e))?,
         None => accepted.clone(),
     };
     let folder = if accepted.is_dir() { &accepted } else { &uploaded };
-    let files = sources(folder).map_err(|e| in_words(&e))?;
+    let files = sources(folder).map_err(|e| chain(&e))?;
     let report = roster::basic_validate(&files);
     let good = report.errors.is_empty();
     if good && !accepted.is_dir() {
         std::fs::create_dir_all(accepted.parent().unwrap_or(&accepted))
             .and_then(|()| std::fs::rename(&uploaded, &accepted))
-            .map_err(|e| in_words(&e))?;
+            .map_err(|e| chain(&e))?;
     }
     let (job, op) = (job.clone(), operation.clone());
     let names: Vec<String> = files.iter().map(|f| f.name.clone()).collect();
@@ -210,7 +209,7 @@ fn validate(app: &App, ctx: &OpContext, job: &Job) -> Result<(), String> {
         tx.finish_job(&job)?;
         Ok::<_, StoreError>(before)
     };
-    let before = app.store().write_blocking(ctx, write).map_err(|e: StoreError| in_words(&e))?;
+    let before = app.store().write_blocking(ctx, write).map_err(|e: StoreError| chain(&e))?;
     // The container belongs to one session and goes after validation; so does the set before.
     let gone = container.map(|c| format!("uploads/{c}")).into_iter().chain(before.filter(|b| *b != format!("accepted/{operation}")));
     for key in gone {
@@ -221,7 +220,8 @@ fn validate(app: &App, ctx: &OpContext, job: &Job) -> Result<(), String> {
     Ok(())
 }
 
-fn sources(folder: &std::path::Path) -> std::io::Result<Vec<Source>> {
+/// The files of a folder, by name.
+pub(crate) fn sources(folder: &std::path::Path) -> std::io::Result<Vec<Source>> {
     let mut files = Vec::new();
     if folder.is_dir() {
         for entry in std::fs::read_dir(folder)? {
@@ -237,15 +237,17 @@ fn sources(folder: &std::path::Path) -> std::io::Result<Vec<Source>> {
 fn run(app: &App, ctx: &OpContext, job: &Job) -> Result<(), String> {
     let Some(id) = job.payload["run"].as_str().map(str::to_owned) else { return Err("broken payload".to_owned()) };
     let key = id.clone();
-    let state = app.store().read_blocking(ctx, move |tx| tx.docs(&STATE)?.get(&key)).map_err(|e: StoreError| in_words(&e))?;
+    let state = app.store().read_blocking(ctx, move |tx| tx.docs(&STATE)?.get(&key)).map_err(|e: StoreError| chain(&e))?;
     let Some(state) = state else { return Err(format!("the run {id} has no state")) };
     let spec: sync::RunSpec =
         state.body.get("spec").cloned().and_then(|v| serde_json::from_value(v).ok()).ok_or("the run's specification cannot be read")?;
     let operation = state.body.get("operation").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let approved = state.body.get("approved") == Some(&json!(true));
+    let approved = state.body.get("approved").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let approved = approved.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     tracing::info!(run.id = %id, attempt = job.attempt, "a run starts or is taken up again");
-    let ports = StorePorts::new(app, ctx, job, &id, approved);
-    let outcome = sync::advance(&spec, &ports).map_err(|e| in_words(&e))?;
+    let own_rows = app.store().read_blocking(ctx, runs::own_reference_rows).map_err(|e: StoreError| chain(&e))?;
+    let ports = StorePorts::new(app, ctx, job, &id, runs::codes(&own_rows), approved);
+    let outcome = sync::advance(&spec, &ports).map_err(|e| chain(&e))?;
     // Its own time: the run may have taken a while.
     let end = app.system(job.tenant);
     let (context, job, result) = (end.clone(), job.clone(), outcome.clone());
@@ -255,7 +257,7 @@ fn run(app: &App, ctx: &OpContext, job: &Job) -> Result<(), String> {
         update_readiness(tx, &context, Some(failed))?;
         Ok::<_, StoreError>(obsolete)
     };
-    let obsolete = app.store().write_blocking(&end, write).map_err(|e| in_words(&e))?;
+    let obsolete = app.store().write_blocking(&end, write).map_err(|e| chain(&e))?;
     tracing::info!(run.id = %id, run.status = %outcome.status, "a run has ended");
     for folder in obsolete {
         if let Err(error) = std::fs::remove_dir_all(&folder)

@@ -1,12 +1,14 @@
 //! Files: uploads, snapshots, plans, findings. Immutable once they are in place.
 
-use crate::{StoreError, TenantId};
+use crate::{StoreError, TenantId, folders};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Longest blob key.
 const KEY_BYTES_MAX: usize = 512;
+/// Longest part of a key: file systems take 255 bytes, and an unfinished file has a longer name.
+const PART_BYTES_MAX: usize = 200;
 
 /// A folder of files, by tenant and key.
 #[derive(Debug, Clone)]
@@ -16,7 +18,7 @@ pub struct BlobStore {
 
 impl BlobStore {
     pub(crate) fn open(root: &Path) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(root).map_err(|source| StoreError::Io { what: format!("make {}", root.display()), source })?;
+        folders::make_private(root).map_err(|source| StoreError::Io { what: format!("make {}", root.display()), source })?;
         Ok(Self { root: root.to_owned() })
     }
 
@@ -27,8 +29,10 @@ impl BlobStore {
     pub fn path(&self, tenant: TenantId, key: &str) -> Result<PathBuf, StoreError> {
         let mut path = self.root.join(tenant.to_string());
         for part in key.split('/') {
-            let good =
-                !part.is_empty() && part.trim_matches('.') != "" && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+            let only_dots = part.bytes().all(|b| b == b'.');
+            let good = !only_dots
+                && part.len() <= PART_BYTES_MAX
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
             if !good || key.len() > KEY_BYTES_MAX {
                 return Err(StoreError::BadKey(key.to_owned()));
             }
@@ -40,7 +44,7 @@ impl BlobStore {
     /// Makes a folder and gives its path.
     pub fn folder(&self, tenant: TenantId, key: &str) -> Result<PathBuf, StoreError> {
         let path = self.path(tenant, key)?;
-        std::fs::create_dir_all(&path).map_err(|source| StoreError::Io { what: format!("make {}", path.display()), source })?;
+        folders::make_private(&path).map_err(|source| StoreError::Io { what: format!("make {}", path.display()), source })?;
         Ok(path)
     }
 
@@ -56,7 +60,8 @@ impl BlobStore {
     }
 }
 
-/// Writes a file that appears whole or not at all.
+/// Writes a file that appears whole or not at all. Until [`BlobWriter::finish`] it lies beside its
+/// place under a name that ends in `.part`; a writer that was killed leaves such a file behind.
 #[derive(Debug)]
 pub struct BlobWriter {
     file: Option<BufWriter<File>>,
@@ -68,18 +73,27 @@ impl BlobWriter {
     /// Starts a file at a path; the folder must be there.
     pub fn create(path: &Path) -> std::io::Result<Self> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".part");
+        // A name of its own: a worker that was declared dead may still write the same file.
+        name.push(format!(".{}.part", uuid::Uuid::new_v4().simple()));
         let temporary = path.with_file_name(name);
-        Ok(Self { file: Some(BufWriter::with_capacity(1 << 16, File::create(&temporary)?)), temporary, path: path.to_owned() })
+        let file = File::create_new(&temporary)?;
+        Ok(Self { file: Some(BufWriter::with_capacity(1 << 16, file)), temporary, path: path.to_owned() })
     }
 
-    /// Puts the file in its place, durable.
+    /// Puts the file in its place, durable; replaces one that is there.
     pub fn finish(mut self) -> std::io::Result<()> {
         if let Some(file) = self.file.take() {
-            file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+            let placed = file
+                .into_inner()
+                .map_err(std::io::IntoInnerError::into_error)
+                .and_then(|file| file.sync_all())
+                .and_then(|()| std::fs::rename(&self.temporary, &self.path));
+            if placed.is_err() {
+                let _ = std::fs::remove_file(&self.temporary);
+            }
+            placed?;
         }
-        std::fs::rename(&self.temporary, &self.path)?;
-        sync_folder(&self.path)
+        folders::sync_parent(&self.path)
     }
 }
 
@@ -95,16 +109,11 @@ impl Write for BlobWriter {
 impl Drop for BlobWriter {
     fn drop(&mut self) {
         if self.file.take().is_some() {
-            // Unfinished: best effort, the name `.part` is ignored everywhere.
+            // Unfinished: best effort.
             let _ = std::fs::remove_file(&self.temporary);
         }
     }
 }
 
-/// The rename itself is durable only when the folder is.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    match path.parent() {
-        Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
-        _ => Ok(()),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,8 @@
 //! lease and a fencing number; when the worker dies, the lease runs out and another one claims the
 //! job. A worker that lost its lease is refused at its next write.
 
-use crate::{OpContext, Store, StoreError, TenantId, Tx, Value};
+use crate::engine::LOCK_CLAIM;
+use crate::{Grants, OpContext, Store, StoreError, TenantId, Tx, Value};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -55,11 +56,20 @@ impl Tx<'_> {
         Ok(row.is_some())
     }
 
-    /// Refuses unless the job is still this worker's: called in each transaction that a job writes in.
+    /// Refuses unless the job is still this worker's: called in each transaction that a job writes in,
+    /// before it writes. The job cannot be claimed by another worker until that transaction ends.
+    ///
+    /// # Errors
+    /// [`StoreError::StaleLease`], also for a job of another tenant.
     pub fn check_lease(&mut self, job: &Job) -> Result<(), StoreError> {
+        if job.tenant != self.tenant() {
+            return Err(StoreError::StaleLease);
+        }
         let params = [job.tenant.to_string().into(), job.id.as_str().into(), job.fence.into()];
-        let row = self.query_one("SELECT id FROM job WHERE tenant_id = $1 AND id = $2 AND fence = $3 AND state = 'running'", &params)?;
-        row.map(|_| ()).ok_or(StoreError::StaleLease)
+        // SQLite has one writer at a time anyway.
+        let lock = if self.is_postgres() { "FOR UPDATE" } else { "" };
+        let sql = format!("SELECT id FROM job WHERE tenant_id = $1 AND id = $2 AND fence = $3 AND state = 'running' {lock}");
+        self.query_one(&sql, &params)?.map(|_| ()).ok_or(StoreError::StaleLease)
     }
 
     /// Ends a job in the same transaction as its last write.
@@ -72,9 +82,14 @@ impl Tx<'_> {
 }
 
 impl Store {
-    /// Claims the job that has waited longest, of any tenant: the one operation that looks across tenants.
-    pub async fn claim_job(&self, ctx: &OpContext, lease: Duration) -> Result<Option<Job>, StoreError> {
-        self.write(ctx, move |tx| claim(tx, lease)).await
+    /// Claims the job of one of the kinds that has waited longest, of any tenant: the one operation
+    /// that looks across tenants. Of the kinds that are claimed together a tenant has one job running
+    /// at a time.
+    ///
+    /// # Errors
+    /// [`StoreError::Forbidden`] for anybody but Homeroom itself.
+    pub async fn claim_job(&self, ctx: &OpContext, kinds: &'static [&'static str], lease: Duration) -> Result<Option<Job>, StoreError> {
+        self.write(ctx, move |tx| claim(tx, kinds, lease)).await
     }
 
     /// Prolongs the lease.
@@ -108,18 +123,31 @@ fn until(now: Timestamp, lease: Duration) -> i64 {
     now.checked_add(lease).unwrap_or(now).as_microsecond()
 }
 
-/// One running job a tenant: its runs and validations never overlap.
-fn claim(tx: &mut Tx<'_>, lease: Duration) -> Result<Option<Job>, StoreError> {
+/// One running job a tenant, so that its runs and validations never overlap. A job whose lease has run out
+/// counts as running until it is claimed again, for its worker may be slow and not dead.
+fn claim(tx: &mut Tx<'_>, kinds: &[&str], lease: Duration) -> Result<Option<Job>, StoreError> {
+    if !matches!(tx.ctx().grants, Grants::System) {
+        return Err(StoreError::Forbidden { needed: vec!["Homeroom itself".to_owned()] });
+    }
     let now = tx.ctx().now;
-    let skip = if tx.is_postgres() { "FOR UPDATE SKIP LOCKED" } else { "" };
+    let skip = if tx.is_postgres() {
+        // Claims take turns: two at once could each take a job of the same tenant.
+        tx.execute("SELECT pg_advisory_xact_lock($1)", &[LOCK_CLAIM.into()])?;
+        "FOR UPDATE OF candidate SKIP LOCKED"
+    } else {
+        ""
+    };
+    let list: Vec<String> = (2..2 + kinds.len()).map(|n| format!("${n}")).collect();
+    let list = list.join(", ");
     let sql = format!(
         "SELECT tenant_id, id, kind, payload, attempt, fence FROM job AS candidate
-         WHERE ((state = 'waiting' AND run_at <= $1) OR (state = 'running' AND lease_until < $1))
+         WHERE kind IN ({list}) AND ((state = 'waiting' AND run_at <= $1) OR (state = 'running' AND lease_until < $1))
            AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.tenant_id = candidate.tenant_id AND other.id <> candidate.id
-                           AND other.state = 'running' AND other.lease_until >= $1)
+                           AND other.state = 'running' AND other.kind IN ({list}))
          ORDER BY run_at, id LIMIT 1 {skip}"
     );
-    let Some(row) = tx.query_one(&sql, &[now.as_microsecond().into()])? else { return Ok(None) };
+    let params: Vec<Value> = std::iter::once(now.as_microsecond().into()).chain(kinds.iter().map(|kind| (*kind).into())).collect();
+    let Some(row) = tx.query_one(&sql, &params)? else { return Ok(None) };
     let bad = |what: &str| StoreError::Corrupt(format!("job: {what}"));
     let job = Job {
         tenant: row.text(0)?.parse().map_err(|_| bad("tenant"))?,

@@ -14,11 +14,16 @@ mod blobs;
 mod context;
 mod docs;
 mod engine;
+mod folders;
 mod jobs;
 mod migrations;
 mod secrets;
 mod tx;
 mod value;
+
+#[cfg(test)]
+#[path = "../tests/it/postgres.rs"]
+mod test_postgres;
 
 pub use blobs::{BlobStore, BlobWriter};
 pub use context::{Actor, Grants, OpContext, TenantId};
@@ -29,7 +34,7 @@ pub use secrets::Secrets;
 pub use tx::Tx;
 pub use value::{Row, Value};
 
-use engine::{Connection, Handle, Pool, Target};
+use engine::{Connection, Pool, Role, Target};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,6 +70,21 @@ pub enum StoreError {
         /// Known here.
         known: i64,
     },
+    /// The unit of work panicked: a bug. It was rolled back.
+    #[error("the work on the database was broken off by a bug and undone; the log has the panic")]
+    Panicked,
+    /// A unit of work inside of another one.
+    #[error("a unit of work was started inside another one")]
+    Nested,
+    /// An earlier statement of this unit of work has failed, so that it can only be undone.
+    #[error("an earlier statement of this unit of work has failed")]
+    Doomed,
+    /// Something that not every engine can hold, or that could not be read again.
+    #[error("{0} cannot be stored")]
+    Unstorable(&'static str),
+    /// A database that cannot be used.
+    #[error("this database cannot be used: {0}")]
+    Unsuitable(String),
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,
@@ -93,12 +113,24 @@ pub enum StoreError {
     Postgres(#[source] postgres::Error),
 }
 
+impl StoreError {
+    /// The error with all its causes, for a log: "PostgreSQL" alone helps nobody.
+    pub fn with_causes(&self) -> String {
+        with_causes(self)
+    }
+}
+
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) {
-            return Self::Duplicate;
+        // Other constraints (foreign keys, NOT NULL, types) are bugs and not something that a user can mend.
+        match error.sqlite_error().map(|error| error.extended_code) {
+            Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE | rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => Self::Duplicate,
+            _ => Self::Sqlite(error),
         }
-        Self::Sqlite(error)
     }
 }
 
@@ -112,12 +144,20 @@ impl From<postgres::Error> for StoreError {
 }
 
 /// Where the data are.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct StoreConfig {
     /// Directory of the SQLite database, the blobs and the master key.
     pub data_dir: PathBuf,
     /// PostgreSQL in place of SQLite.
     pub database_url: Option<String>,
+}
+
+impl std::fmt::Debug for StoreConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may have a password in it.
+        let database_url = self.database_url.as_ref().map(|_| "…");
+        f.debug_struct("StoreConfig").field("data_dir", &self.data_dir).field("database_url", &database_url).finish()
+    }
 }
 
 /// The store; clones share it.
@@ -141,20 +181,20 @@ impl std::fmt::Debug for Store {
 
 impl Store {
     /// Opens the store, making the directory, the schema and the master key when they are not there.
+    /// May be called anywhere, also inside an async runtime; it blocks until the database answers.
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         let dir = &config.data_dir;
-        std::fs::create_dir_all(dir)
-            .map_err(|source| StoreError::Io { what: format!("make the data directory {}", dir.display()), source })?;
-        restrict(dir)?;
+        folders::take_data_dir(dir)
+            .map_err(|source| StoreError::Io { what: format!("use the data directory {}", dir.display()), source })?;
         let (target, writers) = match &config.database_url {
-            Some(url) => (Target::Postgres(url.clone()), POSTGRES_WRITERS),
-            None => (Target::Sqlite(dir.join("homeroom.db")), 1),
+            Some(url) => (Target::postgres(url)?, POSTGRES_WRITERS),
+            None => (Target::Sqlite(database_file(dir)?), 1),
         };
-        migrations::migrate(&mut Connection::open(&target)?)?;
+        engine::on_plain_thread(|| migrations::migrate(&mut Connection::open(&target, Role::Writer)?))?;
         Ok(Self {
             inner: Arc::new(Inner {
-                readers: Pool::start(&target, READERS, "read")?,
-                writers: Pool::start(&target, writers, "write")?,
+                readers: Pool::start(&target, READERS, Role::Reader)?,
+                writers: Pool::start(&target, writers, Role::Writer)?,
                 blobs: BlobStore::open(&dir.join("blobs"))?,
                 secrets: Secrets::open(&dir.join("master.key"))?,
             }),
@@ -177,7 +217,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.run(&self.inner.readers, ctx, false, f).await
+        run(&self.inner.readers, ctx, f).await
     }
 
     /// Writes in one transaction: committed and durable when this answers `Ok`, undone on `Err`.
@@ -186,33 +226,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.run(&self.inner.writers, ctx, true, f).await
-    }
-
-    async fn run<T, E>(
-        &self,
-        pool: &Pool,
-        ctx: &OpContext,
-        writes: bool,
-        f: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        let (reply, answer) = tokio::sync::oneshot::channel();
-        let ctx = ctx.clone();
-        let pool = pool.clone();
-        // The line in front of the threads may be full: waiting for it must not block the runtime.
-        let work = Box::new(move |connection: &mut Connection| {
-            // Nobody waits any more: the outcome stands all the same.
-            let _ = reply.send(unit(connection, &ctx, writes, f));
-        });
-        match tokio::task::spawn_blocking(move || pool.submit(work)).await {
-            Ok(submitted) => submitted?,
-            Err(_) => return Err(StoreError::Closed.into()),
-        }
-        answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+        run(&self.inner.writers, ctx, f).await
     }
 
     /// [`Store::read`] for threads outside the runtime.
@@ -221,7 +235,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        run_blocking(&self.inner.readers, ctx, false, f)
+        run_blocking(&self.inner.readers, ctx, f)
     }
 
     /// [`Store::write`] for threads outside the runtime.
@@ -230,89 +244,72 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        run_blocking(&self.inner.writers, ctx, true, f)
+        run_blocking(&self.inner.writers, ctx, f)
     }
 }
 
-fn run_blocking<T, E>(
-    pool: &Pool,
-    ctx: &OpContext,
-    writes: bool,
-    f: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
-) -> Result<T, E>
+async fn run<T, E>(pool: &Pool, ctx: &OpContext, f: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    let (ctx, role) = (ctx.clone(), pool.role);
+    let work = Box::new(move |connection: &mut Connection| {
+        // Nobody waits any more: the outcome stands all the same.
+        let _ = reply.send(unit(connection, role, &ctx, f));
+    });
+    if let Some(work) = pool.try_submit(work)? {
+        // The line in front of the threads is full: waiting for it must not block the runtime.
+        let pool = pool.clone();
+        tokio::task::spawn_blocking(move || pool.submit(work)).await.unwrap_or(Err(StoreError::Closed))?;
+    }
+    answer.await.unwrap_or_else(|_| Err(StoreError::Panicked.into()))
+}
+
+fn run_blocking<T, E>(pool: &Pool, ctx: &OpContext, f: impl FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
 where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
 {
     let (reply, answer) = std::sync::mpsc::sync_channel(1);
-    let ctx = ctx.clone();
+    let (ctx, role) = (ctx.clone(), pool.role);
     pool.submit(Box::new(move |connection: &mut Connection| {
-        let _ = reply.send(unit(connection, &ctx, writes, f));
+        let _ = reply.send(unit(connection, role, &ctx, f));
     }))?;
-    answer.recv().unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    answer.recv().unwrap_or_else(|_| Err(StoreError::Panicked.into()))
 }
 
-/// One transaction around a closure.
+/// One transaction around a closure: committed on `Ok`, rolled back by the drop on `Err` and on a panic.
 fn unit<T, E: From<StoreError>>(
     connection: &mut Connection,
+    role: Role,
     ctx: &OpContext,
-    writes: bool,
     f: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
-    match connection {
-        Connection::Sqlite(sqlite) => {
-            // IMMEDIATE: a writer that reads first would otherwise fail at once when another process writes.
-            let begin = if writes { "BEGIN IMMEDIATE" } else { "BEGIN" };
-            sqlite.execute_batch(begin).map_err(StoreError::from)?;
-            let guard = Rollback(sqlite);
-            let result = f(&mut Tx::new(Handle::Sqlite(guard.0), ctx));
-            if result.is_ok() {
-                guard.commit()?;
-            }
-            result
-        }
-        Connection::Postgres(client) => {
-            let transaction = client.build_transaction().read_only(!writes).isolation_level(postgres::IsolationLevel::RepeatableRead);
-            let transaction = if writes { transaction.isolation_level(postgres::IsolationLevel::ReadCommitted) } else { transaction };
-            let transaction = transaction.start().map_err(StoreError::from)?;
-            let mut tx = Tx::new(Handle::Postgres(transaction), ctx);
-            let result = f(&mut tx);
-            if result.is_ok() {
-                tx.commit_postgres()?;
-            }
-            result
-        }
+    let mut tx = Tx::new(connection.begin(role, tenant_lock(ctx.tenant))?, ctx);
+    let value = f(&mut tx)?;
+    tx.commit()?;
+    Ok(value)
+}
+
+/// The number of the lock that a tenant's writers take turns by on PostgreSQL: rules such as "no second
+/// flow of a kind" look first and write then. Two tenants that share a number only wait for each other.
+fn tenant_lock(tenant: TenantId) -> i64 {
+    let (high, low) = tenant.0.as_u64_pair();
+    (high ^ low).cast_signed()
+}
+
+/// The file of the SQLite database, made before SQLite does so that only its owner may look; SQLite
+/// gives the files beside it the same mode.
+fn database_file(dir: &Path) -> Result<PathBuf, StoreError> {
+    let path = dir.join("homeroom.db");
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(&path) {
+        Ok(_) => Ok(path),
+        Err(source) => Err(StoreError::Io { what: format!("make the database {}", path.display()), source }),
     }
-}
-
-/// Rolls back when dropped without a commit, also when the closure panics.
-struct Rollback<'a>(&'a rusqlite::Connection);
-
-impl Rollback<'_> {
-    fn commit(&self) -> Result<(), StoreError> {
-        Ok(self.0.execute_batch("COMMIT")?)
-    }
-}
-
-impl Drop for Rollback<'_> {
-    fn drop(&mut self) {
-        if !self.0.is_autocommit()
-            && let Err(error) = self.0.execute_batch("ROLLBACK")
-        {
-            tracing::error!(%error, "a transaction could not be rolled back");
-        }
-    }
-}
-
-/// The data directory holds secrets: only its owner may look.
-#[cfg(unix)]
-fn restrict(dir: &Path) -> Result<(), StoreError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
-        .map_err(|source| StoreError::Io { what: format!("restrict access to {}", dir.display()), source })
-}
-
-#[cfg(not(unix))]
-fn restrict(_: &Path) -> Result<(), StoreError> {
-    Ok(())
 }

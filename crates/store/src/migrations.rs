@@ -2,15 +2,22 @@
 //! is out is never edited, only followed by another.
 
 use crate::StoreError;
-use crate::engine::Connection;
+use crate::engine::{Connection, LOCK_MIGRATE};
 
 struct Migration {
     name: &'static str,
     sql: &'static str,
 }
 
-/// In order. `BLOB`, `BIGINT` and `STRICT` are the only words that differ between the engines; see [`dialect`].
-const MIGRATIONS: &[Migration] = &[Migration { name: "0001 first schema", sql: FIRST }];
+/// In order. `TEXT`, `BLOB`, `BIGINT` and `STRICT` are the only words that differ between the engines; see [`dialect`].
+const MIGRATIONS: &[Migration] =
+    &[Migration { name: "0001 first schema", sql: FIRST }, Migration { name: "0002 one running job a tenant", sql: ONE_RUNNING_JOB }];
+
+/// Jobs that run while this is done are claimed again; their workers are refused at their next write.
+const ONE_RUNNING_JOB: &str = "
+UPDATE job SET state = 'waiting', lease_until = 0 WHERE state = 'running';
+CREATE UNIQUE INDEX job_running ON job (tenant_id, kind) WHERE state = 'running';
+";
 
 const FIRST: &str = "
 CREATE TABLE tenant (
@@ -92,7 +99,9 @@ pub fn schema_version() -> i64 {
 /// The text for an engine.
 fn dialect(sql: &str, postgres: bool) -> String {
     if postgres {
-        sql.replace(" BLOB ", " BYTEA ").replace(") STRICT;", ");")
+        // In order of bytes, as SQLite and Rust do it: pages and merges rely on it, and the database's own
+        // order is that of some language.
+        sql.replace(" TEXT", " TEXT COLLATE \"C\"").replace(" BLOB ", " BYTEA ").replace(") STRICT;", ");")
     } else {
         // Natural keys and no row ids: one B-tree a table in place of two.
         sql.replace(" BIGINT", " INTEGER").replace(") STRICT;", ") STRICT, WITHOUT ROWID;")
@@ -101,24 +110,31 @@ fn dialect(sql: &str, postgres: bool) -> String {
 
 /// Brings a database up to date, one process at a time.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    migrate_with(connection, MIGRATIONS)
+}
+
+fn migrate_with(connection: &mut Connection, known: &[Migration]) -> Result<(), StoreError> {
     const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL)";
     const READ: &str = "SELECT coalesce(max(version), 0) FROM schema_migration";
     match connection {
         Connection::Sqlite(sqlite) => {
             let tx = sqlite.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             tx.execute_batch(TABLE)?;
-            for (version, migration) in pending(tx.query_row(READ, [], |row| row.get(0))?)? {
+            for (version, migration) in pending(tx.query_row(READ, [], |row| row.get(0))?, known)? {
                 tx.execute_batch(&dialect(migration.sql, false))?;
                 tx.execute("INSERT INTO schema_migration (version, name) VALUES (?1, ?2)", rusqlite::params![version, migration.name])?;
             }
             Ok(tx.commit()?)
         }
-        Connection::Postgres(client) => {
-            let mut tx = client.transaction()?;
-            // Any fixed number does; it only has to be the same in every process.
-            tx.batch_execute("SELECT pg_advisory_xact_lock(4820137)")?;
+        Connection::Postgres(postgres) => {
+            let mut tx = postgres.client.transaction()?;
+            tx.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK_MIGRATE})"))?;
+            let encoding: String = tx.query_one("SHOW server_encoding", &[])?.get(0);
+            if encoding != "UTF8" {
+                return Err(StoreError::Unsuitable(format!("its encoding is {encoding}; create it with ENCODING 'UTF8'")));
+            }
             tx.batch_execute(TABLE)?;
-            for (version, migration) in pending(tx.query_one(READ, &[])?.get(0))? {
+            for (version, migration) in pending(tx.query_one(READ, &[])?.get(0), known)? {
                 tx.batch_execute(&dialect(migration.sql, true))?;
                 tx.execute("INSERT INTO schema_migration (version, name) VALUES ($1, $2)", &[&version, &migration.name])?;
             }
@@ -127,10 +143,13 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     }
 }
 
-fn pending(found: i64) -> Result<impl Iterator<Item = (i64, &'static Migration)>, StoreError> {
-    let known = schema_version();
-    if found > known {
-        return Err(StoreError::NewerSchema { found, known });
+fn pending(found: i64, known: &[Migration]) -> Result<impl Iterator<Item = (i64, &Migration)>, StoreError> {
+    let newest = known.len() as i64;
+    if found > newest {
+        return Err(StoreError::NewerSchema { found, known: newest });
     }
-    Ok(MIGRATIONS.iter().zip(1..).map(|(migration, version)| (version, migration)).filter(move |(version, _)| *version > found))
+    Ok((1..).zip(known).filter(move |(version, _)| *version > found))
 }
+
+#[cfg(test)]
+mod tests;

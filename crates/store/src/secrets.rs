@@ -72,7 +72,7 @@ impl Secrets {
     }
 }
 
-/// Makes the key file so that of two processes at once one wins and both use the same key.
+/// Makes the key file so that of several processes or threads at once one wins and all use the same key.
 fn create(path: &Path) -> Result<Vec<u8>, StoreError> {
     use std::io::Write as _;
     let io = |what: &str| {
@@ -81,19 +81,33 @@ fn create(path: &Path) -> Result<Vec<u8>, StoreError> {
     };
     let mut bytes = vec![0; KEY_BYTES];
     rand::fill(&mut bytes).map_err(|_| StoreError::Secrets("no randomness".to_owned()))?;
-    let temporary = path.with_extension(format!("new-{}", std::process::id()));
+    // The number of the process would not do: two containers on one volume have the same, and so have two threads.
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", uuid::Uuid::new_v4().simple()));
+    let temporary = path.with_file_name(name);
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&temporary).map_err(io("make"))?;
-    file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(io("write"))?;
-    // A hard link fails when the name is taken: then the other process has won.
-    let linked = std::fs::hard_link(&temporary, path);
-    std::fs::remove_file(&temporary).map_err(io("tidy up after"))?;
+    let written = file.write_all(&bytes).and_then(|()| file.sync_all());
+    // A hard link appears whole, and fails when the name is taken: then another one has won.
+    let linked = written.and_then(|()| std::fs::hard_link(&temporary, path));
+    let tidied = std::fs::remove_file(&temporary);
     match linked {
-        Ok(()) => Ok(bytes),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => std::fs::read(path).map_err(io("read")),
+        Ok(()) => {
+            tidied.map_err(io("tidy up after"))?;
+            // Before anything is encrypted with it: what it opens must not outlive it.
+            crate::folders::sync_parent(path).map_err(io("keep"))?;
+            Ok(bytes)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            crate::folders::sync_parent(path).map_err(io("keep"))?;
+            std::fs::read(path).map_err(io("read"))
+        }
         Err(error) => Err(io("place")(error)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,9 @@ use crate::engine::Handle;
 use crate::{OpContext, Row, StoreError, TenantId, Value};
 
 /// An open transaction, for one tenant, with one actor's permissions.
+///
+/// The writers of a tenant take turns, on both engines: what was read stays true until the commit.
+/// After a statement that failed, every further one and the commit fail with [`StoreError::Doomed`].
 pub struct Tx<'a> {
     handle: Handle<'a>,
     ctx: &'a OpContext,
@@ -15,11 +18,8 @@ impl<'a> Tx<'a> {
         Self { handle, ctx }
     }
 
-    pub(crate) fn commit_postgres(self) -> Result<(), StoreError> {
-        match self.handle {
-            Handle::Postgres(transaction) => Ok(transaction.commit()?),
-            Handle::Sqlite(_) => Ok(()),
-        }
+    pub(crate) fn commit(mut self) -> Result<(), StoreError> {
+        self.handle.commit()
     }
 
     /// Who, for which tenant, when.
@@ -89,10 +89,14 @@ impl<'a> Tx<'a> {
         Ok((row.int(0)?.unsigned_abs(), first))
     }
 
-    /// Records that it has happened now.
+    /// Records that it has happened now. Twice in one request counts twice.
     pub fn window_record(&mut self, name: &str) -> Result<(), StoreError> {
         let params = [self.tenant_value(), name.into(), self.ctx.now.as_microsecond().into(), self.ctx.request_id.to_string().into()];
-        self.execute("INSERT INTO event_window (tenant_id, name, at, id) VALUES ($1, $2, $3, $4)", &params)?;
+        self.execute(
+            "INSERT INTO event_window (tenant_id, name, at, id)
+             SELECT $1, $2, $3, $4 || '/' || CAST(count(*) AS TEXT) FROM event_window WHERE tenant_id = $1 AND name = $2 AND at = $3",
+            &params,
+        )?;
         Ok(())
     }
 

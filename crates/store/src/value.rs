@@ -46,6 +46,12 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
+/// PostgreSQL has no way to store the character NUL in a text; so that both engines agree, SQLite is not asked to.
+pub(crate) fn check_storable(params: &[Value]) -> Result<(), StoreError> {
+    let bad = params.iter().any(|value| matches!(value, Value::Text(text) if text.contains('\0')));
+    if bad { Err(StoreError::Unstorable("a text with the character NUL (U+0000)")) } else { Ok(()) }
+}
+
 /// Builds a parameter list: `params![a, b]`.
 #[macro_export]
 macro_rules! params {

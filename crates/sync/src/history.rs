@@ -36,11 +36,7 @@ pub(crate) fn update(entity: Entity, before: Option<&Path>, snapshot: &Path, out
         push_field(&mut payload, first.as_bytes());
         push_field(&mut payload, last.as_bytes());
         push_field(&mut payload, if active { b"1" } else { b"0" });
-        if active {
-            activity.active += 1
-        } else {
-            activity.inactive += 1
-        }
+        *(if active { &mut activity.active } else { &mut activity.inactive }) += 1;
         writer.push(record.key, &payload)
     };
     // The two sides never have equal payloads: one is history, the other a roster record.

@@ -11,8 +11,10 @@ mod plan;
 mod run;
 mod spec;
 mod statistics;
+#[cfg(test)]
+mod testing;
 
 pub use guard::{Blocked, Guard};
 pub use plan::{PlanSummary, mail_nickname};
-pub use run::{FAILPOINTS, Outcome, RunError, RunPorts, Step, advance};
+pub use run::{FAILPOINTS, Outcome, Preview, RunError, RunPorts, Step, advance, preview};
 pub use spec::{InboundSpec, MatchRule, MatchTarget, Naming, PreviousRun, RoleGroup, RunSpec, SecurityFlow, SourceFile, SourceIdentifier};

@@ -13,14 +13,23 @@ use std::io;
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Users asked for at a time.
-const USERS_PER_PAGE: usize = 10_000;
+/// Users asked for at a time; few in tests, so that they turn pages.
+const USERS_PER_PAGE: usize = if cfg!(test) { 2 } else { 10_000 };
 
 /// The accounts of a directory, by what they can be matched with.
 pub(crate) struct Accounts {
     ids: Vec<Box<str>>,
-    by_upn: HashMap<u128, u32>,
-    by_mail: HashMap<u128, u32>,
+    by_upn: HashMap<u128, Claim>,
+    by_mail: HashMap<u128, Claim>,
+}
+
+/// What a value leads to. A directory keeps names unique, but not mail addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    Nobody,
+    Account(u32),
+    /// Taking any one of them would give somebody's groups to somebody else.
+    Several,
 }
 
 impl Accounts {
@@ -34,9 +43,10 @@ impl Accounts {
             after = page.last().map(|user| user.id.clone());
             for user in page {
                 let index = accounts.ids.len() as u32;
-                accounts.by_upn.insert(xxh3_128(user.upn.as_bytes()), index);
+                accounts.by_upn.insert(xxh3_128(user.upn.as_bytes()), Claim::Account(index));
                 if let Some(mail) = user.mail {
-                    accounts.by_mail.entry(xxh3_128(mail.as_bytes())).or_insert(index);
+                    let several = |claim: &mut Claim| *claim = Claim::Several;
+                    accounts.by_mail.entry(xxh3_128(mail.as_bytes())).and_modify(several).or_insert(Claim::Account(index));
                 }
                 accounts.ids.push(user.id.into_boxed_str());
             }
@@ -46,12 +56,13 @@ impl Accounts {
         }
     }
 
-    fn find(&self, target: MatchTarget, value: &str) -> Option<u32> {
+    fn find(&self, target: MatchTarget, value: &str) -> Claim {
         let hash = xxh3_128(value.to_lowercase().as_bytes());
-        match target {
-            MatchTarget::UserPrincipalName => self.by_upn.get(&hash).copied(),
-            MatchTarget::Mail => self.by_mail.get(&hash).copied(),
-        }
+        let found = match target {
+            MatchTarget::UserPrincipalName => self.by_upn.get(&hash),
+            MatchTarget::Mail => self.by_mail.get(&hash),
+        };
+        found.copied().unwrap_or(Claim::Nobody)
     }
 }
 
@@ -70,10 +81,11 @@ struct Standing<'s> {
 
 /// Counts by role.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Matched {
+pub(crate) struct MatchCounts {
     pub(crate) matched: BTreeMap<String, u64>,
     pub(crate) unmatched: BTreeMap<String, u64>,
-    pub(crate) duplicates: u64,
+    /// People who share an account with somebody, or find several: each has a finding.
+    pub(crate) contested: u64,
 }
 
 /// Configuration that matching needs.
@@ -98,26 +110,33 @@ pub(crate) fn run(
     accounts: &Accounts,
     snapshot: &Path,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
-) -> io::Result<Matched> {
+) -> io::Result<MatchCounts> {
     // First pass: who claims which account. Second pass: links, without contested accounts.
     let mut claims: HashMap<u32, u32> = HashMap::new();
     people(inbound, context, snapshot, |person, standing| {
-        if let Some(index) = claim(person, standing, accounts) {
+        if let Claim::Account(index) = claim(person, standing, accounts) {
             *claims.entry(index).or_default() += 1;
         }
         Ok(())
     })?;
-    let mut out = Matched::default();
+    let mut out = MatchCounts::default();
     let mut writer = SegmentWriter::create(&snapshot.join(LINKS))?;
     people(inbound, context, snapshot, |person, standing| {
         let Some(standing) = standing else { return Ok(()) };
-        let claimed = claim(person, Some(standing), accounts);
-        let contested = claimed.is_some_and(|index| claims.get(&index).copied() > Some(1));
-        if contested {
-            out.duplicates += 1;
-            findings(&duplicate(person))?;
-        }
-        let user = claimed.filter(|_| !contested).map_or("", |index| &accounts.ids[index as usize]);
+        let user = match claim(person, Some(standing), accounts) {
+            Claim::Account(index) if claims.get(&index).copied() > Some(1) => {
+                out.contested += 1;
+                findings(&duplicate(person))?;
+                ""
+            }
+            Claim::Account(index) => &accounts.ids[index as usize],
+            Claim::Several => {
+                out.contested += 1;
+                findings(&ambiguous(person))?;
+                ""
+            }
+            Claim::Nobody => "",
+        };
         let counts = if user.is_empty() { &mut out.unmatched } else { &mut out.matched };
         *counts.entry(standing.role.clone()).or_default() += 1;
         let mut payload = Vec::new();
@@ -129,20 +148,22 @@ pub(crate) fn run(
 }
 
 fn duplicate(person: Record<'_>) -> Finding {
-    Finding {
-        key: Some(person.key_text().to_owned()),
-        ..Finding::of_file(
-            "DuplicateMatch",
-            Entity::User.file(),
-            "Another person of this source matches the same account, so neither is linked.",
-        )
-    }
-    .hint("Give each of them their own username or e-mail in the student information system.")
+    about(person, "DuplicateMatch", "Another person of this source matches the same account, so neither is linked.")
+        .hint("Give each of them their own username or e-mail in the student information system.")
+}
+
+fn ambiguous(person: Record<'_>) -> Finding {
+    about(person, "AmbiguousMatch", "Several accounts of the directory have this person's mail address, so none is linked.")
+        .hint("Leave the address to one of the accounts, or match by userPrincipalName.")
+}
+
+fn about(person: Record<'_>, code: &'static str, message: &str) -> Finding {
+    Finding { key: Some(person.key_text().to_owned()), ..Finding::of_file(code, Entity::User.file(), message) }
 }
 
 /// The account that a person's rule leads to.
-fn claim(person: Record<'_>, standing: Option<&Standing<'_>>, accounts: &Accounts) -> Option<u32> {
-    let rule = standing?.rule?;
+fn claim(person: Record<'_>, standing: Option<&Standing<'_>>, accounts: &Accounts) -> Claim {
+    let Some(rule) = standing.and_then(|standing| standing.rule) else { return Claim::Nobody };
     let value = match rule.source {
         SourceIdentifier::SourcedId => person.key_text(),
         SourceIdentifier::Username => person.field(1),
@@ -151,7 +172,7 @@ fn claim(person: Record<'_>, standing: Option<&Standing<'_>>, accounts: &Account
         SourceIdentifier::UserNumber => person.field(9),
     };
     if value.is_empty() {
-        return None;
+        return Claim::Nobody;
     }
     match rule.domain.as_deref().filter(|_| !value.contains('@')) {
         Some(domain) => accounts.find(rule.target, &format!("{value}@{}", domain.trim_start_matches('@'))),
@@ -247,6 +268,8 @@ pub(crate) fn person_of(key: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Pages;
+    use directory::ObservedUser;
     use std::collections::BTreeSet;
 
     fn inbound() -> InboundSpec {
@@ -276,6 +299,20 @@ mod tests {
         let context = Context { role_groups: &groups, role_order: &BTreeMap::new() };
         let held: Vec<RoleOf> = held.iter().map(|(role, primary)| RoleOf { role: (*role).to_owned(), primary: *primary }).collect();
         standing(&held, &inbound(), &context).and_then(|s| s.rule.map(|r| r.role_group.clone()))
+    }
+
+    #[test]
+    fn all_accounts_are_read_page_by_page_and_an_address_of_two_pages_is_still_one_address() {
+        for length in 0..6_usize {
+            let mail = |n: usize| if n == 0 || n == 3 { "shared@x".to_owned() } else { format!("m{n}@x") };
+            let user = |n: usize| ObservedUser { id: n.to_string(), upn: format!("u{n}@x"), mail: Some(mail(n)), enabled: true };
+            let accounts = Accounts::read(&Pages { users: (0..length).map(user).collect(), ..Pages::default() }).unwrap();
+            for n in 0..length {
+                assert_eq!(accounts.find(MatchTarget::UserPrincipalName, &format!("U{n}@X")), Claim::Account(n as u32));
+            }
+            let shared = [Claim::Nobody, Claim::Account(0), Claim::Several][usize::from(length > 0) + usize::from(length > 3)];
+            assert_eq!(accounts.find(MatchTarget::Mail, "Shared@x"), shared);
+        }
     }
 
     #[test]

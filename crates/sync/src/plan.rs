@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Rows asked of the directory at a time.
-const PAGE: usize = 10_000;
+/// Rows asked of the directory at a time; few in tests, so that they turn pages.
+const PAGE: usize = if cfg!(test) { 2 } else { 10_000 };
 /// Longest `mailNickname` that Microsoft Entra takes.
 const MAIL_NICKNAME_MAX: usize = 64;
 
@@ -220,42 +220,48 @@ fn groups(
     ledger: &BTreeMap<Slot, LedgerGroup>,
     out: &mut PlanWriter,
 ) -> Result<(), PlanError> {
-    let mut renames: Vec<(String, String, String, String)> = Vec::new();
+    // What a group was called by any flow is Homeroom's name for it, also for a flow that joins later.
+    let mut given: BTreeSet<(&str, &str)> = BTreeSet::new();
+    given.extend(ledger.values().map(|known| (known.anchor.as_str(), known.display_name.as_str())));
+    let mut renames: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
     for slot in &desired.slots {
         let name = &desired.names[&slot.anchor];
-        let found = observed.get(&slot.anchor);
-        match (found, ledger.get(slot)) {
-            (Some(group), Some(known)) => {
-                // A name that somebody else has given stays.
-                let ours = group.display_name == known.display_name;
-                if ours && group.display_name != *name && !renames.iter().any(|(anchor, ..)| anchor == &slot.anchor) {
-                    renames.push((slot.anchor.clone(), slot.flow_id.clone(), known.display_name.clone(), name.clone()));
-                }
-            }
-            (found, _) => {
-                let why = if found.is_some() { "the flow takes over the group with this anchor" } else { "the group has its first member" };
-                let operation = Operation::CreateGroup {
-                    anchor: slot.anchor.clone(),
-                    display_name: name.clone(),
-                    mail_nickname: mail_nickname(&slot.anchor),
-                    description: format!("Kept by Homeroom: {name}"),
-                };
-                out.summary.create_groups += 1;
-                out.push(&slot.flow_id, why, operation)?;
-            }
+        let (found, known) = (observed.get(&slot.anchor), ledger.get(slot));
+        if found.is_none() || known.is_none() {
+            let why = match (found, known) {
+                (Some(_), _) => "the flow takes over the group with this anchor",
+                (None, Some(_)) => "the group was deleted in the directory",
+                (None, None) => "the group has its first member",
+            };
+            let operation = Operation::CreateGroup {
+                anchor: slot.anchor.clone(),
+                display_name: name.clone(),
+                mail_nickname: mail_nickname(&slot.anchor),
+                description: format!("Kept by Homeroom: {name}"),
+            };
+            out.summary.create_groups += 1;
+            out.push(&slot.flow_id, why, operation)?;
+        }
+        // A name that somebody else has given stays.
+        if let Some(group) = found.filter(|group| group.display_name != *name && given.contains(&(&group.anchor, &group.display_name))) {
+            renames.entry(&slot.anchor).or_insert((&slot.flow_id, &group.display_name));
         }
     }
-    for (anchor, flow, from, to) in renames {
+    for (anchor, (flow, from)) in renames {
+        let operation = Operation::RenameGroup { anchor: anchor.to_owned(), from: from.to_owned(), to: desired.names[anchor].clone() };
         out.summary.rename_groups += 1;
-        out.push(&flow, "the name in the source has changed", Operation::RenameGroup { anchor, from, to })?;
+        out.push(flow, "the name in the source has changed", operation)?;
     }
     Ok(())
 }
 
 /// Whether a flow still answers for an anchor: an option that is off leaves its groups alone.
 fn governs(spec: &RunSpec, flow: &SecurityFlow, anchor: &str) -> bool {
-    let by_role_group = spec.role_groups.iter().any(|g| anchor == role_anchor(&g.id));
-    if by_role_group { flow.by_role_group } else { flow.by_org_and_role_group }
+    if is_by_role_group(spec, anchor) { flow.by_role_group } else { flow.by_org_and_role_group }
+}
+
+fn is_by_role_group(spec: &RunSpec, anchor: &str) -> bool {
+    spec.role_groups.iter().any(|g| anchor == role_anchor(&g.id))
 }
 
 /// Memberships: additions as they are found, removals after all of them.
@@ -270,13 +276,11 @@ fn members(
     let mut ledger = LedgerStream::open(directory)?;
     let mut removals: Vec<LedgerMember> = Vec::new();
     let mut present = Present::default();
-    let mut groups_before: BTreeSet<String> = BTreeSet::new();
+    let mut before = Held::default();
     let mut pairs = desired.pairs.iter().peekable();
-    out.summary.after.memberships = desired.pairs.len() as u64;
-    out.summary.after.groups = desired.slots.iter().map(|s| &s.anchor).collect::<BTreeSet<_>>().len() as u64;
     loop {
         let want = pairs.peek().map(|(slot, user)| (&desired.slots[*slot as usize], desired.users[*user as usize].as_ref()));
-        let have = ledger.peek()?.cloned();
+        let have = ledger.peek().cloned();
         let ordering = match (&want, &have) {
             (None, None) => break,
             (Some(_), None) => std::cmp::Ordering::Less,
@@ -298,8 +302,7 @@ fn members(
         if let Some(held) = have.filter(|_| ordering != std::cmp::Ordering::Less) {
             let governed = flows.get(held.flow_id.as_str()).is_some_and(|flow| governs(spec, flow, &held.anchor));
             if governed {
-                out.summary.before.memberships += 1;
-                groups_before.insert(held.anchor.clone());
+                before.count(&held);
                 if ordering == std::cmp::Ordering::Greater {
                     removals.push(held);
                 }
@@ -307,7 +310,7 @@ fn members(
             ledger.next()?;
         }
     }
-    out.summary.before.groups = groups_before.len() as u64;
+    (out.summary.before, out.summary.after) = before.against(spec, desired);
     for held in removals {
         out.summary.remove_members += 1;
         out.push(
@@ -317,6 +320,41 @@ fn members(
         )?;
     }
     Ok(())
+}
+
+/// What flows hold, for the guard: groups with their numbers of memberships, in order.
+#[derive(Default)]
+struct Held(Vec<(Slot, u64)>);
+
+impl Held {
+    fn count(&mut self, held: &LedgerMember) {
+        match self.0.last_mut() {
+            Some((slot, memberships)) if slot.anchor == held.anchor && slot.flow_id == held.flow_id => *memberships += 1,
+            _ => self.0.push((Slot { flow_id: held.flow_id.clone(), anchor: held.anchor.clone() }, 1)),
+        }
+    }
+
+    /// Counts before and after. A flow or an option that held nothing before does not count: what it
+    /// brings must not hide what the others would lose.
+    fn against(self, spec: &RunSpec, desired: &Desired) -> (Counts, Counts) {
+        let option = |slot: &Slot| (slot.flow_id.clone(), is_by_role_group(spec, &slot.anchor));
+        let known: BTreeSet<(String, bool)> = self.0.iter().map(|(slot, _)| option(slot)).collect();
+        let mut memberships = vec![0; desired.slots.len()];
+        for (slot, _) in &desired.pairs {
+            memberships[*slot as usize] += 1;
+        }
+        let after = desired.slots.iter().zip(memberships).filter(|(slot, _)| known.contains(&option(slot)));
+        (total(self.0.iter().map(|(slot, n)| (slot, *n))), total(after))
+    }
+}
+
+fn total<'s>(groups: impl Iterator<Item = (&'s Slot, u64)>) -> Counts {
+    let (mut memberships, mut anchors) = (0, BTreeSet::new());
+    for (slot, n) in groups {
+        memberships += n;
+        anchors.insert(&slot.anchor);
+    }
+    Counts { people: 0, memberships, groups: anchors.len() as u64 }
 }
 
 /// The ledger, page by page.
@@ -335,8 +373,8 @@ impl<'d> LedgerStream<'d> {
         Ok(stream)
     }
 
-    fn peek(&self) -> Result<Option<&LedgerMember>, DirectoryError> {
-        Ok(self.front.as_ref())
+    fn peek(&self) -> Option<&LedgerMember> {
+        self.front.as_ref()
     }
 
     fn next(&mut self) -> Result<(), DirectoryError> {
@@ -352,10 +390,12 @@ impl<'d> LedgerStream<'d> {
     }
 }
 
-/// Members of one group at a time, asked for in order of user.
+/// Members of one group at a time, best asked for in order of user.
 #[derive(Default)]
 struct Present {
     group: Option<String>,
+    /// Asked for last: somebody before may stand on a page that has been passed.
+    asked: String,
     page: Vec<String>,
     more: bool,
 }
@@ -363,17 +403,22 @@ struct Present {
 impl Present {
     fn has(&mut self, group: Option<&ObservedGroup>, user: &str, directory: &dyn Directory) -> Result<bool, DirectoryError> {
         let Some(group) = group else { return Ok(false) };
-        if self.group.as_ref() != Some(&group.id) || self.page.first().is_some_and(|first| first.as_str() > user) {
+        if self.group.as_ref() != Some(&group.id) || user < self.asked.as_str() {
             self.group = Some(group.id.clone());
-            self.page = directory.members(&group.id, None, PAGE)?;
-            self.more = self.page.len() == PAGE;
+            self.read(&group.id, None, directory)?;
         }
+        user.clone_into(&mut self.asked);
         while self.more && self.page.last().is_some_and(|last| last.as_str() < user) {
             let last = self.page.last().cloned();
-            self.page = directory.members(&group.id, last.as_deref(), PAGE)?;
-            self.more = self.page.len() == PAGE;
+            self.read(&group.id, last.as_deref(), directory)?;
         }
         Ok(self.page.binary_search_by(|known| known.as_str().cmp(user)).is_ok())
+    }
+
+    fn read(&mut self, group: &str, after: Option<&str>, directory: &dyn Directory) -> Result<(), DirectoryError> {
+        self.page = directory.members(group, after, PAGE)?;
+        self.more = self.page.len() == PAGE;
+        Ok(())
     }
 }
 
@@ -413,6 +458,8 @@ impl PlanWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Pages;
+    use proptest::prelude::*;
 
     #[test]
     fn nicknames_are_legal_and_tell_anchors_apart() {
@@ -421,5 +468,43 @@ mod tests {
         assert_ne!(a, b);
         assert!(a.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)));
         assert_eq!(mail_nickname(&"x".repeat(200)).len(), MAIL_NICKNAME_MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn nicknames_of_any_anchors_are_legal_short_and_their_own(anchors in proptest::collection::btree_set("\\PC{0,90}", 1..20)) {
+            let nicknames: BTreeSet<String> = anchors.iter().map(|anchor| mail_nickname(anchor)).collect();
+            prop_assert_eq!(nicknames.len(), anchors.len());
+            for nickname in nicknames {
+                prop_assert!(nickname.len() <= MAIL_NICKNAME_MAX && nickname.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)));
+            }
+        }
+
+        #[test]
+        fn members_are_found_in_whatever_order_groups_and_users_are_asked_for(
+            members in proptest::collection::vec(proptest::collection::btree_set(0..9_u8, 0..8), 1..3),
+            asked in proptest::collection::vec((0..3_usize, 0..10_u8), 0..40),
+        ) {
+            let directory = Pages { members: members.clone(), ..Pages::default() };
+            let mut present = Present::default();
+            for (group, user) in asked {
+                let found = (group < members.len()).then(|| ObservedGroup { id: group.to_string(), anchor: String::new(), display_name: String::new() });
+                let expected = members.get(group).is_some_and(|members| members.contains(&user));
+                prop_assert_eq!(present.has(found.as_ref(), &user.to_string(), &directory).unwrap(), expected);
+            }
+        }
+
+        #[test]
+        fn the_ledger_is_read_whole_whatever_its_length(length in 0..9_usize) {
+            let held = |n: usize| LedgerMember { flow_id: "f".to_owned(), anchor: "a".to_owned(), user_id: n.to_string() };
+            let directory = Pages { held: (0..length).map(held).collect(), ..Pages::default() };
+            let mut stream = LedgerStream::open(&directory).unwrap();
+            let mut read = Vec::new();
+            while let Some(member) = stream.peek().cloned() {
+                read.push(member);
+                stream.next().unwrap();
+            }
+            prop_assert_eq!(read, directory.held);
+        }
     }
 }

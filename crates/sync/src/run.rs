@@ -7,7 +7,7 @@
 
 use crate::guard::{Blocked, Counts};
 use crate::history::{self, Activity, Delta};
-use crate::matching::{self, Accounts, Context, Matched};
+use crate::matching::{self, Accounts, Context, MatchCounts};
 use crate::plan::{self, PlanError, PlanSummary};
 use crate::spec::{InboundSpec, RunSpec};
 use crate::statistics::{self, FlowCounts};
@@ -120,8 +120,8 @@ pub trait RunPorts {
     fn record_step(&self, step: Step, result: &Value) -> Result<(), RunError>;
     /// Says where the run is; an error stops it.
     fn progress(&self, what: &str) -> Result<(), RunError>;
-    /// Whether an administrator has approved what the guard stopped.
-    fn approved(&self) -> bool;
+    /// Whether an administrator has approved what stopped the run with this code.
+    fn approved(&self, code: &str) -> bool;
     /// A place where a test can make the run fail.
     fn failpoint(&self, _name: &str) -> Result<(), RunError> {
         Ok(())
@@ -151,39 +151,65 @@ struct Blocking {
     blocked: Option<Blocked>,
 }
 
+/// What a run would do (decision 32).
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// Numbers of the plan and its hash.
+    pub summary: PlanSummary,
+    /// The plan: one [`OpRecord`] a line.
+    pub plan: PathBuf,
+    /// What would stop the run and ask.
+    pub blocked: Option<Blocked>,
+    /// `industryDataRunStatistics` up to here, with the status `running`.
+    pub statistics: Map<String, Value>,
+}
+
+/// Makes the plan of a run and stops there; the directory is read and never written. Gives how the
+/// run ended when it does not come as far as a plan.
+///
+/// Going on with [`advance`] over the same steps applies this very plan, or stops when the directory
+/// has changed meanwhile.
+pub fn preview(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Result<Preview, Outcome>, RunError> {
+    let run = Run { spec, ports };
+    Ok(run.prepare()?.map(|Prepared { flows, plan, blocked, .. }| Preview {
+        summary: plan.summary,
+        plan: run.plan_path(),
+        blocked,
+        statistics: statistics::document(&spec.run_id, "running", &flows),
+    }))
+}
+
 /// Walks a run to its end, or to where it is stopped.
 pub fn advance(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Outcome, RunError> {
     let run = Run { spec, ports };
-    std::fs::create_dir_all(&spec.work_dir)?;
-    let basic: Blocking = run.step(Step::BasicValidation, || Ok(run.basic_validation()))?;
-    if basic.blocked.is_some() {
-        return Ok(run.stopped(basic.blocked, Vec::new(), false));
-    }
-    let mut flows: Vec<FlowCounts> = run.step(Step::Snapshot, || run.snapshot())?;
-    let catastrophic: Blocking = run.read("catastrophic.json")?;
-    if catastrophic.blocked.is_some() {
-        return Ok(run.stopped(catastrophic.blocked, flows, false));
-    }
-    let matched: Vec<Matched> = run.step(Step::Match, || run.match_people(&flows))?;
-    for (flow, matched) in flows.iter_mut().zip(matched) {
-        flow.matched = matched;
-    }
-    let activities: Vec<[Activity; 4]> = run.step(Step::Diff, || run.diff(&flows))?;
-    for (flow, [organizations, people, groups, memberships]) in flows.iter_mut().zip(activities) {
-        (flow.organizations, flow.people, flow.groups, flow.memberships) = (organizations, people, groups, memberships);
-    }
-    let plan: Planned = run.step(Step::Plan, || run.plan(&flows))?;
-    // The guard's word is not recorded while it stops a run: an approval asks it again.
-    let blocked = run.guard(&flows, &plan);
-    if blocked.is_some() && !ports.approved() {
+    let Prepared { flows, plan, blocked, waited } = match run.prepare()? {
+        Ok(prepared) => prepared,
+        Err(outcome) => return Ok(outcome),
+    };
+    if blocked.as_ref().is_some_and(|blocked| !ports.approved(&blocked.code)) {
         return Ok(run.stopped(blocked, flows, true));
     }
     let _: Value = run.step(Step::Guard, || Ok(json!({ "approved": blocked.is_some() })))?;
+    if waited && run.has_drifted(&flows, &plan)? {
+        let message = "Nothing was changed: the directory is no longer as it was when this run was planned. Start a new run.";
+        let blocked = Blocked { code: "DirectoryChanged".to_owned(), message: message.to_owned() };
+        return Ok(run.stopped(Some(blocked), flows, false));
+    }
     let _: Value = run.step(Step::Apply, || run.apply(&plan))?;
     let refused = run.refused()?;
     let document: Map<String, Value> = run.step(Step::Statistics, || Ok(run.statistics(&flows, &refused)))?;
     let status = document.get("status").and_then(Value::as_str).unwrap_or("completed").to_owned();
-    Ok(Outcome { status, blocked: None, approvable: false, statistics: document, inbound: run.inbound(&flows), refused })
+    Ok(Outcome { status, blocked: None, approvable: false, statistics: document, inbound: inbound_statuses(&flows), refused })
+}
+
+/// A run that has come as far as its plan.
+struct Prepared {
+    flows: Vec<FlowCounts>,
+    plan: Planned,
+    /// The guard's word. It is not recorded while it stops a run: an approval asks it again.
+    blocked: Option<Blocked>,
+    /// Whether an earlier attempt made the plan: it may have waited, for an approval or for a new worker.
+    waited: bool,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -193,12 +219,47 @@ struct Planned {
     after: Counts,
 }
 
+fn inbound_statuses(flows: &[FlowCounts]) -> BTreeMap<String, String> {
+    flows.iter().map(|f| (f.flow_id.clone(), f.status().to_owned())).collect()
+}
+
 struct Run<'r> {
     spec: &'r RunSpec,
     ports: &'r dyn RunPorts,
 }
 
 impl Run<'_> {
+    /// All steps that only read the directory; how the run ended when it is stopped on the way.
+    fn prepare(&self) -> Result<Result<Prepared, Outcome>, RunError> {
+        std::fs::create_dir_all(&self.spec.work_dir)?;
+        let basic: Blocking = self.step(Step::BasicValidation, || Ok(self.basic_validation()))?;
+        if basic.blocked.as_ref().is_some_and(|blocked| !self.ports.approved(&blocked.code)) {
+            return Ok(Err(self.stopped(basic.blocked, Vec::new(), true)));
+        }
+        if self.sources().next().is_none() {
+            let message = "No inbound flow has an accepted upload: upload files and validate them first.".to_owned();
+            return Ok(Err(self.stopped(Some(Blocked { code: "NoData".to_owned(), message }), Vec::new(), false)));
+        }
+        let mut flows: Vec<FlowCounts> = self.step(Step::Snapshot, || self.snapshot())?;
+        let catastrophic: Blocking = self.read("catastrophic.json")?;
+        if catastrophic.blocked.is_some() {
+            return Ok(Err(self.stopped(catastrophic.blocked, flows, false)));
+        }
+        let matched: Vec<MatchCounts> = self.step(Step::Match, || self.match_people(&flows))?;
+        for (flow, matched) in flows.iter_mut().zip(matched) {
+            flow.errors += matched.contested;
+            flow.matched = matched;
+        }
+        let activities: Vec<[Activity; 4]> = self.step(Step::Diff, || self.diff(&flows))?;
+        for (flow, [organizations, people, groups, memberships]) in flows.iter_mut().zip(activities) {
+            (flow.organizations, flow.people, flow.groups, flow.memberships) = (organizations, people, groups, memberships);
+        }
+        let waited = self.ports.step_result(Step::Plan)?.is_some();
+        let plan: Planned = self.step(Step::Plan, || self.plan(&flows))?;
+        let blocked = self.guard(&flows, &plan);
+        Ok(Ok(Prepared { flows, plan, blocked, waited }))
+    }
+
     /// The recorded result of a step, or its result now, recorded.
     fn step<T: Serialize + for<'de> Deserialize<'de>>(
         &self,
@@ -248,9 +309,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The files of the last accepted set must be there again (decision 22), and readable.
+    /// The files of the last accepted set must be there again (decision 22), and readable. A source that
+    /// has lost all of its files is no exception: without it, everybody in it would be let go.
     fn basic_validation(&self) -> Blocking {
-        for inbound in self.sources() {
+        for inbound in &self.spec.inbound {
             let missing: Vec<&str> = inbound
                 .previous
                 .iter()
@@ -260,16 +322,12 @@ impl Run<'_> {
                 .collect();
             if !missing.is_empty() {
                 let message = format!(
-                    "Nothing was changed: the last accepted set of '{}' had {}, this one has not. Send the whole set again.",
+                    "Nothing was changed: the last accepted set of '{}' had {}, this one has not. Send the whole set again, or approve the run if the set has changed for good.",
                     inbound.display_name,
                     missing.join(", ")
                 );
                 return Blocking { blocked: Some(Blocked { code: "FileMissingFromSet".to_owned(), message }) };
             }
-        }
-        if self.sources().next().is_none() {
-            let message = "No inbound flow has an accepted upload: upload files and validate them first.".to_owned();
-            return Blocking { blocked: Some(Blocked { code: "NoData".to_owned(), message }) };
         }
         Blocking::default()
     }
@@ -330,13 +388,13 @@ impl Run<'_> {
         }
     }
 
-    fn match_people(&self, flows: &[FlowCounts]) -> Result<Vec<Matched>, RunError> {
+    fn match_people(&self, flows: &[FlowCounts]) -> Result<Vec<MatchCounts>, RunError> {
         let accounts = Accounts::read(self.ports.directory())?;
         let context = Context { role_groups: &self.spec.role_groups, role_order: &self.spec.role_order };
         let mut all = Vec::new();
         for (inbound, flow) in self.spec.inbound.iter().zip(flows) {
             if flow.skipped {
-                all.push(Matched::default());
+                all.push(MatchCounts::default());
                 continue;
             }
             let mut log = Findings::create(&self.spec.work_dir.join(format!("findings-match-{}.jsonl", inbound.flow_id)))?;
@@ -374,11 +432,27 @@ impl Run<'_> {
     }
 
     fn plan(&self, flows: &[FlowCounts]) -> Result<Planned, RunError> {
+        self.plan_into(flows, &self.plan_path())
+    }
+
+    fn plan_into(&self, flows: &[FlowCounts], path: &Path) -> Result<Planned, RunError> {
         let snapshots: Vec<PathBuf> =
             self.spec.inbound.iter().zip(flows).filter(|(_, f)| !f.skipped).map(|(i, _)| self.snapshot_dir(i)).collect();
-        let summary = plan::make(self.spec, &snapshots, self.ports.directory(), &self.plan_path())?;
+        let summary = plan::make(self.spec, &snapshots, self.ports.directory(), path)?;
         let (before, after) = (summary.before, summary.after);
         Ok(Planned { summary, before, after })
+    }
+
+    /// Whether the same roster would now lead to another plan (decision 32). What has been applied in part
+    /// goes on: each effect looks for itself whether it still makes sense.
+    fn has_drifted(&self, flows: &[FlowCounts], plan: &Planned) -> Result<bool, RunError> {
+        if self.ports.step_result(Step::Apply)?.is_some() || self.ports.directory().cursor(&self.spec.run_id)? > 0 {
+            return Ok(false);
+        }
+        let path = self.spec.work_dir.join("plan-now.jsonl");
+        let now = self.plan_into(flows, &path)?;
+        std::fs::remove_file(path)?;
+        Ok(now.summary.hash != plan.summary.hash)
     }
 
     fn plan_path(&self) -> PathBuf {
@@ -406,7 +480,6 @@ impl Run<'_> {
         let directory = self.ports.directory();
         let start = directory.cursor(&self.spec.run_id)?;
         let mut batch = Vec::with_capacity(BATCH);
-        let mut written = 0;
         for line in io::BufReader::new(std::fs::File::open(&path)?).lines() {
             let record: OpRecord = serde_json::from_str(&line?).map_err(io::Error::other)?;
             if record.seq < start {
@@ -414,19 +487,19 @@ impl Run<'_> {
             }
             batch.push(record);
             if batch.len() == BATCH {
-                written += self.apply_batch(&mut batch, plan)?;
+                self.apply_batch(&mut batch, plan)?;
             }
         }
-        written += self.apply_batch(&mut batch, plan)?;
-        Ok(json!({ "written": written }))
+        self.apply_batch(&mut batch, plan)?;
+        // Not what this attempt has written, which is less than the run has when an earlier one was killed.
+        Ok(json!({ "operations": plan.summary.operations }))
     }
 
-    fn apply_batch(&self, batch: &mut Vec<OpRecord>, plan: &Planned) -> Result<u64, RunError> {
-        let Some(last) = batch.last().map(|record| record.seq + 1) else { return Ok(0) };
-        let applied = self.ports.directory().apply(&self.spec.run_id, std::mem::take(batch))?;
+    fn apply_batch(&self, batch: &mut Vec<OpRecord>, plan: &Planned) -> Result<(), RunError> {
+        let Some(last) = batch.last().map(|record| record.seq + 1) else { return Ok(()) };
+        self.ports.directory().apply(&self.spec.run_id, std::mem::take(batch))?;
         self.ports.failpoint("between-batches")?;
-        self.ports.progress(&format!("apply: {last} of {}", plan.summary.operations))?;
-        Ok(applied.written)
+        self.ports.progress(&format!("apply: {last} of {}", plan.summary.operations))
     }
 
     /// Refused effects by flow; read from the plan, because the audit log names positions.
@@ -446,10 +519,6 @@ impl Run<'_> {
         Ok(by_flow)
     }
 
-    fn inbound(&self, flows: &[FlowCounts]) -> BTreeMap<String, String> {
-        flows.iter().map(|f| (f.flow_id.clone(), f.status().to_owned())).collect()
-    }
-
     fn statistics(&self, flows: &[FlowCounts], refused: &BTreeMap<String, u64>) -> Map<String, Value> {
         let statuses: Vec<&str> = flows.iter().map(FlowCounts::status).collect();
         let status = if statuses.contains(&"completedWithErrors") || !refused.is_empty() {
@@ -464,8 +533,8 @@ impl Run<'_> {
 
     fn stopped(&self, blocked: Option<Blocked>, flows: Vec<FlowCounts>, approvable: bool) -> Outcome {
         let statistics = statistics::document(&self.spec.run_id, "failed", &flows);
-        let inbound =
-            self.spec.inbound.iter().map(|i| (i.flow_id.clone(), if approvable { "completed" } else { "failed" }.to_owned())).collect();
+        let failed = || self.spec.inbound.iter().map(|i| (i.flow_id.clone(), "failed".to_owned())).collect();
+        let inbound = if approvable { inbound_statuses(&flows) } else { failed() };
         Outcome { status: "failed".to_owned(), blocked, approvable, statistics, inbound, refused: BTreeMap::new() }
     }
 }

@@ -1,7 +1,7 @@
 //! What a run counted, in the shape of `industryDataRunStatistics`.
 
 use crate::history::Activity;
-use crate::matching::Matched;
+use crate::matching::MatchCounts;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub(crate) struct FlowCounts {
     pub(crate) people: Activity,
     pub(crate) groups: Activity,
     pub(crate) memberships: Activity,
-    pub(crate) matched: Matched,
+    pub(crate) matched: MatchCounts,
 }
 
 impl FlowCounts {
@@ -28,7 +28,7 @@ impl FlowCounts {
     pub(crate) fn status(&self) -> &'static str {
         if self.skipped {
             "skipped"
-        } else if self.errors > 0 || self.matched.duplicates > 0 {
+        } else if self.errors > 0 {
             "completedWithErrors"
         } else if self.warnings > 0 {
             "completedWithWarnings"

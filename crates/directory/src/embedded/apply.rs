@@ -56,6 +56,38 @@ pub(super) fn batch(tx: &mut Tx<'_>, run_id: &str, records: &[OpRecord]) -> Resu
     Ok(applied)
 }
 
+/// Flow of what Homeroom has added and no flow holds any more.
+const NOBODY: &str = "";
+
+/// Forgets what a flow has applied, because it is reset or deleted (decision 10). Nothing is taken out of
+/// the directory, and whose a membership is stays known: a flow that wants it again, or holds it as
+/// well, can still remove it.
+pub fn forget_flow(tx: &mut Tx<'_>, flow_id: &str) -> Result<(), StoreError> {
+    let params = [tx.tenant_value(), flow_id.into(), NOBODY.into()];
+    tx.execute(
+        "UPDATE ledger_member SET added = 1 WHERE tenant_id = $1 AND flow_id <> $2 AND flow_id <> $3 AND added = 0 AND EXISTS
+         (SELECT 1 FROM ledger_member mine WHERE mine.tenant_id = ledger_member.tenant_id AND mine.flow_id = $2
+          AND mine.anchor = ledger_member.anchor AND mine.user_id = ledger_member.user_id AND mine.added = 1)",
+        &params,
+    )?;
+    tx.execute(
+        "INSERT INTO ledger_member (tenant_id, flow_id, anchor, user_id, added)
+         SELECT tenant_id, $3, anchor, user_id, 1 FROM ledger_member mine WHERE tenant_id = $1 AND flow_id = $2 AND added = 1 AND NOT EXISTS
+         (SELECT 1 FROM ledger_member other WHERE other.tenant_id = mine.tenant_id AND other.flow_id <> $2
+          AND other.anchor = mine.anchor AND other.user_id = mine.user_id)",
+        &params,
+    )?;
+    tx.execute(
+        "INSERT INTO ledger_group (tenant_id, flow_id, anchor, group_id, display_name)
+         SELECT tenant_id, $3, anchor, group_id, display_name FROM ledger_group WHERE tenant_id = $1 AND flow_id = $2
+         ON CONFLICT (tenant_id, flow_id, anchor) DO UPDATE SET group_id = excluded.group_id, display_name = excluded.display_name",
+        &params,
+    )?;
+    tx.execute("DELETE FROM ledger_member WHERE tenant_id = $1 AND flow_id = $2", &params[..2])?;
+    tx.execute("DELETE FROM ledger_group WHERE tenant_id = $1 AND flow_id = $2", &params[..2])?;
+    Ok(())
+}
+
 struct Work<'w, 't> {
     tx: &'w mut Tx<'t>,
     run_id: &'w str,
@@ -154,7 +186,11 @@ impl Work<'_, '_> {
             &params,
         )?;
         self.written(record, "renameGroup", &id, &json!({ "before": from, "after": to }))?;
-        self.remember(record, anchor, &id, to)
+        self.remember(record, anchor, &id, to)?;
+        // Other flows that keep the group must not take the new name for somebody else's.
+        let params = [self.tx.tenant_value(), anchor.into(), from.into(), to.into()];
+        self.tx.execute("UPDATE ledger_group SET display_name = $4 WHERE tenant_id = $1 AND anchor = $2 AND display_name = $3", &params)?;
+        Ok(())
     }
 
     fn add(&mut self, record: &OpRecord, anchor: &str, user_id: &str) -> Result<(), StoreError> {
@@ -174,8 +210,12 @@ impl Work<'_, '_> {
                 return self.refuse(record, "ObjectNotFound", format!("The user {user_id} does not exist any more."));
             }
         }
-        let params: [Value; 5] =
-            [self.tx.tenant_value(), record.flow_id.as_str().into(), anchor.into(), user_id.into(), (added as i64).into()];
+        let nobodys = [self.tx.tenant_value(), NOBODY.into(), anchor.into(), user_id.into()];
+        let returned = self
+            .tx
+            .execute("DELETE FROM ledger_member WHERE tenant_id = $1 AND flow_id = $2 AND anchor = $3 AND user_id = $4", &nobodys)?;
+        let ours = i64::from(added > 0 || returned > 0);
+        let params: [Value; 5] = [self.tx.tenant_value(), record.flow_id.as_str().into(), anchor.into(), user_id.into(), ours.into()];
         self.tx.execute(
             "INSERT INTO ledger_member (tenant_id, flow_id, anchor, user_id, added) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (tenant_id, flow_id, anchor, user_id) DO UPDATE SET added = CASE WHEN excluded.added = 1 THEN 1 ELSE ledger_member.added END",
@@ -216,8 +256,5 @@ fn uuid_from(run_id: &str, seq: u64) -> String {
     let hash = blake3::hash(format!("{run_id}/{seq}").as_bytes());
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash.as_bytes()[..16]);
-    bytes[6] = bytes[6] & 0x0f | 0x80;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }

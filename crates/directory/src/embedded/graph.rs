@@ -2,6 +2,7 @@
 
 use crate::DirectoryError;
 use serde_json::{Map, Value as Json, json};
+use std::fmt::Write as _;
 use store::{Row, StoreError, Tx, Value};
 
 /// A user or group.
@@ -60,11 +61,30 @@ fn needed<'b>(body: &'b Map<String, Json>, name: &str) -> Result<&'b str> {
         .ok_or_else(|| DirectoryError::Invalid { message: format!("'{name}' is required."), target: Some(name.to_owned()) })
 }
 
+fn flag(body: &Map<String, Json>, name: &str) -> Result<()> {
+    if body.get(name).is_some_and(Json::is_boolean) {
+        return Ok(());
+    }
+    Err(DirectoryError::Invalid { message: format!("'{name}' is required."), target: Some(name.to_owned()) })
+}
+
+fn principal_name(body: &Map<String, Json>) -> Result<String> {
+    let upn = needed(body, "userPrincipalName")?;
+    if upn.contains('@') {
+        return Ok(upn.to_owned());
+    }
+    Err(DirectoryError::Invalid {
+        message: format!("'{upn}' is not a user principal name: it needs a domain after '@'."),
+        target: Some("userPrincipalName".to_owned()),
+    })
+}
+
 /// Appends `AND column = $n` for what is given.
 fn narrow(sql: &mut String, params: &mut Vec<Value>, column: &str, wanted: Option<String>) {
     if let Some(wanted) = wanted {
         params.push(wanted.into());
-        sql.push_str(&format!(" AND {column} = ${}", params.len()));
+        // Writing to a String cannot fail.
+        let _ = write!(sql, " AND {column} = ${}", params.len());
     }
 }
 
@@ -108,25 +128,14 @@ pub fn user_create(tx: &mut Tx<'_>, id: &str, mut body: Map<String, Json>, now: 
     for name in ["displayName", "mailNickname", "userPrincipalName"] {
         needed(&body, name)?;
     }
-    if !body.get("accountEnabled").is_some_and(Json::is_boolean) {
-        return Err(DirectoryError::Invalid {
-            message: "'accountEnabled' is required.".to_owned(),
-            target: Some("accountEnabled".to_owned()),
-        });
-    }
+    flag(&body, "accountEnabled")?;
     if body.remove("passwordProfile").is_none_or(|p| p.get("password").is_none_or(Json::is_null)) {
         return Err(DirectoryError::Invalid {
             message: "'passwordProfile' with a password is required.".to_owned(),
             target: Some("passwordProfile".to_owned()),
         });
     }
-    let upn = needed(&body, "userPrincipalName")?.to_owned();
-    if !upn.contains('@') {
-        return Err(DirectoryError::Invalid {
-            message: format!("'{upn}' is not a user principal name: it needs a domain after '@'."),
-            target: Some("userPrincipalName".to_owned()),
-        });
-    }
+    let upn = principal_name(&body)?;
     body.insert("id".to_owned(), json!(id));
     body.insert("createdDateTime".to_owned(), json!(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
     body.entry("userType").or_insert(json!("Member"));
@@ -174,13 +183,21 @@ pub fn user_import(tx: &mut Tx<'_>, users: Vec<(String, Map<String, Json>)>) -> 
     Ok(tx.execute_many(INSERT_USER, rows.iter().map(Vec::as_slice))?)
 }
 
-/// A changed user.
+/// A changed user. What a new one needs cannot be taken away; the id and passwords are left out.
 pub fn user_update(tx: &mut Tx<'_>, id: &str, patch: &Map<String, Json>) -> Result<Document> {
     let mut found = user_get(tx, id)?.ok_or_else(|| missing("users", id))?;
-    for (name, value) in patch.iter().filter(|(name, _)| name.as_str() != "passwordProfile") {
+    for (name, value) in patch.iter().filter(|(name, _)| !["id", "passwordProfile"].contains(&name.as_str())) {
         found.body.insert(name.clone(), value.clone());
     }
-    let upn = needed(&found.body, "userPrincipalName")?.to_owned();
+    for name in ["displayName", "mailNickname"] {
+        if patch.contains_key(name) {
+            needed(&found.body, name)?;
+        }
+    }
+    if patch.contains_key("accountEnabled") {
+        flag(&found.body, "accountEnabled")?;
+    }
+    let upn = principal_name(&found.body)?;
     let row = user_row(tx, &found.id, &found.body);
     tx.execute("UPDATE directory_user SET upn_key = $3, mail_key = $4, enabled = $5, body = $6, version = version + 1 WHERE tenant_id = $1 AND id = $2", &row)
         .map_err(|error| taken(error, &upn))?;
@@ -221,11 +238,8 @@ pub fn group_get(tx: &mut Tx<'_>, id: &str) -> Result<Option<Document>> {
 pub fn group_create(tx: &mut Tx<'_>, id: &str, mut body: Map<String, Json>, now: jiff::Timestamp) -> Result<Document> {
     needed(&body, "mailNickname")?;
     let name = needed(&body, "displayName")?.to_owned();
-    for flag in ["mailEnabled", "securityEnabled"] {
-        if !body.get(flag).is_some_and(Json::is_boolean) {
-            return Err(DirectoryError::Invalid { message: format!("'{flag}' is required."), target: Some(flag.to_owned()) });
-        }
-    }
+    flag(&body, "mailEnabled")?;
+    flag(&body, "securityEnabled")?;
     body.insert("id".to_owned(), json!(id));
     body.insert("createdDateTime".to_owned(), json!(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
     let params = [tx.tenant_value(), id.into(), name.into(), Json::Object(body.clone()).to_string().into()];
@@ -233,10 +247,10 @@ pub fn group_create(tx: &mut Tx<'_>, id: &str, mut body: Map<String, Json>, now:
     Ok(Document { id: id.to_owned(), body, version: 1 })
 }
 
-/// A changed group.
+/// A changed group; its id never changes.
 pub fn group_update(tx: &mut Tx<'_>, id: &str, patch: &Map<String, Json>) -> Result<Document> {
     let mut found = group_get(tx, id)?.ok_or_else(|| missing("groups", id))?;
-    for (name, value) in patch {
+    for (name, value) in patch.iter().filter(|(name, _)| name.as_str() != "id") {
         found.body.insert(name.clone(), value.clone());
     }
     let name = needed(&found.body, "displayName")?.to_owned();

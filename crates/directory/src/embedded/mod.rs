@@ -3,6 +3,8 @@
 mod apply;
 pub mod graph;
 
+pub use apply::forget_flow;
+
 use crate::{Applied, Directory, DirectoryError, LedgerGroup, LedgerMember, ObservedGroup, ObservedUser, OpRecord, Refusal};
 use store::{Job, OpContext, Store, Value};
 
@@ -115,7 +117,7 @@ impl Directory for EmbeddedDirectory {
         self.read(move |tx| {
             let params = [tx.tenant_value(), after.flow_id.into(), after.anchor.into(), after.user_id.into(), (limit as i64).into()];
             let sql = "SELECT flow_id, anchor, user_id FROM ledger_member
-                       WHERE tenant_id = $1 AND (flow_id, anchor, user_id) > ($2, $3, $4) ORDER BY flow_id, anchor, user_id LIMIT $5";
+                       WHERE tenant_id = $1 AND (flow_id, anchor, user_id) > ($2, $3, $4) AND flow_id <> '' ORDER BY flow_id, anchor, user_id LIMIT $5";
             let rows = tx.query(sql, &params)?;
             rows.iter()
                 .map(|row| {

@@ -1,6 +1,7 @@
 //! What each command does: arguments in, calls to the `server` crate, printing.
 
 mod apps;
+mod plan;
 mod runs;
 mod serve;
 mod tenants;
@@ -43,8 +44,9 @@ impl From<server::AdminError> for Failure {
 }
 
 /// Runs one command.
-pub(crate) async fn run(arguments: Cli) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: Cli) -> Result<Ended, Failure> {
     match arguments.command {
+        Command::Plan(plan) => return plan::run(plan).await,
         Command::Demo(demo) => crate::demo::run(demo).await,
         Command::Serve(serve) => serve::run(serve).await,
         Command::Tenant(tenant) => tenants::run(tenant).await,
@@ -52,6 +54,16 @@ pub(crate) async fn run(arguments: Cli) -> Result<(), Failure> {
         Command::Token(token) => apps::token(token).await,
         Command::Runs(command) => runs::run(command).await,
     }
+    .map(|()| Ended::Good)
+}
+
+/// How a command ended that could do its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// All is well: exit code 0.
+    Good,
+    /// The work was done and found errors: exit code 1.
+    FoundErrors,
 }
 
 /// Opens the data directory that a command names, with default settings.

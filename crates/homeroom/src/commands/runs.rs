@@ -45,7 +45,7 @@ async fn show(one: cli::OneRun) -> Result<(), Failure> {
 }
 
 /// The data directory and the tenant: the one named, or the only one there is.
-async fn open_tenant(of: &cli::RunsOf) -> Result<(server::App, store::TenantId), Failure> {
+pub(super) async fn open_tenant(of: &cli::RunsOf) -> Result<(server::App, store::TenantId), Failure> {
     let app = open(&of.data)?;
     let tenant = match &of.tenant {
         Some(text) => tenant_id(text)?,

@@ -1,6 +1,7 @@
 //! The command line's contract: arguments, exit codes, JSON.
 
-use crate::process::{Serving, homeroom};
+use crate::district::{DOMAIN, QUICK, prepare};
+use crate::process::{Api, ROOT, Serving, homeroom};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Output;
@@ -81,4 +82,52 @@ fn the_demo_shows_the_groups_of_the_schools() {
     {
         assert!(text.contains(line), "'{line}' is missing in\n{text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_says_what_a_run_would_do_and_writes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let token = prepare(dir.path()).await;
+    let export = tempfile::tempdir().unwrap();
+    roster::demo::write_demo_district(export.path(), DOMAIN, 0).unwrap();
+    let plan = |folder: &Path| {
+        let output = run(dir.path(), &["plan", folder.to_str().unwrap(), "--json"]);
+        assert_eq!(output.status.code(), Some(1), "the export has errors: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let first = plan(export.path());
+    let groups = first["groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 9, "{groups:?}");
+    assert!(groups.iter().all(|g| g["created"] == true && g["removed"] == serde_json::json!([])));
+    assert!(first["findings"].as_array().unwrap().iter().any(|f| f["code"] == "InvalidReferenceCode"));
+    assert_eq!(plan(export.path()), first, "planned twice, the same comes out");
+
+    let serving = Serving::start(dir.path(), &QUICK);
+    let api = Api::new(&serving.base, &token);
+    assert_eq!(api.get("/beta/groups").await["value"], serde_json::json!([]), "nothing was written");
+    let accepted = api.send(reqwest::Method::POST, &format!("{ROOT}/runs/start"), None).await.unwrap();
+    api.wait_for(accepted.headers()["location"].to_str().unwrap(), "/status", &["succeeded"]).await;
+    for group in api.get("/beta/groups").await["value"].as_array().unwrap() {
+        let planned = groups.iter().find(|g| g["displayName"] == group["displayName"]).unwrap();
+        let members = api.get(&format!("/beta/groups/{}/members?$top=999", group["id"].as_str().unwrap())).await;
+        let mut members: Vec<String> =
+            members["value"].as_array().unwrap().iter().map(|m| m["userPrincipalName"].as_str().unwrap().to_lowercase()).collect();
+        members.sort();
+        assert_eq!(planned["added"], serde_json::json!(members), "what was previewed is what was applied");
+    }
+    assert_eq!(plan(export.path())["groups"], serde_json::json!([]), "nothing is left to do");
+}
+
+#[test]
+fn plan_without_an_inbound_flow_says_what_to_make() {
+    let dir = tempfile::tempdir().unwrap();
+    json(&run(dir.path(), &["tenant", "create", "--name", "x", "--json"]));
+    let export = tempfile::tempdir().unwrap();
+    roster::demo::write_demo_district(export.path(), DOMAIN, 0).unwrap();
+    let output = run(dir.path(), &["plan", export.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no active inbound flow"));
+    let output = run(dir.path(), &["plan", "/nowhere/at/all"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere/at/all"));
 }

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "the items of a test are for the test")]
 
 mod cli;
+mod district;
 mod docs;
 mod kill_anywhere;
 mod process;

@@ -27,8 +27,13 @@ impl Server {
 
     /// With other settings.
     pub async fn with(config: Config) -> Self {
+        Self::on(None, config).await
+    }
+
+    /// On a PostgreSQL database when there is one, else on SQLite.
+    pub async fn on(database_url: Option<String>, config: Config) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let app = App::open(dir.path(), None, config).unwrap();
+        let app = App::open(dir.path(), database_url, config).unwrap();
         let tenant = app.create_tenant("Contoso School District", None, Some("contoso.example")).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

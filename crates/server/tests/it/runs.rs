@@ -17,7 +17,11 @@ fn config() -> Config {
 
 /// A server with the accounts of the first day and the configuration of one flow.
 async fn school(options: &Value) -> (Server, String, String, String) {
-    let server = Server::with(config()).await;
+    school_on(None, options).await
+}
+
+async fn school_on(database_url: Option<String>, options: &Value) -> (Server, String, String, String) {
+    let server = Server::on(database_url, config()).await;
     server.app.import_accounts(server.tenant.id, DAY_1.iter().map(|p| account(p.0)).collect()).await.unwrap();
     let (connector, set, flow) = server.configure(options).await;
     (server, connector, set, flow)
@@ -93,6 +97,53 @@ async fn an_upload_becomes_security_groups_and_the_call_of_the_mission_adds_thos
     let names: Vec<&str> = activities["value"].as_array().unwrap().iter().map(|a| a["status"].as_str().unwrap()).collect();
     assert_eq!(names, ["completed", "completed"], "{activities}");
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_comes_out_on_postgresql() {
+    let Some(database) = Database::create() else {
+        eprintln!("skipped: HOMEROOM_TEST_POSTGRES_URL is not set");
+        return;
+    };
+    let (server, connector, _, _) = school_on(Some(database.url.clone()), &BOTH()).await;
+    day(&server, &connector, &ORGS, &DAY_1).await;
+    assert_eq!(server.run().await["status"], "completed");
+    assert_eq!(server.groups().await, first_day());
+    let before = directory_state(&server).await;
+    server.run().await;
+    assert_eq!(directory_state(&server).await, before, "a second run writes nothing");
+    crate::transcript::play(&server, "directory").await;
+    server.stop().await;
+}
+
+/// A database of its own, dropped at the end.
+struct Database {
+    admin_url: String,
+    name: String,
+    url: String,
+}
+
+impl Database {
+    fn create() -> Option<Self> {
+        let admin_url = std::env::var("HOMEROOM_TEST_POSTGRES_URL").ok()?;
+        let name = format!("homeroom_server_{}", uuid::Uuid::new_v4().simple());
+        let url = format!("{}/{name}", admin_url.rsplit_once('/')?.0);
+        execute(&admin_url, &format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"));
+        Some(Self { admin_url, name, url })
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        execute(&self.admin_url, &format!("DROP DATABASE {} WITH (FORCE)", self.name));
+    }
+}
+
+/// On a thread of its own: the client brings a runtime with it.
+fn execute(url: &str, sql: &str) {
+    let (url, sql) = (url.to_owned(), sql.to_owned());
+    let done = std::thread::spawn(move || postgres::Client::connect(&url, postgres::NoTls).unwrap().batch_execute(&sql).unwrap());
+    done.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,6 +229,26 @@ async fn a_school_that_is_gone_stops_the_run_until_somebody_approves() {
         ])
     );
     assert!(server.app.approve_run(server.tenant.id, id).await.is_err(), "it waits no more");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_missing_from_the_set_waits_for_an_approval_too() {
+    let (server, connector, _, _) = school(&BOTH()).await;
+    let mut files = roster_files::files(&ORGS, &DAY_1);
+    let sessions = "sourcedId,title,type,schoolYear,startDate,endDate\nterm,Autumn,semester,2027,2026-08-01,2027-01-31\n";
+    files.push(("academicSessions.csv".to_owned(), sessions.into()));
+    server.upload(&connector, &files).await;
+    assert_eq!(server.run().await["status"], "completed");
+    day(&server, &connector, &ORGS, &DAY_1[..11]).await;
+    let run = server.run().await;
+    assert_eq!(run["blockingError"]["code"], "FileMissingFromSet", "{run}");
+    assert_eq!(server.groups().await, first_day(), "nothing may have changed");
+    let id = run["id"].as_str().unwrap();
+    server.app.approve_run(server.tenant.id, id).await.unwrap();
+    server.wait_for(&format!("/beta/external/industryData/runs/{id}"), "/status", &["completed"]).await;
+    assert_eq!(server.groups().await["All Students"].len(), 7);
+    assert_eq!(server.run().await["status"], "completed", "the new set is the accepted one");
     server.stop().await;
 }
 

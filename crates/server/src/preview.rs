@@ -1,0 +1,235 @@
+//! A dry run over a folder: what would become of the directory, without a job and without a write.
+
+use crate::admin::AdminError;
+use crate::app::App;
+use crate::error::chain;
+use crate::graph::Data;
+use crate::runs;
+use crate::worker::sources;
+use directory::embedded::EmbeddedDirectory;
+use directory::{Directory, OpRecord, Operation};
+use roster::{Codes, Finding};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use store::TenantId;
+use sync::{Blocked, PlanSummary, RunError, RunPorts, RunSpec, SourceFile, Step};
+
+/// Users asked of the directory at a time.
+const PAGE: usize = 10_000;
+
+/// What a run over the files would do.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// What would stop it.
+    pub blocked: Option<Blocked>,
+    /// Its effects by kind.
+    pub summary: Option<PlanSummary>,
+    /// Its effects by group, by name.
+    pub groups: Vec<GroupChange>,
+    /// What the files hold, as `industryDataRunStatistics`.
+    pub statistics: Map<String, Value>,
+    /// What is wrong with the files, one finding each.
+    pub findings: Vec<Value>,
+}
+
+/// What would become of one group.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupChange {
+    /// `displayName`, the new one when it changes.
+    pub display_name: String,
+    /// Whether it would be made.
+    pub created: bool,
+    /// `userPrincipalName`s of the people who would come in.
+    pub added: Vec<String>,
+    /// … and of those who would go.
+    pub removed: Vec<String>,
+}
+
+impl App {
+    /// Plans a run over the files of a folder in place of the last upload of an inbound flow.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or no inbound flow or several could be meant.
+    pub async fn plan(&self, tenant: TenantId, folder: &Path, flow: Option<&str>) -> Result<Plan, AdminError> {
+        let work = tempfile::tempdir().map_err(|error| AdminError::new(format!("cannot make a temporary directory: {error}")))?;
+        if !folder.is_dir() {
+            return Err(AdminError::hinting(
+                format!("{} is not a folder", folder.display()),
+                "name the folder that holds the export's files",
+            ));
+        }
+        let files = sources(folder).map_err(|error| AdminError::new(format!("cannot read {}: {error}", folder.display())))?;
+        let basic = roster::basic_validate(&files);
+        if !basic.errors.is_empty() {
+            let blocked = basic.errors.first().map(|f| Blocked { code: f.code.to_owned(), message: f.message.clone() });
+            let findings = basic.errors.iter().map(Finding::to_json).collect();
+            return Ok(Plan { blocked, summary: None, groups: Vec::new(), statistics: Map::new(), findings });
+        }
+        let ctx = self.system(tenant);
+        let (app, context) = (self.clone(), ctx.clone());
+        let spec = self.store().read(&ctx, move |tx| runs::spec(&app, &Data::new(tx, &context), "preview")).await;
+        let mut spec: RunSpec = spec.map_err(|error: crate::error::AppError| AdminError::new(error.graph().message))?;
+        spec.work_dir = work.path().to_owned();
+        let files = files.into_iter().map(|f| SourceFile { name: f.name, path: f.path }).collect();
+        put_files(&mut spec, files, flow)?;
+        let own_rows = self.store().read(&ctx, runs::own_reference_rows).await?;
+        let directory = EmbeddedDirectory::new(self.store().clone(), ctx, None);
+        let planned = tokio::task::spawn_blocking(move || {
+            let ports = DryPorts { directory, codes: runs::codes(&own_rows) };
+            let findings = |spec: &RunSpec| findings(&spec.work_dir).map_err(|error| chain(&error));
+            match sync::preview(&spec, &ports).map_err(|error| chain(&error))? {
+                Ok(preview) => Ok(Plan {
+                    blocked: preview.blocked,
+                    summary: Some(preview.summary),
+                    groups: changes(&preview.plan, &ports.directory)?,
+                    statistics: preview.statistics,
+                    findings: findings(&spec)?,
+                }),
+                Err(stopped) => Ok(Plan {
+                    blocked: stopped.blocked,
+                    summary: None,
+                    groups: Vec::new(),
+                    statistics: stopped.statistics,
+                    findings: findings(&spec)?,
+                }),
+            }
+        });
+        let planned: Result<Plan, String> = planned.await.map_err(|error| AdminError::new(error.to_string()))?;
+        drop(work);
+        planned.map_err(AdminError::new)
+    }
+}
+
+/// Puts the files in the place of the upload of the flow that is meant.
+fn put_files(spec: &mut RunSpec, files: Vec<SourceFile>, flow: Option<&str>) -> Result<(), AdminError> {
+    let active = spec.inbound.iter().map(|i| format!("{} ({})", i.flow_id, i.display_name)).collect::<Vec<_>>().join(", ");
+    let meant: Vec<usize> = (0..spec.inbound.len()).filter(|i| flow.is_none_or(|id| spec.inbound[*i].flow_id == id)).collect();
+    match (meant.as_slice(), flow) {
+        ([one], _) => spec.inbound[*one].files = files,
+        (_, Some(id)) => return Err(AdminError::hinting(format!("there is no active inbound flow {id}"), &format!("there are: {active}"))),
+        ([], None) => {
+            return Err(AdminError::hinting(
+                "the tenant has no active inbound flow",
+                "make source system, connector, year and inbound flow first",
+            ));
+        }
+        (_, None) => {
+            return Err(AdminError::hinting(
+                "the tenant has several inbound flows",
+                &format!("name the one that the files are for with --flow: {active}"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Ports that remember nothing and write nothing.
+struct DryPorts {
+    directory: EmbeddedDirectory,
+    codes: Codes,
+}
+
+impl RunPorts for DryPorts {
+    fn directory(&self) -> &dyn Directory {
+        &self.directory
+    }
+
+    fn codes(&self) -> &Codes {
+        &self.codes
+    }
+
+    fn step_result(&self, _: Step) -> Result<Option<Value>, RunError> {
+        Ok(None)
+    }
+
+    fn record_step(&self, _: Step, _: &Value) -> Result<(), RunError> {
+        Ok(())
+    }
+
+    fn progress(&self, _: &str) -> Result<(), RunError> {
+        Ok(())
+    }
+
+    fn approved(&self, _: &str) -> bool {
+        false
+    }
+}
+
+/// The plan by group, people by name.
+fn changes(plan: &Path, directory: &dyn Directory) -> Result<Vec<GroupChange>, String> {
+    let mut by_anchor: BTreeMap<String, GroupChange> = BTreeMap::new();
+    let mut users: BTreeSet<String> = BTreeSet::new();
+    for line in BufReader::new(std::fs::File::open(plan).map_err(|e| chain(&e))?).lines() {
+        let record: OpRecord = serde_json::from_str(&line.map_err(|e| chain(&e))?).map_err(|e| chain(&e))?;
+        match record.operation {
+            Operation::CreateGroup { anchor, display_name, .. } => {
+                let group = by_anchor.entry(anchor).or_default();
+                (group.display_name, group.created) = (display_name, true);
+            }
+            Operation::RenameGroup { anchor, to, .. } => by_anchor.entry(anchor).or_default().display_name = to,
+            Operation::AddMember { anchor, user_id } => {
+                users.insert(user_id.clone());
+                by_anchor.entry(anchor).or_default().added.push(user_id);
+            }
+            Operation::RemoveMember { anchor, user_id } => {
+                users.insert(user_id.clone());
+                by_anchor.entry(anchor).or_default().removed.push(user_id);
+            }
+        }
+    }
+    let anchors: Vec<String> = by_anchor.keys().cloned().collect();
+    for observed in directory.groups_by_anchor(&anchors).map_err(|e| chain(&e))? {
+        if let Some(group) = by_anchor.get_mut(&observed.anchor) {
+            // A group that is there is taken over, not made.
+            group.created = false;
+            if group.display_name.is_empty() {
+                group.display_name = observed.display_name;
+            }
+        }
+    }
+    let names = names(&users, directory)?;
+    let named = |ids: &mut Vec<String>| {
+        for id in ids.iter_mut() {
+            if let Some(name) = names.get(id) {
+                id.clone_from(name);
+            }
+        }
+        ids.sort();
+        // Two flows that hold the same membership are one change for whoever looks at the group.
+        ids.dedup();
+    };
+    let mut groups: Vec<GroupChange> = by_anchor.into_values().collect();
+    for group in &mut groups {
+        named(&mut group.added);
+        named(&mut group.removed);
+    }
+    groups.sort_by(|a, b| a.display_name.cmp(&b.display_name));
+    Ok(groups)
+}
+
+fn names(ids: &BTreeSet<String>, directory: &dyn Directory) -> Result<HashMap<String, String>, String> {
+    let mut names = HashMap::new();
+    let mut after: Option<String> = None;
+    while names.len() < ids.len() {
+        let page = directory.users(after.as_deref(), PAGE).map_err(|e| chain(&e))?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id.clone());
+        names.extend(page.into_iter().filter(|user| ids.contains(&user.id)).map(|user| (user.id, user.upn)));
+    }
+    Ok(names)
+}
+
+fn findings(work_dir: &Path) -> std::io::Result<Vec<Value>> {
+    let mut all = Vec::new();
+    for path in runs::findings_files(work_dir)? {
+        for line in BufReader::new(std::fs::File::open(path)?).lines() {
+            all.push(serde_json::from_str(&line?).unwrap_or_else(|error| json!({ "message": error.to_string() })));
+        }
+    }
+    Ok(all)
+}

@@ -129,7 +129,16 @@ impl Config {
         }
         // Only names with the section separator: HOMEROOM_DATA_DIR and the like are not settings.
         let environment = Env::prefixed("HOMEROOM_").filter(|key| key.as_str().contains("__")).split("__");
-        figment.merge(environment).extract().map_err(|error| error.to_string())
+        let config: Self = figment.merge(environment).extract().map_err(|error| error.to_string())?;
+        for (name, percent) in
+            [("max_drop_percent", config.guards.max_drop_percent), ("max_error_percent", config.guards.max_error_percent)]
+        {
+            // Not a number would switch the guard off without a word.
+            if !(0.0..=100.0).contains(&percent) {
+                return Err(format!("[guards] {name} is a share in percent, from 0 to 100, not {percent}"));
+            }
+        }
+        Ok(config)
     }
 }
 

@@ -205,6 +205,12 @@ impl Config {
     /// # Errors
     /// The text names the setting and what it may be.
     pub fn check(&self) -> Result<(), String> {
+        for (name, percent) in [("max_drop_percent", self.guards.max_drop_percent), ("max_error_percent", self.guards.max_error_percent)] {
+            // Not a number would switch the guard off without a word.
+            if !(0.0..=100.0).contains(&percent) {
+                return Err(format!("[guards] {name} is a share in percent, from 0 to 100, not {percent}"));
+            }
+        }
         let http = &self.server;
         if let Some(url) = &http.public_url
             && !is_origin(url.strip_suffix('/').unwrap_or(url))

@@ -20,16 +20,15 @@ pub(crate) fn base_url(
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
     let own_scheme = if secure { "https" } else { "http" };
     let from_proxy = peer.is_some_and(|ip| trusted_proxies.contains(&ip));
-    if from_proxy && let Some(host) = text("x-forwarded-host").filter(|h| is_authority(h)) {
-        let scheme = match text("x-forwarded-proto") {
-            Some("https") => "https",
-            Some(_) => "http",
-            None => own_scheme,
-        };
-        return format!("{scheme}://{host}");
-    }
-    let host = text("host").filter(|h| is_authority(h)).unwrap_or("localhost");
-    format!("{own_scheme}://{host}")
+    // A proxy may forward the one without the other.
+    let forwarded = |name: &str| from_proxy.then(|| text(name)).flatten();
+    let scheme = match forwarded("x-forwarded-proto") {
+        Some(proto) if proto.eq_ignore_ascii_case("https") => "https",
+        Some(_) => "http",
+        None => own_scheme,
+    };
+    let host = forwarded("x-forwarded-host").filter(|h| is_authority(h)).or_else(|| text("host").filter(|h| is_authority(h)));
+    format!("{scheme}://{}", host.unwrap_or("localhost"))
 }
 
 /// Host, optional port: nothing that could smuggle a path or user info into a link.
@@ -63,6 +62,8 @@ mod tests {
         assert_eq!(base_url(None, &[proxy], Some(proxy), &h, false), "https://school.example");
         assert_eq!(base_url(None, &[], Some(proxy), &h, false), "http://a:1");
         assert_eq!(base_url(None, &[], Some(proxy), &h, true), "https://a:1", "the request's own scheme");
+        let h = headers(&[("host", "school.example"), ("x-forwarded-proto", "HTTPS")]);
+        assert_eq!(base_url(None, &[proxy], Some(proxy), &h, false), "https://school.example");
         let silent = headers(&[("host", "a:1"), ("x-forwarded-host", "school.example")]);
         assert_eq!(base_url(None, &[proxy], Some(proxy), &silent, true), "https://school.example");
     }

@@ -1,11 +1,13 @@
 //! The ports of a run over the store.
 
 use crate::app::App;
+use crate::error::chain;
 use crate::runs::STATE;
+use crate::worker::Lost;
 use directory::Directory;
 use directory::embedded::EmbeddedDirectory;
 use roster::{CodeList, Codes};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use store::{Job, OpContext, StoreError};
 use sync::{RunError, RunPorts, Step};
 
@@ -22,25 +24,47 @@ pub(crate) struct StorePorts {
     codes: Codes,
     /// Codes of what an administrator lets pass.
     approved: Vec<String>,
+    lost: Lost,
 }
 
 impl StorePorts {
     /// For a claimed job.
-    pub(crate) fn new(app: &App, ctx: &OpContext, job: &Job, run: &str, approved: Vec<String>) -> Self {
+    pub(crate) fn new(app: &App, ctx: &OpContext, job: &Job, run: &str, codes: Codes, approved: Vec<String>, lost: Lost) -> Self {
         Self {
             app: app.clone(),
             ctx: ctx.clone(),
             job: job.clone(),
             run: run.to_owned(),
             directory: EmbeddedDirectory::new(app.store().clone(), ctx.clone(), Some(job.clone())),
-            codes: codes(),
+            codes,
             approved,
+            lost,
         }
     }
 }
 
-/// The built-in lists of values for the reader.
-pub(crate) fn codes() -> Codes {
+/// The lists that a tenant may add rows to, by the name of their reference type.
+const EXTENSIBLE: [(&str, CodeList); 6] = [
+    ("RefOrgType", CodeList::OrgType),
+    ("RefGradeLevel", CodeList::Grade),
+    ("RefRace", CodeList::Race),
+    ("RefEthnicity", CodeList::Ethnicity),
+    ("RefPersonFlagType", CodeList::Flag),
+    ("RefAcademicSubject", CodeList::Subject),
+];
+
+/// The lists of values for the reader: the built-in ones with the tenant's own rows that are not disabled.
+pub(crate) fn codes(own: &[Map<String, Value>]) -> Codes {
+    let text = |row: &Map<String, Value>, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut codes = built_in_codes();
+    for (reference_type, list) in EXTENSIBLE {
+        let rows = own.iter().filter(|row| text(row, "referenceType") == reference_type && row.get("isDisabled") != Some(&json!(true)));
+        codes = codes.with(list, rows.map(|row| text(row, "code")));
+    }
+    codes
+}
+
+fn built_in_codes() -> Codes {
     use industry_data::reference as r;
     // People who are no part of an organization's staff or students are contacts, not roles.
     let roles = r::ROLE_GROUPS.iter().flat_map(|g| g.roles.iter().copied()).chain(["other"]);
@@ -59,7 +83,7 @@ pub(crate) fn codes() -> Codes {
 }
 
 fn interrupted(error: &StoreError) -> RunError {
-    RunError::Interrupted(error.to_string())
+    RunError::Interrupted(chain(error))
 }
 
 impl RunPorts for StorePorts {
@@ -94,9 +118,13 @@ impl RunPorts for StorePorts {
         if self.app.is_stopping() {
             return Err(RunError::Interrupted("the server is stopping".to_owned()));
         }
-        let (run, what) = (self.run.clone(), what.to_owned());
+        if self.lost.is_set() {
+            return Err(interrupted(&StoreError::StaleLease));
+        }
+        let (run, job, what) = (self.run.clone(), self.job.clone(), what.to_owned());
         tracing::debug!(run.id = %run, step = %what, "a run goes on");
         let write = move |tx: &mut store::Tx<'_>| {
+            tx.check_lease(&job)?;
             let operation =
                 tx.docs(&STATE)?.get(&run)?.and_then(|doc| doc.body.get("operation").and_then(Value::as_str).map(str::to_owned));
             let Some(operation) = operation else { return Ok(()) };

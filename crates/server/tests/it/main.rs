@@ -8,6 +8,7 @@ mod permissions;
 mod roster_files;
 mod runs;
 mod transcript;
+mod transport;
 
 use harness::Server;
 
@@ -22,4 +23,4 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts!(seed, configuration, conventions, directory);
+transcripts!(seed, configuration, conventions, directory, reference);

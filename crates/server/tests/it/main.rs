@@ -22,4 +22,4 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts!(batch, seed, configuration, conventions, directory);
+transcripts!(batch, seed, configuration, conventions, directory, reference);

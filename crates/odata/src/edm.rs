@@ -355,6 +355,12 @@ impl Model {
         all().find(|p| p.name == name).or_else(|| all().find(|p| p.name.eq_ignore_ascii_case(name)))
     }
 
+    /// The contained collection in which entities of a type live.
+    pub fn collection_of(&self, target: &str) -> Option<&'static str> {
+        let navigations = self.all_types().flat_map(|ty| ty.navigations);
+        navigations.into_iter().find(|nav| nav.contained && nav.collection && nav.target == target).map(|nav| nav.name)
+    }
+
     /// A navigation property by name: exact, else without regard to case.
     pub fn navigation(&self, ty: &'static StructuredType, name: &str) -> Option<&'static Navigation> {
         let all = || self.lineage(ty).flat_map(|ty| ty.navigations);

@@ -54,7 +54,7 @@ const TYPES: &[StructuredType] = &[
             Property::new("colour", TypeRef::STRING),
             Property::new("home", TypeRef::Complex("t.house")),
         ],
-        navigations: &[],
+        navigations: &[Navigation::one("guest", "t.animal").contained()],
     },
 ];
 

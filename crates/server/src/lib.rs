@@ -2,8 +2,10 @@
 
 mod admin;
 mod app;
+mod batch;
 pub mod config;
 pub mod error;
+mod exchange;
 pub mod graph;
 mod http;
 mod jobs;

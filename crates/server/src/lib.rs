@@ -4,6 +4,7 @@ mod admin;
 mod app;
 pub mod config;
 pub mod error;
+mod fetch;
 pub mod graph;
 mod http;
 mod jobs;

@@ -6,6 +6,7 @@ mod batch;
 pub mod config;
 pub mod error;
 mod exchange;
+mod fetch;
 pub mod graph;
 mod http;
 mod jobs;

@@ -77,9 +77,10 @@ impl App {
         spec.work_dir = work.path().to_owned();
         let files = files.into_iter().map(|f| SourceFile { name: f.name, path: f.path }).collect();
         put_files(&mut spec, files, flow)?;
+        let own_rows = self.store().read(&ctx, runs::own_reference_rows).await?;
         let directory = EmbeddedDirectory::new(self.store().clone(), ctx, None);
         let planned = tokio::task::spawn_blocking(move || {
-            let ports = DryPorts { directory, codes: runs::codes() };
+            let ports = DryPorts { directory, codes: runs::codes(&own_rows) };
             let findings = |spec: &RunSpec| findings(&spec.work_dir).map_err(|error| chain(&error));
             match sync::preview(&spec, &ports).map_err(|error| chain(&error))? {
                 Ok(preview) => Ok(Plan {

@@ -32,6 +32,12 @@ pub(crate) const ORGANIZATIONS: Access = Access::unchecked("_organizations");
 /// The last accepted upload of each connector.
 pub(crate) const ACCEPTED: Access = Access::unchecked("_accepted");
 
+/// The reference rows that the tenant has added.
+pub(crate) fn own_reference_rows(tx: &mut Tx<'_>) -> Result<Vec<Map<String, Value>>, StoreError> {
+    let rows = tx.docs(&Access::unchecked("referenceDefinitions"))?.list(None, None, usize::from(u16::MAX))?;
+    Ok(rows.into_iter().map(|doc| doc.body).collect())
+}
+
 /// The operation of the run that is going, if one is.
 pub(crate) fn going(tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
     let Some(id) = tx.docs(&RUNS)?.last_id()? else { return Ok(None) };

@@ -245,7 +245,8 @@ fn run(app: &App, ctx: &OpContext, job: &Job) -> Result<(), String> {
     let approved = state.body.get("approved").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let approved = approved.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     tracing::info!(run.id = %id, attempt = job.attempt, "a run starts or is taken up again");
-    let ports = StorePorts::new(app, ctx, job, &id, approved);
+    let own_rows = app.store().read_blocking(ctx, runs::own_reference_rows).map_err(|e: StoreError| chain(&e))?;
+    let ports = StorePorts::new(app, ctx, job, &id, runs::codes(&own_rows), approved);
     let outcome = sync::advance(&spec, &ports).map_err(|e| chain(&e))?;
     // Its own time: the run may have taken a while.
     let end = app.system(job.tenant);

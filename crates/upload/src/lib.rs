@@ -3,15 +3,21 @@
 //!
 //! A session is a container with a signed URL, `/{tenantId}/{connectorId}/{containerId}?{sas}`.
 //! Bodies are streamed to disk; a file is there when it was acknowledged, and only then.
+//!
+//! On disk a container is `uploads/{containerId}` of its tenant: `files` holds what was committed,
+//! `staging` what is on its way there. Whatever changes `files` does so in a transaction that holds
+//! the session open, so that no file changes once [`close_session`] has been committed.
 
 mod files;
 mod protocol;
 mod sas;
 mod sessions;
+#[cfg(test)]
+mod testing;
 
 pub use files::{Container, UploadedFile};
 pub use protocol::{BodyStream, UploadRequest, UploadResponse, handle};
-pub use sessions::{Session, SessionLimits, close_session, open_session};
+pub use sessions::{Session, SessionLimits, close_session, open_session, sweep};
 
 use aws_lc_rs::hmac;
 use store::Store;
@@ -26,6 +32,18 @@ pub mod limits {
     pub const BLOCKS_MAX: usize = 50_000;
     /// A block list: 50,000 entries of some 100 bytes.
     pub const BLOCK_LIST_BYTES_MAX: usize = 8 * 1024 * 1024;
+    /// Bytes of a block id before base64: Azure's own limit.
+    pub const BLOCK_ID_BYTES_MAX: usize = 64;
+    /// What may be staged for one file, in files of the greatest size: the pieces of an upload that
+    /// was broken off lie there beside those of the next try.
+    pub const STAGED_FILES_MAX: u64 = 2;
+    /// Bytes answered at once, because they are held in memory: the clients ask for 32 MiB.
+    pub const READ_BYTES_MAX: u64 = 64 * 1024 * 1024;
+    /// Bytes of a refused body that are read all the same, so that the client gets to see the
+    /// answer: the largest body that Microsoft's clients send in one request before they use blocks.
+    pub const DRAIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
+    /// Entries of one page of a list: Azure's own limit.
+    pub const LIST_ENTRIES_MAX: usize = 5_000;
 }
 
 /// What the protocol needs.

@@ -1,4 +1,7 @@
 //! The signature in a session URL: what it opens, until when, with which rights.
+//!
+//! The parameters are those of a directory SAS of Data Lake Storage Gen2; what is signed is
+//! Homeroom's own, because no client looks into it.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -6,13 +9,14 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// Version of the protocol that the URL names; every client version is accepted.
-const VERSION: &str = "2023-11-03";
-/// Read, create, write, delete, list: enough to check what was sent.
-const RIGHTS: &str = "rcwdl";
+/// What every session URL says besides its expiry: the version of the protocol (clients may speak any
+/// other), a directory two levels down, and the rights to read, create, write, delete and list, enough
+/// to check what was sent.
+const TERMS: [(&str, &str); 4] = [("sv", "2023-11-03"), ("sr", "d"), ("sp", "rcwdl"), ("sdd", "2")];
 
 fn text_to_sign(path: &str, expires: &str) -> String {
-    format!("{path}\n{expires}\n{RIGHTS}\n{VERSION}")
+    let terms: String = TERMS.iter().map(|(name, value)| format!("\n{name}={value}")).collect();
+    format!("{path}\n{expires}{terms}")
 }
 
 /// Query of a session URL for `tenant/connector/container`.
@@ -20,12 +24,21 @@ pub(crate) fn sign(key: &hmac::Key, path: &str, expires: Timestamp) -> String {
     let expires = expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let signature = STANDARD.encode(hmac::sign(key, text_to_sign(path, &expires).as_bytes()));
     let escape = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    format!("sv={VERSION}&se={}&sr=d&sp={RIGHTS}&sdd=2&sig={}", escape(&expires), escape(&signature))
+    let terms: String = TERMS.iter().map(|(name, value)| format!("{name}={}&", escape(value))).collect();
+    format!("{terms}se={}&sig={}", escape(&expires), escape(&signature))
 }
 
 /// Whether a query opens a path now. The comparison takes the same time for every wrong signature.
 pub(crate) fn opens(key: &hmac::Key, path: &str, query: &[(String, String)], now: Timestamp) -> bool {
-    let field = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    // A parameter that is there twice could be read in one way here and in another elsewhere.
+    let field = |name: &str| {
+        let mut values = query.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        values.next().filter(|_| values.next().is_none())
+    };
+    // A URL that claims other rights than it was given is not the one that was signed.
+    if TERMS.iter().any(|(name, value)| field(name) != Some(value)) {
+        return false;
+    }
     let (Some(expires), Some(signature)) = (field("se"), field("sig")) else { return false };
     let Ok(signature) = STANDARD.decode(signature) else { return false };
     let signed = hmac::verify(key, text_to_sign(path, expires).as_bytes(), &signature).is_ok();
@@ -45,9 +58,27 @@ mod tests {
         assert!(opens(&key, "t/c/x", &query, now));
         assert!(!opens(&key, "t/c/y", &query, now), "another container");
         assert!(!opens(&key, "t/c/x", &query, later), "too late");
-        let mut longer = query.clone();
-        longer.iter_mut().filter(|(k, _)| k == "se").for_each(|(_, v)| *v = "2099-01-01T00:00:00Z".to_owned());
-        assert!(!opens(&key, "t/c/x", &longer, now), "a changed expiry");
+        assert!(!opens(&hmac::Key::new(hmac::HMAC_SHA256, b"other"), "t/c/x", &query, now), "another key");
         assert!(!opens(&key, "t/c/x", &[], now));
+        for (name, value) in [
+            ("se", "2099-01-01T00:00:00Z"),
+            ("sp", "r"),
+            ("sp", "rcwdlx"),
+            ("sv", "2015-01-01"),
+            ("sr", "c"),
+            ("sdd", "0"),
+            ("sig", ""),
+            ("sig", "AAAA"),
+            ("sig", "*"),
+        ] {
+            let mut changed = query.clone();
+            changed.iter_mut().filter(|(k, _)| k == name).for_each(|(_, v)| value.clone_into(v));
+            assert!(!opens(&key, "t/c/x", &changed, now), "{name}={value}");
+            let mut twice = query.clone();
+            twice.push((name.to_owned(), value.to_owned()));
+            assert!(!opens(&key, "t/c/x", &twice, now), "a second {name}");
+            let missing: Vec<_> = query.iter().filter(|(k, _)| k != name).cloned().collect();
+            assert!(!opens(&key, "t/c/x", &missing, now), "no {name}");
+        }
     }
 }

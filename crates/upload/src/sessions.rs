@@ -1,19 +1,33 @@
 //! Upload sessions in the store: which container is open for which connector.
+//!
+//! A session is `open` until it is `closed` (its files have been taken for validation) or
+//! `discarded` (another session took its place, or its time is over). Every change of state, and
+//! every change of a file, rewrites the session's document under its version: on PostgreSQL, too,
+//! one waits for the other, and the later one sees what the earlier one did.
 
 use crate::{Container, UploadService, UploadedFile, sas};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
-use store::{Access, StoreError, Tx};
+use store::{Access, Doc, OpContext, StoreError, Tx};
 
 /// Sessions are Homeroom's own bookkeeping.
-pub(crate) const SESSIONS: Access = Access::unchecked("_uploadSessions");
+const SESSIONS: Access = Access::unchecked("_uploadSessions");
+/// Written first by whoever opens or closes a session, so that a connector never has two open ones.
+const LOCKS: Access = Access::unchecked("_locks");
 /// A container outlives its session, as in Microsoft's own example.
-const CONTAINER_OUTLIVES_HOURS: i64 = 34;
+const CONTAINER_OUTLIVES: SignedDuration = SignedDuration::from_hours(34);
+/// How long the container of a closed session is left to its validation, which removes it itself; by
+/// then a validation has either been done or is not coming any more.
+const CLOSED_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Longest session: a year, so that no setting reaches the end of time.
+const HOURS_MAX: u32 = 366 * 24;
+/// Sessions looked at in one step of a sweep.
+const SWEEP_PAGE: usize = 200;
 
 /// How long sessions last.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionLimits {
-    /// Hours that a session takes files.
+    /// Hours that a session takes files; a year at most.
     pub hours: u32,
 }
 
@@ -30,11 +44,24 @@ pub struct Session {
     pub container_expires: Timestamp,
 }
 
-fn time(body: &Map<String, Value>, name: &str) -> Option<Timestamp> {
-    body.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok())
+fn time(doc: &Doc, name: &str) -> Option<Timestamp> {
+    doc.body.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok())
+}
+
+fn has_state(doc: &Doc, state: &str) -> bool {
+    doc.body.get("state").and_then(Value::as_str) == Some(state)
+}
+
+/// Whether it takes files.
+fn takes_files(doc: &Doc, now: Timestamp) -> bool {
+    has_state(doc, "open") && time(doc, "sessionExpires").is_some_and(|expires| now < expires)
 }
 
 /// The open session of a connector, or a new one with the given id; `reset` always makes a new one.
+/// The new one's URL starts with `base_url`. What was sent to a session before it is discarded.
+///
+/// # Errors
+/// Those of the store.
 pub fn open_session(
     service: &UploadService,
     tx: &mut Tx<'_>,
@@ -44,50 +71,133 @@ pub fn open_session(
     reset: bool,
     new_id: &str,
 ) -> Result<Session, StoreError> {
+    lock(tx, connector)?;
     let now = tx.ctx().now;
-    let current = current(tx, connector)?.filter(|(_, body)| time(body, "sessionExpires").is_some_and(|t| now < t));
-    let (id, body) = match current {
-        Some(open) if !reset => open,
-        open => {
-            if let Some((id, body)) = open {
-                set_closed(tx, &id, body)?;
-            }
-            let session = now + SignedDuration::from_hours(i64::from(limits.hours));
-            let container = session + SignedDuration::from_hours(CONTAINER_OUTLIVES_HOURS);
-            let body = object(json!({ "state": "open", "sessionExpires": session.to_string(), "containerExpires": container.to_string() }));
-            tx.docs(&SESSIONS)?.insert(new_id, Some(connector), &body)?;
-            (new_id.to_owned(), body)
+    let mut current = None;
+    for doc in of_connector(tx, connector)?.into_iter().rev().filter(|doc| has_state(doc, "open")) {
+        if !reset && current.is_none() && takes_files(&doc, now) {
+            current = Some((doc.id.clone(), doc));
+        } else {
+            change(tx, &doc.id, |doc| has_state(doc, "open"), Some("discarded"))?;
         }
+    }
+    let (id, expires, container_expires) = if let Some((id, doc)) = current {
+        let corrupt = || StoreError::Corrupt("upload session".to_owned());
+        (id, time(&doc, "sessionExpires").ok_or_else(corrupt)?, time(&doc, "containerExpires").ok_or_else(corrupt)?)
+    } else {
+        let session = later(now, SignedDuration::from_hours(i64::from(limits.hours.min(HOURS_MAX))));
+        let container = later(session, CONTAINER_OUTLIVES);
+        let body = json!({ "state": "open", "sessionExpires": session.to_string(), "containerExpires": container.to_string() });
+        tx.docs(&SESSIONS)?.insert(new_id, Some(connector), &object(body))?;
+        (new_id.to_owned(), session, container)
     };
-    let corrupt = || StoreError::Corrupt("upload session".to_owned());
-    let expires = time(&body, "sessionExpires").ok_or_else(corrupt)?;
     let path = format!("{}/{connector}/{id}", tx.tenant());
     let url = format!("{base_url}/{path}?{}", sas::sign(&service.key, &path, expires));
-    Ok(Session { container_id: id, url, session_expires: expires, container_expires: time(&body, "containerExpires").ok_or_else(corrupt)? })
+    Ok(Session { container_id: id, url, session_expires: expires, container_expires })
 }
 
-/// Closes the open session of a connector, so that its files no longer change, and lists them.
+/// Closes the open session of a connector, so that its files no longer change, and lists them. Gives
+/// the container's id; `None` when no session is open or its container's time is over.
+///
+/// # Errors
+/// Those of the store.
 pub fn close_session(service: &UploadService, tx: &mut Tx<'_>, connector: &str) -> Result<Option<(String, Vec<UploadedFile>)>, StoreError> {
-    let Some((id, body)) = current(tx, connector)? else { return Ok(None) };
-    set_closed(tx, &id, body)?;
-    let files = Container::new(&service.store, tx.tenant(), &id)?.list()?;
-    Ok(Some((id, files)))
+    lock(tx, connector)?;
+    let now = tx.ctx().now;
+    let is_there = move |doc: &Doc| has_state(doc, "open") && time(doc, "containerExpires").is_some_and(|expires| now < expires);
+    for doc in of_connector(tx, connector)?.into_iter().rev().filter(is_there) {
+        if change(tx, &doc.id, is_there, Some("closed"))? {
+            let files = Container::new(&service.store, tx.tenant(), &doc.id)?.list()?;
+            return Ok(Some((doc.id, files)));
+        }
+    }
+    Ok(None)
 }
 
-/// Whether a container takes files.
+/// Removes the files of sessions whose time is over or that were discarded, of the context's tenant,
+/// and forgets the sessions; gives the ids of their containers. A file that is being sent keeps no
+/// session from going: it would be refused. To be called now and then; harmless at any time, also in
+/// several processes at once.
+///
+/// # Errors
+/// Those of the store; what was not swept is so the next time.
+pub async fn sweep(service: &UploadService, ctx: &OpContext) -> Result<Vec<String>, StoreError> {
+    let mut swept = Vec::new();
+    let mut after = None;
+    loop {
+        let from = after.take();
+        let (over, last) = service.store.write::<_, StoreError>(ctx, move |tx| take_over(tx, from.as_deref())).await?;
+        for id in over {
+            let (store, tenant, key) = (service.store.clone(), ctx.tenant, format!("uploads/{id}"));
+            let removed = tokio::task::spawn_blocking(move || store.blobs().remove_folder(tenant, &key)).await;
+            removed.map_err(|_| StoreError::Closed)??;
+            // Only now: until then the document says what is still to be removed.
+            let gone = id.clone();
+            service.store.write::<_, StoreError>(ctx, move |tx| tx.docs(&SESSIONS)?.delete(&gone)).await?;
+            swept.push(id);
+        }
+        after = last;
+        if after.is_none() {
+            return Ok(swept);
+        }
+    }
+}
+
+/// One page of a sweep: marks what is over and gives its ids, and the id to go on after.
+fn take_over(tx: &mut Tx<'_>, after: Option<&str>) -> Result<(Vec<String>, Option<String>), StoreError> {
+    let now = tx.ctx().now;
+    let is_over = move |doc: &Doc| {
+        let kept = if has_state(doc, "closed") { CLOSED_KEPT } else { SignedDuration::ZERO };
+        has_state(doc, "discarded") || time(doc, "containerExpires").is_none_or(|expires| later(expires, kept) <= now)
+    };
+    let page = tx.docs(&SESSIONS)?.list(None, after, SWEEP_PAGE)?;
+    let last = if page.len() == SWEEP_PAGE { page.last().map(|doc| doc.id.clone()) } else { None };
+    let mut over = Vec::new();
+    for doc in page.into_iter().filter(is_over) {
+        if change(tx, &doc.id, is_over, Some("discarded"))? {
+            over.push(doc.id);
+        }
+    }
+    Ok((over, last))
+}
+
+/// Whether a container takes files now.
 pub(crate) fn is_open(tx: &mut Tx<'_>, connector: &str, container: &str) -> Result<bool, StoreError> {
-    let found = tx.docs(&SESSIONS)?.get(container)?;
-    Ok(found.is_some_and(|doc| doc.parent.as_deref() == Some(connector) && doc.body.get("state") == Some(&json!("open"))))
+    let now = tx.ctx().now;
+    Ok(tx.docs(&SESSIONS)?.get(container)?.is_some_and(|doc| doc.parent.as_deref() == Some(connector) && takes_files(&doc, now)))
 }
 
-fn current(tx: &mut Tx<'_>, connector: &str) -> Result<Option<(String, Map<String, Value>)>, StoreError> {
-    let docs = tx.docs(&SESSIONS)?.list(Some(connector), None, usize::from(u16::MAX))?;
-    Ok(docs.into_iter().rev().find(|doc| doc.body.get("state") == Some(&json!("open"))).map(|doc| (doc.id, doc.body)))
+/// [`is_open`], and it stays so until the end of the transaction.
+pub(crate) fn hold_open(tx: &mut Tx<'_>, connector: &str, container: &str) -> Result<bool, StoreError> {
+    let now = tx.ctx().now;
+    change(tx, container, |doc| doc.parent.as_deref() == Some(connector) && takes_files(doc, now), None)
 }
 
-fn set_closed(tx: &mut Tx<'_>, id: &str, mut body: Map<String, Value>) -> Result<(), StoreError> {
-    body.insert("state".to_owned(), json!("closed"));
-    tx.docs(&SESSIONS)?.update(id, &body, None).map(|_| ())
+/// Rewrites a session of which `holds` is true, with a new state or as it is; `false` when it is not true.
+fn change(tx: &mut Tx<'_>, id: &str, holds: impl Fn(&Doc) -> bool, state: Option<&str>) -> Result<bool, StoreError> {
+    loop {
+        let Some(mut doc) = tx.docs(&SESSIONS)?.get(id)?.filter(&holds) else { return Ok(false) };
+        if let Some(state) = state {
+            doc.body.insert("state".to_owned(), json!(state));
+        }
+        match tx.docs(&SESSIONS)?.update(id, &doc.body, Some(doc.version)) {
+            // Another transaction came first and is done: see what it did.
+            Err(StoreError::VersionConflict) => {}
+            other => return other.map(|_| true),
+        }
+    }
+}
+
+fn of_connector(tx: &mut Tx<'_>, connector: &str) -> Result<Vec<Doc>, StoreError> {
+    tx.docs(&SESSIONS)?.list(Some(connector), None, usize::from(u16::MAX))
+}
+
+fn lock(tx: &mut Tx<'_>, connector: &str) -> Result<(), StoreError> {
+    tx.docs(&LOCKS)?.put(&format!("upload/{connector}"), None, &Map::new())
+}
+
+fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -96,3 +206,6 @@ fn object(value: Value) -> Map<String, Value> {
         _ => Map::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

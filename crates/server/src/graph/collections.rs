@@ -72,10 +72,10 @@ pub static COLLECTIONS: [Collection; 13] = [
         "referenceDefinitions",
         "microsoft.graph.industryData.referenceDefinition",
         Resource::ReferenceDefinitions,
-        Writes::None,
+        Writes::All,
         "external/industryData/referenceDefinitions",
     ),
-    own("roleGroups", "microsoft.graph.industryData.roleGroup", Resource::RoleGroups, Writes::None, "external/industryData/roleGroups"),
+    own("roleGroups", "microsoft.graph.industryData.roleGroup", Resource::RoleGroups, Writes::All, "external/industryData/roleGroups"),
     own("runs", "microsoft.graph.industryData.industryDataRun", Resource::Runs, Writes::None, "external/industryData/runs"),
     own(
         "activities",

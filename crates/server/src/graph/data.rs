@@ -11,7 +11,7 @@ use crate::error::AppError;
 use crate::jobs;
 use directory::embedded::graph as dir;
 use industry_data::permissions::{Action, allowed};
-use industry_data::rules::{self, Lookup};
+use industry_data::rules::{self, Deletion, Lookup};
 use industry_data::{MODEL, reference};
 use odata::edm::StructuredType;
 use serde_json::{Map, Value, json};
@@ -187,6 +187,7 @@ impl<'a, 't> Data<'a, 't> {
                 let declared = super::declared_type(at)?;
                 let concrete = super::write::concrete_type(declared, &body);
                 super::write::stamp(&mut body, concrete, self.ctx.now);
+                let id = rules::prescribed_id(name, &body).unwrap_or(id);
                 body.insert("id".to_owned(), json!(id));
                 let sealed = app.seal_secrets(self.ctx.tenant, name, &id, body)?;
                 self.with_tx(|tx| tx.docs(&access(at.collection, Action::Write))?.insert(&id, at.parent.as_deref(), &sealed))?;
@@ -211,6 +212,10 @@ impl<'a, 't> Data<'a, 't> {
             "groups" => self.with_tx(|tx| dir::group_update(tx, &stored.id, patch)).map(from_directory).map_err(directory_error),
             name => {
                 rules::on_patch(name, at.within.parent.as_deref(), &stored.body, patch, &mut merged, self)?;
+                if built_in(name).iter().any(|row| row.id == stored.id) {
+                    // The rules let nothing pass that would change it.
+                    return Ok(stored.clone());
+                }
                 if merged.contains_key("lastModifiedDateTime") {
                     merged.insert("lastModifiedDateTime".to_owned(), json!(rules::format_time(self.ctx.now)));
                 }
@@ -243,10 +248,23 @@ impl<'a, 't> Data<'a, 't> {
                         find(child_collection).ok_or_else(|| AppError::Internal("unknown child collection".to_owned()))?;
                     self.with_tx(|tx| tx.docs(&access(child_collection, Action::Write))?.delete(&child))?;
                 }
+                if rules::deletion(name) == Deletion::Disable {
+                    return self.disable(at);
+                }
                 self.with_tx(|tx| tx.docs(&access(collection, Action::Write))?.delete(&at.id))?;
                 Ok(())
             }
         }
+    }
+
+    /// DELETE of a reference row: earlier runs may refer to it, so it stays and is marked.
+    fn disable(&self, at: &EntityPlace) -> Result<(), AppError> {
+        let mut stored = self.get_for_write(at)?;
+        stored.body.insert("isDisabled".to_owned(), json!(true));
+        stored.body.insert("lastModifiedDateTime".to_owned(), json!(rules::format_time(self.ctx.now)));
+        let access = access(at.within.collection, Action::Write);
+        self.with_tx(|tx| tx.docs(&access)?.update(&at.id, &stored.body, Some(stored.version)))?;
+        Ok(())
     }
 
     /// A user or group, for who may read memberships.

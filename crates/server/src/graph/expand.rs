@@ -34,18 +34,31 @@ pub(super) fn present(
     Ok(encoded)
 }
 
+/// A collection of the root, inline.
+pub(super) fn root_collection(data: &Data<'_, '_>, expand: &Expand, metadata: Metadata) -> Result<Value, AppError> {
+    let collection = find(expand.navigation.name).ok_or_else(|| unsupported(expand.navigation))?;
+    let within = CollectionPlace { collection, parent: None, cast: None };
+    inline(data, &within, expand, metadata)
+}
+
+/// The entities of a collection as `$expand` wants them.
+fn inline(data: &Data<'_, '_>, within: &CollectionPlace, expand: &Expand, metadata: Metadata) -> Result<Value, AppError> {
+    let declared = declared_type(expand.navigation)?;
+    let page = list::page(data, within, &ListPlan::new(&expand.options, list::EXPANDED_MAX))?;
+    let items = page.items.iter().map(|item| {
+        let at = EntityPlace { within: within.clone(), id: item.id.clone() };
+        present(data, &at, item, declared, &expand.options, metadata).map(Value::Object)
+    });
+    Ok(Value::Array(items.collect::<Result<_, _>>()?))
+}
+
 fn expanded(data: &Data<'_, '_>, place: &EntityPlace, stored: &Stored, expand: &Expand, metadata: Metadata) -> Result<Value, AppError> {
     let nav = expand.navigation;
     let declared = declared_type(nav)?;
     if nav.contained && nav.collection {
         let collection = find(nav.name).ok_or_else(|| unsupported(nav))?;
         let within = CollectionPlace { collection, parent: Some(place.id.clone()), cast: None };
-        let page = list::page(data, &within, &ListPlan::new(&expand.options, list::EXPANDED_MAX))?;
-        let items = page.items.iter().map(|item| {
-            let at = EntityPlace { within: within.clone(), id: item.id.clone() };
-            present(data, &at, item, declared, &expand.options, metadata).map(Value::Object)
-        });
-        return Ok(Value::Array(items.collect::<Result<_, _>>()?));
+        return inline(data, &within, expand, metadata);
     }
     if nav.collection {
         return Err(unsupported(nav));

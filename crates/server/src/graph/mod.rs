@@ -75,11 +75,12 @@ fn route(app: &App, data: &Data<'_, '_>, request: &GraphRequest, place: Place) -
         (Method::Get, Place::Property(at, names)) => read::property(data, request, &at, &names),
         (Method::Get, Place::Value(inner)) => read::value(data, request, *inner),
         (Method::Get, Place::Count(inner)) => read::count(data, request, *inner),
-        (Method::Get, Place::Root) => Ok(read::root(request)),
+        (Method::Get, Place::Root) => read::root(data, request),
+        (Method::Get, Place::Ref(inner)) => read::reference(request, &inner),
         (Method::Get, Place::Links(at, nav)) => links::list(data, request, &at, nav),
         (Method::Get, Place::Link(at, nav, id)) => links::get(data, request, &at, nav, &id),
         (Method::Post, Place::Ref(inner)) => links::add(data, request, *inner),
-        (Method::Delete, Place::Ref(inner)) => links::remove(data, *inner),
+        (Method::Delete, Place::Ref(inner)) if matches!(*inner, Place::Link(..)) => links::remove(data, *inner),
         (_, Place::Operation(inner, operation, arguments)) => functions::call(app, data, request, *inner, operation, &arguments),
         (_, place) => Err(AppError::MethodNotAllowed { allow: allowed(&place).to_owned() }),
     }
@@ -91,8 +92,11 @@ fn allowed(place: &Place) -> &'static str {
     match place {
         Place::Collection(at) if at.collection.writes == Writes::All => "GET, POST",
         Place::Entity(at) if at.within.collection.writes == Writes::All => "GET, PATCH, DELETE",
-        Place::Ref(inner) if matches!(**inner, Place::Links(..)) => "POST",
-        Place::Ref(_) => "DELETE",
+        Place::Ref(inner) => match **inner {
+            Place::Links(..) => "POST",
+            Place::Link(..) => "DELETE",
+            _ => "GET",
+        },
         _ => "GET",
     }
 }

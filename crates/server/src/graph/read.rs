@@ -6,8 +6,13 @@ use super::place::{CollectionPlace, EntityPlace, Place};
 use super::request::{GraphRequest, GraphResponse, Metadata};
 use super::{declared_type, element_type, expand, options};
 use crate::error::AppError;
+use industry_data::MODEL;
+use odata::edm::StructuredType;
 use odata::query::QueryOptions;
 use serde_json::{Map, Value, json};
+
+/// Type of `/external/industryData`.
+const ROOT_TYPE: &str = "microsoft.graph.industryData.industryDataRoot";
 
 /// A page of a collection.
 pub(super) fn collection(data: &Data<'_, '_>, request: &GraphRequest, at: &CollectionPlace) -> Result<GraphResponse, AppError> {
@@ -73,7 +78,7 @@ fn applied_page_size(response: GraphResponse, request: &GraphRequest) -> GraphRe
 
 /// One entity.
 pub(super) fn entity(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<GraphResponse, AppError> {
-    let options = entity_options(request, at)?;
+    let options = single_options(request, element_type(&at.within)?)?;
     let stored = data.get(at)?;
     let body = entity_body(data, request, at, &stored, &options)?;
     Ok(GraphResponse::json(200, body).with("etag", stored.etag()))
@@ -98,8 +103,8 @@ pub(super) fn entity_body(
 }
 
 /// The options that make sense on one entity; the others are refused, not ignored (decision 6).
-fn entity_options(request: &GraphRequest, at: &EntityPlace) -> Result<QueryOptions, AppError> {
-    let options = options(request, element_type(&at.within)?)?;
+fn single_options(request: &GraphRequest, ty: &'static StructuredType) -> Result<QueryOptions, AppError> {
+    let options = options(request, ty)?;
     let misplaced = [
         ("$filter", options.filter.is_some()),
         ("$orderby", !options.orderby.is_empty()),
@@ -168,12 +173,31 @@ pub(super) fn count(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -
     }
 }
 
-/// `/external/industryData` itself.
-pub(super) fn root(request: &GraphRequest) -> GraphResponse {
+/// `/external/industryData` itself, with the collections that `$expand` names.
+pub(super) fn root(data: &Data<'_, '_>, request: &GraphRequest) -> Result<GraphResponse, AppError> {
+    let ty = MODEL.find_type(ROOT_TYPE).ok_or_else(|| AppError::Internal(format!("the model lacks {ROOT_TYPE}")))?;
+    let options = single_options(request, ty)?;
     let mut body = Map::new();
     if request.metadata != Metadata::None {
         body.insert("@odata.context".to_owned(), json!(request.context("external/industryData/$entity")));
     }
     body.insert("id".to_owned(), json!("industryData"));
-    GraphResponse::json(200, body)
+    for expand in &options.expand {
+        body.insert(expand.navigation.name.to_owned(), expand::root_collection(data, expand, request.metadata)?);
+    }
+    Ok(GraphResponse::json(200, body))
+}
+
+/// `GET …/$ref`: where a navigation leads, without reading what is there.
+pub(super) fn reference(request: &GraphRequest, inner: &Place) -> Result<GraphResponse, AppError> {
+    let Place::Entity(at) = inner else {
+        return Err(AppError::MethodNotAllowed { allow: "POST".to_owned() });
+    };
+    let mut body = Map::new();
+    if request.metadata != Metadata::None {
+        body.insert("@odata.context".to_owned(), json!(request.context("$ref")));
+    }
+    let path = at.within.collection.entity_path(at.within.parent.as_deref(), &at.id);
+    body.insert("@odata.id".to_owned(), json!(request.link(&path)));
+    Ok(GraphResponse::json(200, body))
 }

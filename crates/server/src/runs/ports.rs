@@ -5,7 +5,7 @@ use crate::runs::STATE;
 use directory::Directory;
 use directory::embedded::EmbeddedDirectory;
 use roster::{CodeList, Codes};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use store::{Job, OpContext, StoreError};
 use sync::{RunError, RunPorts, Step};
 
@@ -26,21 +26,41 @@ pub(crate) struct StorePorts {
 
 impl StorePorts {
     /// For a claimed job.
-    pub(crate) fn new(app: &App, ctx: &OpContext, job: &Job, run: &str, approved: Vec<String>) -> Self {
+    pub(crate) fn new(app: &App, ctx: &OpContext, job: &Job, run: &str, codes: Codes, approved: Vec<String>) -> Self {
         Self {
             app: app.clone(),
             ctx: ctx.clone(),
             job: job.clone(),
             run: run.to_owned(),
             directory: EmbeddedDirectory::new(app.store().clone(), ctx.clone(), Some(job.clone())),
-            codes: codes(),
+            codes,
             approved,
         }
     }
 }
 
-/// The built-in lists of values for the reader.
-pub(crate) fn codes() -> Codes {
+/// The lists that a tenant may add rows to, by the name of their reference type.
+const EXTENSIBLE: [(&str, CodeList); 6] = [
+    ("RefOrgType", CodeList::OrgType),
+    ("RefGradeLevel", CodeList::Grade),
+    ("RefRace", CodeList::Race),
+    ("RefEthnicity", CodeList::Ethnicity),
+    ("RefPersonFlagType", CodeList::Flag),
+    ("RefAcademicSubject", CodeList::Subject),
+];
+
+/// The lists of values for the reader: the built-in ones with the tenant's own rows that are not disabled.
+pub(crate) fn codes(own: &[Map<String, Value>]) -> Codes {
+    let text = |row: &Map<String, Value>, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut codes = built_in_codes();
+    for (reference_type, list) in EXTENSIBLE {
+        let rows = own.iter().filter(|row| text(row, "referenceType") == reference_type && row.get("isDisabled") != Some(&json!(true)));
+        codes = codes.with(list, rows.map(|row| text(row, "code")));
+    }
+    codes
+}
+
+fn built_in_codes() -> Codes {
     use industry_data::reference as r;
     // People who are no part of an organization's staff or students are contacts, not roles.
     let roles = r::ROLE_GROUPS.iter().flat_map(|g| g.roles.iter().copied()).chain(["other"]);

@@ -22,4 +22,4 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts!(seed, configuration, conventions, directory);
+transcripts!(seed, configuration, conventions, directory, reference);

@@ -1,0 +1,121 @@
+use super::*;
+use crate::testing::{World, now, world};
+
+const HOUR: i64 = 3_600;
+
+fn at(seconds: i64) -> Timestamp {
+    now() + SignedDuration::from_secs(seconds)
+}
+
+async fn states(w: &World) -> Vec<(String, String)> {
+    let read = |tx: &mut Tx<'_>| tx.docs(&SESSIONS)?.list(None, None, 99);
+    let docs = w.service.store.read::<_, StoreError>(&w.ctx, read).await.unwrap();
+    docs.into_iter().map(|doc| (doc.id.clone(), doc.body["state"].as_str().unwrap().to_owned())).collect()
+}
+
+fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|(id, state)| ((*id).to_owned(), (*state).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn an_open_session_is_given_again_until_it_is_reset() {
+    let mut w = world().await;
+    let again = w.open("box2", false, at(60)).await;
+    assert_eq!(again.container_id, "box");
+    assert_eq!(again.session_expires, at(HOUR));
+    assert_eq!(again.container_expires, at(35 * HOUR));
+    w.put("/users.csv", "x").await;
+    let reset = w.open("box3", true, at(60)).await;
+    assert_eq!(reset.container_id, "box3");
+    assert_eq!(states(&w).await, pairs(&[("box", "discarded"), ("box3", "open")]));
+    assert_eq!(w.put("/users.csv", "y").await.refusal(), (404, "ContainerNotFound"));
+    w.go_to(&reset);
+    assert_eq!(w.text("/users.csv").await, "BlobNotFound");
+    assert_eq!(w.put("/users.csv", "z").await.status, 201);
+}
+
+#[tokio::test]
+async fn a_session_takes_files_for_its_time_and_can_be_closed_for_longer() {
+    let w = world().await;
+    w.put("/users.csv", "x").await;
+    let late = crate::handle(&w.service, w.request("GET", "/users.csv", "", &[], b""), at(HOUR)).await;
+    assert_eq!(late.refusal(), (403, "AuthenticationFailed"));
+    let (id, files) = w.close(&w.at(35 * HOUR - 1)).await.unwrap();
+    assert_eq!((id.as_str(), files.len(), files[0].name.as_str()), ("box", 1, "users.csv"));
+    assert!(w.close(&w.ctx).await.is_none(), "closed twice");
+}
+
+#[tokio::test]
+async fn a_container_whose_time_is_over_is_not_closed_any_more() {
+    let w = world().await;
+    assert!(w.close(&w.at(35 * HOUR)).await.is_none());
+}
+
+#[tokio::test]
+async fn a_new_session_takes_the_place_of_one_that_has_expired() {
+    let w = world().await;
+    assert_eq!(w.open("box2", false, at(HOUR)).await.container_id, "box2");
+    assert_eq!(states(&w).await, pairs(&[("box", "discarded"), ("box2", "open")]));
+    assert_eq!(w.close(&w.at(HOUR)).await.unwrap().0, "box2");
+}
+
+#[tokio::test]
+async fn no_setting_reaches_the_end_of_time() {
+    let w = world().await;
+    let (service, limits) = (w.service.clone(), SessionLimits { hours: u32::MAX });
+    let open = move |tx: &mut Tx<'_>| open_session(&service, tx, "other", "http://h", limits, false, "long");
+    let session = w.service.store.write::<_, StoreError>(&w.ctx, open).await.unwrap();
+    assert_eq!(session.session_expires, at(i64::from(HOURS_MAX) * HOUR));
+}
+
+#[tokio::test]
+async fn a_sweep_removes_what_is_over_and_nothing_else() {
+    let w = world().await;
+    w.put("/users.csv", "x").await;
+    w.append("/orgs.csv", 0, "x").await;
+    assert!(sweep(&w.service, &w.at(35 * HOUR - 1)).await.unwrap().is_empty());
+    assert!(w.folder("box").is_dir());
+    assert_eq!(sweep(&w.service, &w.at(35 * HOUR)).await.unwrap(), ["box"]);
+    assert!(!w.folder("box").exists());
+    assert!(states(&w).await.is_empty());
+    assert!(sweep(&w.service, &w.at(35 * HOUR)).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_sweep_leaves_a_closed_container_to_its_validation() {
+    let w = world().await;
+    w.put("/users.csv", "x").await;
+    w.close(&w.ctx).await.unwrap();
+    assert!(sweep(&w.service, &w.at(40 * HOUR)).await.unwrap().is_empty());
+    assert!(w.folder("box").join("files/users.csv").is_file());
+    assert_eq!(sweep(&w.service, &w.at((35 + 30 * 24) * HOUR)).await.unwrap(), ["box"]);
+    assert!(!w.folder("box").exists());
+}
+
+#[tokio::test]
+async fn a_sweep_goes_on_where_a_killed_one_stopped() {
+    let w = world().await;
+    w.put("/users.csv", "x").await;
+    w.open("box2", true, now()).await;
+    // As if it had been killed after the files were removed, before the session was forgotten.
+    std::fs::remove_dir_all(w.folder("box")).unwrap();
+    assert_eq!(sweep(&w.service, &w.ctx).await.unwrap(), ["box"]);
+    assert_eq!(states(&w).await, pairs(&[("box2", "open")]));
+}
+
+#[tokio::test]
+async fn a_sweep_goes_through_all_pages_and_stays_in_its_tenant() {
+    let w = world().await;
+    let insert = |tx: &mut Tx<'_>| {
+        for number in 0..SWEEP_PAGE + 3 {
+            let body = json!({ "state": "discarded", "containerExpires": now().to_string() });
+            tx.docs(&SESSIONS)?.insert(&format!("old-{number:04}"), Some("c"), &object(body))?;
+        }
+        Ok(())
+    };
+    w.service.store.write::<_, StoreError>(&w.ctx, insert).await.unwrap();
+    let other = OpContext { tenant: store::TenantId(uuid::Uuid::from_u128(8)), ..w.ctx.clone() };
+    assert!(sweep(&w.service, &other).await.unwrap().is_empty());
+    assert_eq!(sweep(&w.service, &w.ctx).await.unwrap().len(), SWEEP_PAGE + 3);
+    assert_eq!(states(&w).await, pairs(&[("box", "open")]));
+}

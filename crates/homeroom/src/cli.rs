@@ -205,7 +205,7 @@ pub(crate) struct Plan {
 pub(crate) enum Runs {
     /// List the runs of a tenant, newest first
     List(RunsOf),
-    /// Show one run: steps, statistics, findings by code, planned and applied changes
+    /// Show one run: status, what stopped it, steps, activities, statistics
     Show(OneRun),
     /// Let a run that a guard has stopped go on
     Approve(OneRun),

@@ -29,6 +29,8 @@ pub(crate) enum Command {
     App(App),
     /// Print a bearer token for an API client
     Token(Token),
+    /// Check the files of an export: every row, every reference; needs no server and no configuration
+    Validate(Validate),
     /// Say what a run over a folder of files would do, and write nothing
     Plan(Plan),
     /// Look at runs, approve a run that a guard has stopped
@@ -186,6 +188,27 @@ pub(crate) struct Token {
     /// Client secret
     #[arg(long, env = "HOMEROOM_CLIENT_SECRET", hide_env_values = true, allow_hyphen_values = true)]
     pub client_secret: String,
+}
+
+/// `validate`
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// Folder of the export's files
+    pub path: PathBuf,
+    /// Format of the files
+    #[arg(long, default_value = "auto", value_name = "FORMAT", value_parser = ["auto", "sds-v2.1"])]
+    pub format: String,
+    /// Encoding of files that are neither UTF-8 nor UTF-16, for example windows-1252
+    #[arg(long, value_name = "LABEL")]
+    pub encoding: Option<String>,
+    /// Write all findings to a file: .csv, .json (one object a line) or .html; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
+    /// Findings to show; counts are always complete
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    pub max_findings: usize,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `plan`

@@ -161,6 +161,7 @@ impl App {
 
     /// Lets a run go on that a guard has stopped.
     pub async fn approve_run(&self, tenant: TenantId, id: &str) -> Result<(), AdminError> {
+        self.show_run(tenant, id).await?;
         let (run, job) = (id.to_owned(), self.new_id().to_string());
         let approved = self.store().write(&self.system(tenant), move |tx| runs::approve(tx, &run, &job)).await?;
         self.wake_worker();

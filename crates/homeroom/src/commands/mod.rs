@@ -5,6 +5,7 @@ mod plan;
 mod runs;
 mod serve;
 mod tenants;
+mod validate;
 
 use crate::cli::{Cli, Command, Data};
 use std::net::SocketAddr;
@@ -46,6 +47,7 @@ impl From<server::AdminError> for Failure {
 /// Runs one command.
 pub(crate) async fn run(arguments: Cli) -> Result<Ended, Failure> {
     match arguments.command {
+        Command::Validate(validate) => return validate::run(&validate),
         Command::Plan(plan) => return plan::run(plan).await,
         Command::Demo(demo) => crate::demo::run(demo).await,
         Command::Serve(serve) => serve::run(serve).await,

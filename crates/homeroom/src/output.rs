@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 /// Exit code for "could not do it".
 const COULD_NOT: u8 = 3;
+/// Exit code for a command that was used wrongly, as clap has it.
+const WRONG_USAGE: u8 = 2;
 
 /// One line of data.
 pub(crate) fn line(text: &str) {
@@ -36,12 +38,12 @@ pub(crate) fn json(value: &serde_json::Value) {
 }
 
 /// Reports a failure and gives the exit code.
-pub(crate) fn fail(message: &str, hint: Option<&str>) -> ExitCode {
+pub(crate) fn fail(message: &str, hint: Option<&str>, usage: bool) -> ExitCode {
     eprintln!("{} {message}", paint("error:", Colour::Red, std::io::stderr().is_terminal()));
     if let Some(hint) = hint {
         eprintln!("\n{} {hint}", paint("hint:", Colour::Cyan, std::io::stderr().is_terminal()));
     }
-    ExitCode::from(COULD_NOT)
+    ExitCode::from(if usage { WRONG_USAGE } else { COULD_NOT })
 }
 
 /// Colours that are used.

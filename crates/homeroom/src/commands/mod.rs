@@ -18,17 +18,24 @@ pub(crate) struct Failure {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// The command was used wrongly: exit code 2 in place of 3.
+    pub usage: bool,
 }
 
 impl Failure {
     /// A failure without a hint.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), hint: None, usage: false }
     }
 
     /// A failure with the remedy.
     pub(crate) fn hinting(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: Some(hint.into()) }
+        Self { message: message.into(), hint: Some(hint.into()), usage: false }
+    }
+
+    /// The same for a command that was used wrongly.
+    pub(crate) fn usage(self) -> Self {
+        Self { usage: true, ..self }
     }
 
     /// For `map_err` on I/O: "cannot …: reason".
@@ -39,8 +46,7 @@ impl Failure {
 
 impl From<server::AdminError> for Failure {
     fn from(error: server::AdminError) -> Self {
-        let hint = error.hint();
-        Self { message: error.to_string(), hint }
+        Self { message: error.to_string(), hint: error.hint(), usage: error.is_usage() }
     }
 }
 
@@ -102,8 +108,9 @@ pub(crate) fn data_dir(data: &Data) -> Result<PathBuf, Failure> {
 
 /// A tenant id as given on the command line.
 pub(crate) fn tenant_id(text: &str) -> Result<store::TenantId, Failure> {
-    text.parse()
-        .map_err(|_| Failure::hinting(format!("`{text}` is not a tenant id"), "tenant ids are GUIDs; `homeroom tenant list` shows them"))
+    text.parse().map_err(|_| {
+        Failure::hinting(format!("`{text}` is not a tenant id"), "tenant ids are GUIDs; `homeroom tenant list` shows them").usage()
+    })
 }
 
 /// An address that cannot be listened on.

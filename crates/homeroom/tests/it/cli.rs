@@ -62,7 +62,7 @@ fn wrong_usage_is_2_and_what_cannot_be_done_is_3() {
     let misspelt = run(dir.path(), &["tenant", "create", "--name", "x", "--json"]);
     let id = json(&misspelt)["id"].as_str().unwrap().to_owned();
     let misspelt = run(dir.path(), &["app", "create", "--tenant", &id, "--name", "x", "--permission", "IndustryData-Run.Strat"]);
-    assert_eq!(misspelt.status.code(), Some(3));
+    assert_eq!(misspelt.status.code(), Some(2));
     let message = String::from_utf8(misspelt.stderr).unwrap();
     assert!(message.contains("did you mean `IndustryData-Run.Start`?"), "{message}");
 }

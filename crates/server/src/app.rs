@@ -3,11 +3,12 @@
 use crate::admin::AdminError;
 use crate::config::Config;
 use crate::error::AppError;
+use crate::fetch;
 use crate::links;
 use crate::throttle::Throttle;
 use crate::worker::LANES;
 use ::http::HeaderMap;
-use identity::{Keys, TokenAnswer, TokenRequest};
+use identity::{Keys, TokenAnswer, TokenRequest, TrustedIssuers};
 use industry_data::rules::for_each_secret;
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
@@ -31,6 +32,7 @@ pub struct App {
 struct Inner {
     store: Store,
     keys: Keys,
+    issuers: TrustedIssuers,
     uploads: UploadService,
     config: Config,
     throttle: Throttle,
@@ -51,6 +53,8 @@ const SEALED: &str = "$sealed";
 impl App {
     /// Opens a data directory, making what is not there yet.
     pub fn open(data_dir: &Path, database_url: Option<String>, config: Config) -> Result<Self, AdminError> {
+        let issuers = TrustedIssuers::new(&config.issuers, &fetch::fetch())
+            .map_err(|why| AdminError::hinting(why, "docs/authentication.md shows the settings of common issuers"))?;
         let store = Store::open(&StoreConfig { data_dir: data_dir.to_owned(), database_url })?;
         let ctx = OpContext::system(TenantId(Uuid::nil()), Uuid::now_v7(), jiff::Timestamp::now());
         let keys = Keys::load(&store, &ctx)?;
@@ -58,7 +62,7 @@ impl App {
         let uploads = UploadService { store: store.clone(), key, max_file_bytes: config.uploads.max_file_bytes };
         let throttle = Throttle::new(&config.limits);
         let work = LANES.map(|_| Notify::new());
-        let inner = Inner { store, keys, uploads, config, throttle, work, stopping: AtomicBool::new(false) };
+        let inner = Inner { store, keys, issuers, uploads, config, throttle, work, stopping: AtomicBool::new(false) };
         Ok(Self { inner: Arc::new(inner), secure: false })
     }
 
@@ -118,7 +122,8 @@ impl App {
 
     /// Checks a bearer token.
     pub async fn authenticate(&self, header: Option<&str>, request_id: Uuid) -> Result<OpContext, AppError> {
-        let checked = identity::verify(&self.inner.store, &self.inner.keys, header, request_id, self.now()).await;
+        let inner = &self.inner;
+        let checked = identity::verify(&inner.store, &inner.keys, &inner.issuers, header, request_id, self.now()).await;
         match checked {
             Ok(Ok(ctx)) => Ok(ctx),
             Ok(Err(denied)) => Err(AppError::Unauthenticated(denied.message().to_owned())),

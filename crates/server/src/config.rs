@@ -1,12 +1,16 @@
 //! Settings of a server: one typed struct a concern, from `homeroom.toml` and the environment.
 //!
-//! Every setting `[section] key` can be given as `HOMEROOM_SECTION__KEY`. A key that is not
+//! Every setting `[section] key` can be given as `HOMEROOM_SECTION__KEY`, the list of issuers as a whole
+//! as `HOMEROOM_ISSUERS`. A key that is not
 //! known is refused with its place, so that a misspelt safety limit is never silently ignored.
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+
+/// `[[issuers]]`
+pub use identity::IssuerSettings as Issuer;
 
 /// All settings.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -26,6 +30,8 @@ pub struct Config {
     pub worker: Worker,
     /// What one client may take.
     pub limits: Limits,
+    /// Issuers whose tokens are taken beside Homeroom's own.
+    pub issuers: Vec<Issuer>,
 }
 
 /// `[worker]`
@@ -194,7 +200,7 @@ impl Config {
             figment = figment.merge(Toml::file_exact(path));
         }
         // Only names with the section separator: HOMEROOM_DATA_DIR and the like are not settings.
-        let environment = Env::prefixed("HOMEROOM_").filter(|key| key.as_str().contains("__")).split("__");
+        let environment = Env::prefixed("HOMEROOM_").filter(|key| key.as_str().contains("__") || key == "issuers").split("__");
         let config: Self = figment.merge(environment).extract().map_err(|error| error.to_string())?;
         config.check()?;
         Ok(config)
@@ -292,6 +298,17 @@ mod tests {
         assert!(refusal(|c| c.limits.idle_seconds = 0).contains("idle_seconds"));
         let plain = refusal(|c| (c.server.tls_self_signed, c.server.public_url) = (true, Some("http://a".to_owned())));
         assert!(plain.contains("https://"), "{plain}");
+    }
+
+    #[test]
+    fn issuers_are_tables_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("homeroom.toml");
+        std::fs::write(&file, "[[issuers]]\nissuer = \"https://id.example\"\naudiences = [\"homeroom\"]\n").unwrap();
+        let config = Config::load(Some(&file)).unwrap();
+        assert_eq!((config.issuers[0].issuer.as_str(), config.issuers[0].tenant_claim.as_str()), ("https://id.example", "tid"));
+        std::fs::write(&file, "[[issuers]]\nissuer = \"https://id.example\"\naudience = \"homeroom\"\n").unwrap();
+        assert!(Config::load(Some(&file)).unwrap_err().contains("audience"));
     }
 
     #[test]

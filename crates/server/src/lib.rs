@@ -2,9 +2,12 @@
 
 mod admin;
 mod app;
+mod batch;
 pub mod config;
 mod cors;
 pub mod error;
+mod exchange;
+mod fetch;
 pub mod graph;
 mod http;
 mod jobs;
@@ -23,6 +26,7 @@ pub use admin::{Account, AdminError, all_permissions};
 pub use app::App;
 pub use identity::Tenant;
 pub use preview::{GroupChange, Plan};
+pub use runs::built_in_codes;
 pub use shutdown::Shutdown;
 pub use tls::Tls;
 

@@ -24,6 +24,30 @@ pub struct Counts {
     pub groups: u64,
 }
 
+/// A reason that stops a run, for the page that lists them.
+#[derive(Debug, Clone, Copy)]
+pub struct Stop {
+    /// Machine-readable code.
+    pub code: &'static str,
+    /// When it is given.
+    pub when: &'static str,
+    /// Whether an approval lets the run go on.
+    pub approvable: bool,
+}
+
+/// Everything that stops a run apart from catastrophic findings.
+pub const STOPS: [Stop; 5] = [
+    Stop { code: "NoData", when: "No active inbound flow has an accepted upload.", approvable: false },
+    Stop { code: "FileMissingFromSet", when: "A file of the last accepted set is missing.", approvable: true },
+    Stop {
+        code: "SafetyThresholdExceeded",
+        when: "More people, memberships or groups than the guard allows would go, or too many rows are in error.",
+        approvable: true,
+    },
+    Stop { code: "DirectoryChanged", when: "The directory is not as it was when the run was planned.", approvable: false },
+    Stop { code: "RunFailed", when: "Homeroom itself could not carry out the run.", approvable: false },
+];
+
 /// Why a run is stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blocked {

@@ -241,7 +241,7 @@ impl<'a, 't> Data<'a, 't> {
     }
 
     /// Removes an entity and what hangs from it, unless it is in use.
-    pub fn delete(&self, at: &EntityPlace) -> Result<(), AppError> {
+    pub fn delete(&self, app: &App, at: &EntityPlace) -> Result<(), AppError> {
         let collection = at.within.collection;
         self.require(collection, Action::Write)?;
         match collection.name {
@@ -261,6 +261,10 @@ impl<'a, 't> Data<'a, 't> {
                     let child_collection =
                         find(child_collection).ok_or_else(|| AppError::Internal("unknown child collection".to_owned()))?;
                     self.with_tx(|tx| tx.docs(&access(child_collection, Action::Write))?.delete(&child))?;
+                }
+                if name == "dataConnectors" {
+                    // Its address takes no more files; those that are there are swept.
+                    self.with_tx(|tx| upload::close_session(app.uploads(), tx, &at.id))?;
                 }
                 if rules::deletion(name) == Deletion::Disable {
                     return self.disable(at);

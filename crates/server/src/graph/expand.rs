@@ -4,9 +4,11 @@ use super::collections::find;
 use super::data::{Data, Stored};
 use super::list::{self, ListPlan};
 use super::place::{CollectionPlace, EntityPlace, target};
+use super::request::{GraphRequest, Method};
 use crate::error::AppError;
 use industry_data::MODEL;
-use odata::edm::{Navigation, StructuredType};
+use industry_data::rules::Lookup;
+use odata::edm::{Navigation, StructuredType, TypeRef};
 use odata::encode::{EncodeOptions, Metadata, encode};
 use odata::query::{Expand, QueryOptions};
 use serde_json::{Map, Value};
@@ -16,15 +18,21 @@ use serde_json::{Map, Value};
 /// `declared` is the type that the URL promises; where it has subtypes the answer says which one it is.
 pub(super) fn present(
     data: &Data<'_, '_>,
+    request: &GraphRequest,
     place: &EntityPlace,
     stored: &Stored,
     declared: &'static StructuredType,
     options: &QueryOptions,
-    metadata: Metadata,
 ) -> Result<Map<String, Value>, AppError> {
+    let metadata = request.metadata;
     let mut document = industry_data::rules::present(place.within.collection.name, &stored.body);
+    if request.method != Method::Post {
+        let ty = super::write::concrete_type(declared, &stored.body);
+        let at = place.within.collection.keyed_path(place.within.parent.as_deref(), &place.id);
+        show_contained(data, request, ty, &mut document, &format!("{at}/{}", ty.qualified()))?;
+    }
     for expand in &options.expand {
-        let value = expanded(data, place, stored, expand, metadata)?;
+        let value = expanded(data, request, place, stored, expand)?;
         document.insert(expand.navigation.name.to_owned(), value);
     }
     let mut encoded = encode(&MODEL, declared, &document, &EncodeOptions { select: &options.select, metadata });
@@ -35,39 +43,78 @@ pub(super) fn present(
 }
 
 /// A collection of the root, inline.
-pub(super) fn root_collection(data: &Data<'_, '_>, expand: &Expand, metadata: Metadata) -> Result<Value, AppError> {
+pub(super) fn root_collection(data: &Data<'_, '_>, request: &GraphRequest, expand: &Expand) -> Result<Value, AppError> {
     let collection = find(expand.navigation.name).ok_or_else(|| unsupported(expand.navigation))?;
     let within = CollectionPlace { collection, parent: None, cast: None };
-    inline(data, &within, expand, metadata)
+    inline(data, request, &within, expand)
 }
 
 /// The entities of a collection as `$expand` wants them.
-fn inline(data: &Data<'_, '_>, within: &CollectionPlace, expand: &Expand, metadata: Metadata) -> Result<Value, AppError> {
+fn inline(data: &Data<'_, '_>, request: &GraphRequest, within: &CollectionPlace, expand: &Expand) -> Result<Value, AppError> {
     let declared = declared_type(expand.navigation)?;
     let page = list::page(data, within, &ListPlan::new(&expand.options, list::EXPANDED_MAX))?;
     let items = page.items.iter().map(|item| {
         let at = EntityPlace { within: within.clone(), id: item.id.clone() };
-        present(data, &at, item, declared, &expand.options, metadata).map(Value::Object)
+        present(data, request, &at, item, declared, &expand.options).map(Value::Object)
     });
     Ok(Value::Array(items.collect::<Result<_, _>>()?))
 }
 
-fn expanded(data: &Data<'_, '_>, place: &EntityPlace, stored: &Stored, expand: &Expand, metadata: Metadata) -> Result<Value, AppError> {
+fn expanded(data: &Data<'_, '_>, request: &GraphRequest, place: &EntityPlace, stored: &Stored, expand: &Expand) -> Result<Value, AppError> {
     let nav = expand.navigation;
     let declared = declared_type(nav)?;
     if nav.contained && nav.collection {
         let collection = find(nav.name).ok_or_else(|| unsupported(nav))?;
         let within = CollectionPlace { collection, parent: Some(place.id.clone()), cast: None };
-        return inline(data, &within, expand, metadata);
+        return inline(data, request, &within, expand);
     }
     if nav.collection {
         return Err(unsupported(nav));
     }
     let Some(at) = target(&stored.body, nav) else { return Ok(Value::Null) };
     match data.find(&at)? {
-        Some(found) => present(data, &at, &found, declared, &expand.options, metadata).map(Value::Object),
+        Some(found) => present(data, request, &at, &found, declared, &expand.options).map(Value::Object),
         None => Ok(Value::Null),
     }
+}
+
+/// What a complex value contains stands inline without being asked for, as the published answers
+/// show the `roleGroup` of a `userConfiguration`; only the answer to POST does not echo it.
+///
+/// `path` leads to the document in contexts. It is a part of the document, so that it takes no
+/// permission of its own.
+fn show_contained(
+    data: &Data<'_, '_>,
+    request: &GraphRequest,
+    ty: &'static StructuredType,
+    document: &mut Map<String, Value>,
+    path: &str,
+) -> Result<(), AppError> {
+    for property in MODEL.properties(ty) {
+        let TypeRef::Complex(name) = property.ty else { continue };
+        let Some(declared) = MODEL.find_type(name) else { continue };
+        let path = format!("{path}/{}", property.name);
+        let values: Vec<&mut Map<String, Value>> = match document.get_mut(property.name) {
+            Some(Value::Object(value)) => vec![value],
+            Some(Value::Array(values)) => values.iter_mut().filter_map(Value::as_object_mut).collect(),
+            _ => Vec::new(),
+        };
+        for value in values {
+            let ty = super::write::concrete_type(declared, value);
+            for nav in MODEL.navigations(ty).into_iter().filter(|nav| nav.contained && !nav.collection) {
+                let Some(at) = target(value, nav) else { continue };
+                let Some(found) = Lookup::get(data, at.within.collection.name, &at.id) else { continue };
+                if request.metadata != Metadata::None {
+                    let context = request.context(&format!("{path}/{}/$entity", nav.name));
+                    value.insert(format!("{}@odata.context", nav.name), Value::String(context));
+                }
+                let shown = encode(&MODEL, declared_type(nav)?, &found, &EncodeOptions { select: &[], metadata: request.metadata });
+                value.insert(nav.name.to_owned(), Value::Object(shown));
+            }
+            show_contained(data, request, ty, value, &path)?;
+        }
+    }
+    Ok(())
 }
 
 fn declared_type(nav: &Navigation) -> Result<&'static StructuredType, AppError> {

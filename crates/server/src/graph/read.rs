@@ -23,7 +23,7 @@ pub(super) fn collection(data: &Data<'_, '_>, request: &GraphRequest, at: &Colle
     let mut items = Vec::with_capacity(page.items.len());
     for stored in &page.items {
         let place = EntityPlace { within: at.clone(), id: stored.id.clone() };
-        items.push(Value::Object(expand::present(data, &place, stored, declared, &options, request.metadata)?));
+        items.push(Value::Object(expand::present(data, request, &place, stored, declared, &options)?));
     }
     let count = options.count.then(|| list::count(data, at, &options)).transpose()?;
     let body = envelope(request, &at.collection.url_path(at.parent.as_deref()), count, page.next.as_deref(), items);
@@ -92,7 +92,7 @@ pub(super) fn entity_body(
     stored: &super::data::Stored,
     options: &QueryOptions,
 ) -> Result<Map<String, Value>, AppError> {
-    let encoded = expand::present(data, at, stored, declared_type(&at.within)?, options, request.metadata)?;
+    let encoded = expand::present(data, request, at, stored, declared_type(&at.within)?, options)?;
     let mut body = Map::new();
     if request.metadata != Metadata::None {
         let collection = at.within.collection.url_path(at.within.parent.as_deref());
@@ -140,7 +140,7 @@ pub(super) fn property(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityP
 
 fn property_value(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace, names: &[&str]) -> Result<Value, AppError> {
     let stored = data.get(at)?;
-    let encoded = expand::present(data, at, &stored, element_type(&at.within)?, &QueryOptions::default(), request.metadata)?;
+    let encoded = expand::present(data, request, at, &stored, element_type(&at.within)?, &QueryOptions::default())?;
     let mut value = Value::Object(encoded);
     for name in names {
         value = value.get_mut(*name).map(Value::take).unwrap_or_default();
@@ -183,7 +183,7 @@ pub(super) fn root(data: &Data<'_, '_>, request: &GraphRequest) -> Result<GraphR
     }
     body.insert("id".to_owned(), json!("industryData"));
     for expand in &options.expand {
-        body.insert(expand.navigation.name.to_owned(), expand::root_collection(data, expand, request.metadata)?);
+        body.insert(expand.navigation.name.to_owned(), expand::root_collection(data, request, expand)?);
     }
     Ok(GraphResponse::json(200, body))
 }

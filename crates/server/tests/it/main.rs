@@ -23,4 +23,4 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts!(seed, configuration, conventions, directory, reference);
+transcripts!(batch, seed, configuration, conventions, directory, reference);

@@ -369,6 +369,19 @@ async fn an_empty_bucket_is_429_with_the_time_until_it_has_something() {
     server.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn each_part_of_a_batch_counts_and_is_throttled_by_itself() {
+    let limits = Limits { requests_per_second: 1, burst: 2, ..Limits::default() };
+    let server = Server::with(Config { limits, ..Config::default() }).await;
+    let get = |id: &str| json!({ "id": id, "method": "GET", "url": "/external/industryData/years" });
+    let batch = json!({ "requests": [get("1"), get("2"), get("3")] });
+    let answer = expect(server.send(Method::POST, "/beta/$batch", Some(&batch)).await, 200, "batch").await;
+    let statuses: Vec<u64> = answer["responses"].as_array().unwrap().iter().map(|part| part["status"].as_u64().unwrap()).collect();
+    assert_eq!(statuses, [200, 200, 429]);
+    assert_eq!(answer["responses"][2]["headers"]["Retry-After"], "1");
+    server.stop().await;
+}
+
 // Limits of a connection
 
 /// A connection to the server.

@@ -76,8 +76,8 @@ impl PublicKey {
         } else {
             (outer, None)
         };
-        let (kind, bytes) =
-            public_key(key).ok_or_else(|| IdentityError::Invalid("the key is none of RSA with 2048 to 8192 bits, EC on P-256".to_owned()))?;
+        let (kind, bytes) = public_key(key)
+            .ok_or_else(|| IdentityError::Invalid("the key is none of RSA with 2048 to 8192 bits, EC on P-256".to_owned()))?;
         let thumbprint = digest::digest(&digest::SHA256, block.contents()).as_ref().iter().map(|b| format!("{b:02x}")).collect();
         Ok(Self { kind, bytes, thumbprint, expires })
     }

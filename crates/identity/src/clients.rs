@@ -164,7 +164,8 @@ pub async fn register_client(
 pub(crate) fn keys(tx: &mut Tx<'_>, client_id: &str) -> Result<Vec<PublicKey>, StoreError> {
     let Some(id) = stored_id(client_id) else { return Ok(Vec::new()) };
     let params = [tx.tenant_value(), id.into()];
-    let sql = "SELECT thumbprint, algorithm, public_key, expires FROM client_key WHERE tenant_id = $1 AND client_id = $2 ORDER BY thumbprint";
+    let sql =
+        "SELECT thumbprint, algorithm, public_key, expires FROM client_key WHERE tenant_id = $1 AND client_id = $2 ORDER BY thumbprint";
     tx.query(sql, &params)?.iter().map(PublicKey::from_row).collect()
 }
 

@@ -13,7 +13,9 @@ mod verify;
 pub use certificates::PublicKey;
 pub use clients::{Client, Credentials, NewClient, Registered, create_client, delete_client, list_clients, register_client};
 pub use foreign::{Fetch, Fetched, IssuerSettings, TrustedIssuers};
-pub use issuer::{TokenAnswer, TokenRequest, discovery_document, instance_document, token};
+pub use issuer::{
+    PendingDevice, TokenAnswer, TokenRequest, decide_device, device_code, discovery_document, find_device, instance_document, token,
+};
 pub use keys::Keys;
 pub use tenants::{Tenant, create_tenant, find_tenant, list_tenants};
 pub use verify::{Denied, verify};

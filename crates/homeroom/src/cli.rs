@@ -29,6 +29,8 @@ pub(crate) enum Command {
     App(App),
     /// Print a bearer token for an API client
     Token(Token),
+    /// Check the files of an export: every row, every reference; needs no server and no configuration
+    Validate(Validate),
     /// Say what a run over a folder of files would do, and write nothing
     Plan(Plan),
     /// Look at runs, approve a run that a guard has stopped
@@ -46,7 +48,8 @@ impl Command {
     }
 }
 
-/// Where the data is
+/// Where the data and the settings are
+#[expect(clippy::struct_field_names, reason = "the fields are the options, --data-dir is the contract")]
 #[derive(Debug, Args, Clone)]
 pub(crate) struct Data {
     /// Directory of the database and the files [default: the platform's data directory]
@@ -55,6 +58,9 @@ pub(crate) struct Data {
     /// PostgreSQL in place of the embedded SQLite
     #[arg(long, env = "HOMEROOM_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
+    /// Settings, the same for the server and for commands beside it
+    #[arg(long, env = "HOMEROOM_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// How to print
@@ -90,9 +96,6 @@ pub(crate) struct Serve {
     /// Base of all absolute links, for example https://homeroom.contoso.example
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
-    /// Settings
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
 }
 
 /// `tenant …`
@@ -187,6 +190,27 @@ pub(crate) struct Token {
     pub client_secret: String,
 }
 
+/// `validate`
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// Folder of the export's files
+    pub path: PathBuf,
+    /// Format of the files
+    #[arg(long, default_value = "auto", value_name = "FORMAT", value_parser = ["auto", "sds-v2.1"])]
+    pub format: String,
+    /// Encoding of files that are neither UTF-8 nor UTF-16, for example windows-1252
+    #[arg(long, value_name = "LABEL")]
+    pub encoding: Option<String>,
+    /// Write all findings to a file: .csv, .json (one object a line) or .html; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
+    /// Findings to show; counts are always complete
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    pub max_findings: usize,
+    #[command(flatten)]
+    pub output: Output,
+}
+
 /// `plan`
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
@@ -204,7 +228,7 @@ pub(crate) struct Plan {
 pub(crate) enum Runs {
     /// List the runs of a tenant, newest first
     List(RunsOf),
-    /// Show one run: steps, statistics, findings by code, planned and applied changes
+    /// Show one run: status, what stopped it, steps, activities, statistics
     Show(OneRun),
     /// Let a run that a guard has stopped go on
     Approve(OneRun),

@@ -284,10 +284,14 @@ pub struct Operation {
     pub binding: &'static str,
     /// Whether it is bound to a collection of that type.
     pub binding_collection: bool,
+    /// Whether the published metadata lets the binding parameter be null.
+    pub binding_nullable: bool,
     /// Parameters beyond the binding one: name, type, whether it may be left out.
     pub parameters: &'static [(&'static str, TypeRef, bool)],
     /// Qualified type that it gives.
     pub returns: Option<&'static str>,
+    /// Whether the published metadata lets it give null.
+    pub returns_nullable: bool,
     /// Whether further segments may follow.
     pub composable: bool,
 }

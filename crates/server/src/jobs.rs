@@ -6,6 +6,7 @@ use crate::graph::Data;
 use crate::graph::place::EntityPlace;
 use crate::graph::request::GraphRequest;
 use crate::runs;
+use crate::worker::update_readiness;
 use industry_data::permissions::{Action, Resource, allowed};
 use industry_data::rules::format_time;
 use jiff::SignedDuration;
@@ -96,6 +97,9 @@ pub(crate) fn start_run(app: &App, data: &Data<'_, '_>, request: &GraphRequest) 
     if most > 0 {
         quota(data, most)?;
     }
+    // Statuses as they are now: a client need not wait for the background to start a run.
+    let ctx = data.ctx().clone();
+    data.with_tx(|tx| update_readiness(tx, &ctx, None))?;
     let (run, operation, job) = (app.new_id().to_string(), app.new_id().to_string(), app.new_id().to_string());
     let location = request.link(&format!("external/industryData/runs/{run}"));
     let spec = runs::spec(app, data, &run)?;
@@ -119,7 +123,9 @@ fn quota(data: &Data<'_, '_>, most: u64) -> Result<(), AppError> {
     let wait = free_at.as_second().saturating_sub(now.as_second()).max(1).unsigned_abs();
     Err(AppError::TooManyRequests {
         retry_after_seconds: wait,
-        message: format!("{most} runs can be started on demand in 12 hours; the next one in {wait} seconds."),
+        message: format!(
+            "{most} runs can be started on demand in 12 hours; the next one in {wait} seconds. The operator sets the number with [runs] on_demand_per_12h."
+        ),
     })
 }
 

@@ -6,6 +6,7 @@ mod batch;
 pub mod config;
 pub mod error;
 mod exchange;
+mod fetch;
 pub mod graph;
 mod http;
 mod jobs;
@@ -21,6 +22,7 @@ pub use admin::{Account, AdminError, all_permissions};
 pub use app::App;
 pub use identity::Tenant;
 pub use preview::{GroupChange, Plan};
+pub use runs::built_in_codes;
 pub use shutdown::Shutdown;
 
 use std::net::SocketAddr;

@@ -17,6 +17,10 @@ pub struct RunSpec {
     pub work_dir: PathBuf,
     /// Sources.
     pub inbound: Vec<InboundSpec>,
+    /// Snapshots of sources that take no part, because their flow has expired or waits: what they
+    /// brought stays as it is.
+    #[serde(default)]
+    pub resting: Vec<PathBuf>,
     /// Role groups of the tenant.
     pub role_groups: Vec<RoleGroup>,
     /// Sort order of each role.
@@ -38,6 +42,9 @@ pub struct InboundSpec {
     pub display_name: String,
     /// Files of the last accepted upload; none means that there was no upload yet.
     pub files: Vec<SourceFile>,
+    /// Why a newer upload than these files was refused.
+    #[serde(default)]
+    pub refused: Option<String>,
     /// Rules by role group.
     pub rules: Vec<MatchRule>,
     /// The last good run of the same flow, source and year.

@@ -5,6 +5,7 @@ mod plan;
 mod runs;
 mod serve;
 mod tenants;
+mod validate;
 
 use crate::cli::{Cli, Command, Data};
 use std::net::SocketAddr;
@@ -17,17 +18,24 @@ pub(crate) struct Failure {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// The command was used wrongly: exit code 2 in place of 3.
+    pub usage: bool,
 }
 
 impl Failure {
     /// A failure without a hint.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), hint: None, usage: false }
     }
 
     /// A failure with the remedy.
     pub(crate) fn hinting(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: Some(hint.into()) }
+        Self { message: message.into(), hint: Some(hint.into()), usage: false }
+    }
+
+    /// The same for a command that was used wrongly.
+    pub(crate) fn usage(self) -> Self {
+        Self { usage: true, ..self }
     }
 
     /// For `map_err` on I/O: "cannot …: reason".
@@ -38,14 +46,14 @@ impl Failure {
 
 impl From<server::AdminError> for Failure {
     fn from(error: server::AdminError) -> Self {
-        let hint = error.hint();
-        Self { message: error.to_string(), hint }
+        Self { message: error.to_string(), hint: error.hint(), usage: error.is_usage() }
     }
 }
 
 /// Runs one command.
 pub(crate) async fn run(arguments: Cli) -> Result<Ended, Failure> {
     match arguments.command {
+        Command::Validate(validate) => return validate::run(&validate),
         Command::Plan(plan) => return plan::run(plan).await,
         Command::Demo(demo) => crate::demo::run(demo).await,
         Command::Serve(serve) => serve::run(serve).await,
@@ -66,10 +74,28 @@ pub(crate) enum Ended {
     FoundErrors,
 }
 
-/// Opens the data directory that a command names, with default settings.
+/// The settings that a command names.
+pub(crate) fn config(data: &Data) -> Result<server::config::Config, Failure> {
+    server::config::Config::load(data.config.as_deref()).map_err(|error| {
+        Failure::hinting(format!("the settings cannot be used: {error}"), "every setting is described in docs/configuration.md")
+    })
+}
+
+/// Opens the data directory that a command names, making what is not there yet.
+pub(crate) fn open_or_make(data: &Data) -> Result<server::App, Failure> {
+    Ok(server::App::open(&data_dir(data)?, data.database_url.clone(), config(data)?)?)
+}
+
+/// Opens the data directory that a command names. One that is not there was most likely mistyped.
 pub(crate) fn open(data: &Data) -> Result<server::App, Failure> {
-    let config = server::config::Config::load(None).map_err(Failure::new)?;
-    Ok(server::App::open(&data_dir(data)?, data.database_url.clone(), config)?)
+    let dir = data_dir(data)?;
+    if data.database_url.is_none() && !dir.join("homeroom.db").is_file() {
+        return Err(Failure::hinting(
+            format!("there are no data of Homeroom in {}", dir.display()),
+            "name the directory with --data-dir or HOMEROOM_DATA_DIR; `homeroom tenant create` makes a new one",
+        ));
+    }
+    open_or_make(data)
 }
 
 /// `--data-dir`, `HOMEROOM_DATA_DIR` or the platform's place.
@@ -82,8 +108,9 @@ pub(crate) fn data_dir(data: &Data) -> Result<PathBuf, Failure> {
 
 /// A tenant id as given on the command line.
 pub(crate) fn tenant_id(text: &str) -> Result<store::TenantId, Failure> {
-    text.parse()
-        .map_err(|_| Failure::hinting(format!("`{text}` is not a tenant id"), "tenant ids are GUIDs; `homeroom tenant list` shows them"))
+    text.parse().map_err(|_| {
+        Failure::hinting(format!("`{text}` is not a tenant id"), "tenant ids are GUIDs; `homeroom tenant list` shows them").usage()
+    })
 }
 
 /// An address that cannot be listened on.

@@ -28,6 +28,13 @@ fn the_page_of_findings_lists_the_catalogue() {
     for entry in roster::CATALOGUE {
         let _ = writeln!(text, "| `{}` | {} | {} |", entry.code, entry.severity.word(), entry.when);
     }
+    text.push_str(
+        "\n## What stops a run\n\nA run that is stopped changes nothing. Its `blockingError` has one of these codes, or that of a \
+        catastrophic finding.\n\n| code | when | approval lets it go on |\n| --- | --- | --- |\n",
+    );
+    for stop in sync::STOPS {
+        let _ = writeln!(text, "| `{}` | {} | {} |", stop.code, stop.when, if stop.approvable { "yes" } else { "no" });
+    }
     is_current("findings.md", &text);
 }
 
@@ -76,11 +83,38 @@ fn the_page_of_settings_names_each_with_its_default() {
     let text = std::fs::read_to_string(page("configuration.md")).unwrap();
     let defaults = serde_json::to_value(server::config::Config::default()).unwrap();
     for (section, settings) in defaults.as_object().unwrap() {
-        for (key, default) in settings.as_object().unwrap() {
+        // Tables that may be there several times have no defaults.
+        let Some(settings) = settings.as_object() else {
+            assert!(text.contains(&format!("[[{section}]]")), "no word of [[{section}]]");
+            continue;
+        };
+        for (key, default) in settings {
             let row = format!("| `[{section}]` `{key}` | ");
             let row = text.lines().find(|line| line.starts_with(&row)).unwrap_or_else(|| panic!("no row of [{section}] {key}"));
             let shown = if default.is_null() || default == &serde_json::json!([]) { "none".to_owned() } else { format!("`{default}`") };
             assert!(row.contains(&format!("| {shown} |")), "the default of [{section}] {key} is {shown}: {row}");
         }
+    }
+}
+
+/// The commands of a page, in order.
+fn commands(name: &str) -> String {
+    let text = std::fs::read_to_string(page(name)).unwrap();
+    text.split("```sh\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|(block, _)| block).collect()
+}
+
+#[test]
+fn the_commands_of_the_first_run_work_as_they_stand() {
+    let dir = tempfile::tempdir().unwrap();
+    // A port of its own, which nobody listens on any more when the script does.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_homeroom"));
+    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let script = format!("set -euo pipefail\ntrap 'kill $(jobs -p)' EXIT\n{}", commands("first-run.md").replace("8080", &port));
+    let output = std::process::Command::new("bash").args(["-c", &script]).current_dir(dir.path()).env("PATH", path).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    for wanted in ["All Students", "Students - South School", "Staff - North School", "completed"] {
+        assert!(text.contains(wanted), "'{wanted}' is missing in\n{text}");
     }
 }

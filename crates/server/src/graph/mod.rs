@@ -71,7 +71,7 @@ fn route(app: &App, data: &Data<'_, '_>, request: &GraphRequest, place: Place) -
         (Method::Post, Place::Collection(at)) => write::create(app, data, request, &at),
         (Method::Get, Place::Entity(at)) => read::entity(data, request, &at),
         (Method::Patch, Place::Entity(at)) => write::update(app, data, request, &at, write::Answer::NoContent),
-        (Method::Delete, Place::Entity(at)) => write::delete(data, request, &at),
+        (Method::Delete, Place::Entity(at)) => write::delete(app, data, request, &at),
         (Method::Get, Place::Property(at, names)) => read::property(data, request, &at, &names),
         (Method::Get, Place::Value(inner)) => read::value(data, request, *inner),
         (Method::Get, Place::Count(inner)) => read::count(data, request, *inner),

@@ -96,6 +96,15 @@ pub(crate) struct Serve {
     /// Base of all absolute links, for example https://homeroom.contoso.example
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+    /// TLS with this certificate chain (PEM); it is read again when the file changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// TLS with a certificate of a local authority, made once in the data directory
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
+    pub tls_self_signed: bool,
 }
 
 /// `tenant …`

@@ -14,3 +14,6 @@ pub(crate) const BATCH_PARTS_MAX: usize = 20;
 
 /// A document of another issuer: discovery or keys. Microsoft Entra's largest has 20 KiB.
 pub(crate) const ISSUER_DOCUMENT_BYTES_MAX: usize = 512 * 1024;
+
+/// Smaller answers are not compressed: they fit into one packet either way.
+pub(crate) const COMPRESSED_BYTES_MIN: u16 = 1024;

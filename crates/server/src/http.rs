@@ -74,18 +74,12 @@ async fn graph_call(app: App, peer: SocketAddr, request: Request, version: Versi
         let outcome = graph_outcome(&app, peer, request, version, request_id).await;
         let response = respond(&app, outcome, request_id, client_request_id.as_deref());
         tracing::info!(
-            http.method = %method, http.path = %without_keys(&path), http.status = response.status().as_u16(),
+            http.method = %method, http.path = %links::without_keys(&path), http.status = response.status().as_u16(),
             duration_ms = started.elapsed().as_millis() as u64, "answered a Graph request"
         );
         response
     };
     answered.instrument(span).await
-}
-
-/// A path for the log: keys may be names of people.
-fn without_keys(path: &str) -> String {
-    let is_key = |part: &str| part.contains(['@', '\'']) || part.contains("%40") || part.contains("%27");
-    path.split('/').map(|part| if is_key(part) { "{key}" } else { part }).collect::<Vec<_>>().join("/")
 }
 
 async fn graph_outcome(app: &App, peer: SocketAddr, request: Request, version: Version, request_id: Uuid) -> Outcome {

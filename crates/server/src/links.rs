@@ -41,6 +41,12 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
+/// A path for the log: keys may be names of people.
+pub(crate) fn without_keys(path: &str) -> String {
+    let is_key = |part: &str| part.contains(['@', '\'']) || part.contains("%40") || part.contains("%27");
+    path.split('/').map(|part| if is_key(part) { "{key}" } else { part }).collect::<Vec<_>>().join("/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

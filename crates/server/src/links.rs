@@ -79,4 +79,11 @@ mod tests {
         let h = headers(&[("host", "evil/../@x")]);
         assert_eq!(base_url(None, &[], None, &h, false), "http://localhost");
     }
+
+    #[test]
+    fn the_log_has_no_names() {
+        assert_eq!(without_keys("/beta/users/ada@contoso.example/memberOf"), "/beta/users/{key}/memberOf");
+        assert_eq!(without_keys("/beta/users('ada')"), "/beta/{key}");
+        assert_eq!(without_keys("/beta/groups/0190-1"), "/beta/groups/0190-1");
+    }
 }

@@ -24,4 +24,4 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts!(batch, seed, configuration, conventions, directory, reference);
+transcripts!(batch, userflow, seed, configuration, conventions, directory, reference);

@@ -138,7 +138,7 @@ pub(crate) enum Tenant {
 /// `app …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum App {
-    /// Make an API client; its secret is shown this once
+    /// Make an API client; its secret, when it has one, is shown this once
     #[command(group(clap::ArgGroup::new("granted").required(true).args(["permission", "all_permissions"])))]
     Create {
         #[command(flatten)]
@@ -157,6 +157,12 @@ pub(crate) enum App {
         /// Every permission that Homeroom knows
         #[arg(long)]
         all_permissions: bool,
+        /// PEM file of a certificate or public key to prove itself with, in place of a secret; may be repeated
+        #[arg(long, value_name = "FILE")]
+        certificate: Vec<PathBuf>,
+        /// A secret as well
+        #[arg(long, requires = "certificate")]
+        with_secret: bool,
     },
     /// List the API clients of a tenant
     List {
@@ -183,20 +189,41 @@ pub(crate) enum App {
 
 /// `token`
 #[derive(Debug, Args)]
+#[command(subcommand_negates_reqs = true)]
 pub(crate) struct Token {
     #[command(flatten)]
     pub data: Data,
     #[command(flatten)]
     pub output: Output,
     /// Tenant id
-    #[arg(long, value_name = "GUID")]
-    pub tenant: String,
+    #[arg(long, value_name = "GUID", required = true)]
+    pub tenant: Option<String>,
     /// Client id
-    #[arg(long, value_name = "ID")]
-    pub client_id: String,
+    #[arg(long, value_name = "ID", required = true)]
+    pub client_id: Option<String>,
     /// Client secret
-    #[arg(long, env = "HOMEROOM_CLIENT_SECRET", hide_env_values = true, allow_hyphen_values = true)]
-    pub client_secret: String,
+    #[arg(long, env = "HOMEROOM_CLIENT_SECRET", hide_env_values = true, allow_hyphen_values = true, required = true)]
+    pub client_secret: Option<String>,
+    #[command(subcommand)]
+    pub device: Option<Device>,
+}
+
+/// `token …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Device {
+    /// Approve the device code that a program shows: it gets a token with the permissions it asks for
+    Approve {
+        #[command(flatten)]
+        data: Data,
+        /// The code, for example BCDF-GHJK
+        code: String,
+        /// Who approves, for the token and the audit log
+        #[arg(long = "as", value_name = "NAME", default_value = "administrator")]
+        approver: String,
+        /// Decline in place of approving
+        #[arg(long, conflicts_with = "approver")]
+        decline: bool,
+    },
 }
 
 /// `validate`

@@ -133,36 +133,30 @@ impl App {
 
     /// Answers a request to the token endpoint.
     pub async fn token_request(&self, tenant: &str, body: &[u8], authorization: Option<&str>, base_url: &str) -> TokenAnswer {
-        let form = form_fields(body);
         let request = TokenRequest {
             tenant: tenant.to_owned(),
-            form,
+            form: form_fields(body),
             authorization: authorization.map(str::to_owned),
             base_url: base_url.to_owned(),
         };
         let ctx = self.system(TenantId(Uuid::nil()));
-        match identity::token(&self.inner.store, &self.inner.keys, &ctx, request, self.new_id().to_string()).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                tracing::error!(%error, "a token could not be issued");
-                TokenAnswer { status: 500, body: json!({ "error": "server_error", "error_description": "The token could not be issued." }) }
-            }
-        }
+        let answered = identity::token(&self.inner.store, &self.inner.keys, &ctx, request, self.new_id().to_string()).await;
+        answered.unwrap_or_else(|error| server_error(&error, "The token could not be issued."))
+    }
+
+    /// Answers a request for a device code.
+    pub async fn device_code_request(&self, tenant: &str, body: &[u8], base_url: &str) -> TokenAnswer {
+        let request =
+            TokenRequest { tenant: tenant.to_owned(), form: form_fields(body), authorization: None, base_url: base_url.to_owned() };
+        let answered = identity::device_code(&self.inner.store, &self.system(TenantId(Uuid::nil())), request).await;
+        answered.unwrap_or_else(|error| server_error(&error, "The code could not be made."))
     }
 
     /// Answers a request for the OpenID configuration of a tenant.
     pub async fn discovery(&self, tenant: &str, base_url: &str) -> TokenAnswer {
         let ctx = self.system(TenantId(Uuid::nil()));
-        match identity::discovery_document(&self.inner.store, &ctx, base_url, tenant).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                tracing::error!(%error, "a tenant could not be looked up");
-                TokenAnswer {
-                    status: 500,
-                    body: json!({ "error": "server_error", "error_description": "The tenant could not be looked up." }),
-                }
-            }
-        }
+        let answered = identity::discovery_document(&self.inner.store, &ctx, base_url, tenant).await;
+        answered.unwrap_or_else(|error| server_error(&error, "The tenant could not be looked up."))
     }
 
     /// The issuer's public keys.
@@ -206,6 +200,12 @@ impl App {
     pub(crate) fn is_stopping(&self) -> bool {
         self.inner.stopping.load(Ordering::SeqCst)
     }
+}
+
+/// When the fault is not the client's (RFC 6749 §4.1.2.1).
+fn server_error(error: &identity::IdentityError, description: &str) -> TokenAnswer {
+    tracing::error!(error = %crate::error::chain(error), description, "the token issuer failed");
+    TokenAnswer { status: 500, body: json!({ "error": "server_error", "error_description": description }) }
 }
 
 /// `application/x-www-form-urlencoded`

@@ -28,10 +28,10 @@ pub struct Config {
     pub naming: Naming,
     /// Background work.
     pub worker: Worker,
-    /// Issuers whose tokens are taken beside Homeroom's own.
-    pub issuers: Vec<Issuer>,
     /// What one client may take.
     pub limits: Limits,
+    /// Issuers whose tokens are taken beside Homeroom's own.
+    pub issuers: Vec<Issuer>,
 }
 
 /// `[worker]`
@@ -202,14 +202,6 @@ impl Config {
         // Only names with the section separator: HOMEROOM_DATA_DIR and the like are not settings.
         let environment = Env::prefixed("HOMEROOM_").filter(|key| key.as_str().contains("__") || key == "issuers").split("__");
         let config: Self = figment.merge(environment).extract().map_err(|error| error.to_string())?;
-        for (name, percent) in
-            [("max_drop_percent", config.guards.max_drop_percent), ("max_error_percent", config.guards.max_error_percent)]
-        {
-            // Not a number would switch the guard off without a word.
-            if !(0.0..=100.0).contains(&percent) {
-                return Err(format!("[guards] {name} is a share in percent, from 0 to 100, not {percent}"));
-            }
-        }
         config.check()?;
         Ok(config)
     }
@@ -219,6 +211,12 @@ impl Config {
     /// # Errors
     /// The text names the setting and what it may be.
     pub fn check(&self) -> Result<(), String> {
+        for (name, percent) in [("max_drop_percent", self.guards.max_drop_percent), ("max_error_percent", self.guards.max_error_percent)] {
+            // Not a number would switch the guard off without a word.
+            if !(0.0..=100.0).contains(&percent) {
+                return Err(format!("[guards] {name} is a share in percent, from 0 to 100, not {percent}"));
+            }
+        }
         let http = &self.server;
         if let Some(url) = &http.public_url
             && !is_origin(url.strip_suffix('/').unwrap_or(url))

@@ -37,6 +37,8 @@ pub(crate) fn router(app: App) -> Router {
         .layer(compression)
         .route("/health", get(|| async { "ok" }))
         .route("/{tenant}/oauth2/v2.0/token", post(token))
+        .route("/{tenant}/oauth2/v2.0/devicecode", post(device_code))
+        .route("/{tenant}/oauth2/v2.0/deviceauth", get(|| async { DEVICE_HELP }))
         .route("/{tenant}/v2.0/.well-known/openid-configuration", get(discovery))
         .route("/{tenant}/.well-known/openid-configuration", get(discovery))
         .route("/{tenant}/discovery/v2.0/keys", get(keys))
@@ -133,19 +135,31 @@ fn respond(app: &App, outcome: Outcome, request_id: Uuid, client_request_id: Opt
 
 /// `POST /{tenant}/oauth2/v2.0/token`
 async fn token(State(app): State<App>, peer: ConnectInfo<SocketAddr>, Path(tenant): Path<String>, request: Request) -> Response {
-    let headers = request.headers().clone();
-    let base_url = app.base_url(Some(peer.ip()), &headers);
-    let body = match read_body(request.into_body(), limits::JSON_BODY_BYTES_MAX).await {
-        Ok(body) => body,
-        Err(error) => {
-            return plain_json(
-                error.graph().status,
-                &json!({ "error": "invalid_request", "error_description": "The form could not be read." }),
-            );
-        }
+    let (parts, body) = request.into_parts();
+    let base_url = app.base_url(Some(peer.ip()), &parts.headers);
+    let answer = match read_body(body, limits::JSON_BODY_BYTES_MAX).await {
+        Ok(body) => app.token_request(&tenant, &body, header(&parts.headers, "authorization"), &base_url).await,
+        Err(error) => return unreadable_form(error),
     };
-    let answer = app.token_request(&tenant, &body, header(&headers, "authorization"), &base_url).await;
     plain_json(answer.status, &answer.body)
+}
+
+/// `POST /{tenant}/oauth2/v2.0/devicecode`
+async fn device_code(State(app): State<App>, peer: ConnectInfo<SocketAddr>, Path(tenant): Path<String>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let base_url = app.base_url(Some(peer.ip()), &parts.headers);
+    let answer = match read_body(body, limits::JSON_BODY_BYTES_MAX).await {
+        Ok(body) => app.device_code_request(&tenant, &body, &base_url).await,
+        Err(error) => return unreadable_form(error),
+    };
+    plain_json(answer.status, &answer.body)
+}
+
+/// What the `verification_uri` of a device code shows.
+const DEVICE_HELP: &str = "An administrator approves a device code on the server of this Homeroom: homeroom token approve CODE\n";
+
+fn unreadable_form(error: AppError) -> Response {
+    plain_json(error.graph().status, &json!({ "error": "invalid_request", "error_description": "The form could not be read." }))
 }
 
 async fn discovery(State(app): State<App>, peer: ConnectInfo<SocketAddr>, Path(tenant): Path<String>, headers: HeaderMap) -> Response {

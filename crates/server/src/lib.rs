@@ -24,7 +24,7 @@ mod worker;
 
 pub use admin::{Account, AdminError, all_permissions};
 pub use app::App;
-pub use identity::Tenant;
+pub use identity::{PendingDevice, Tenant};
 pub use preview::{GroupChange, Plan};
 pub use runs::built_in_codes;
 pub use shutdown::Shutdown;

@@ -68,10 +68,10 @@ mod tests {
         assert_eq!(base_url(None, &[proxy], Some(proxy), &h, false), "https://school.example");
         assert_eq!(base_url(None, &[], Some(proxy), &h, false), "http://a:1");
         assert_eq!(base_url(None, &[], Some(proxy), &h, true), "https://a:1", "the request's own scheme");
-        let silent = headers(&[("host", "a:1"), ("x-forwarded-host", "school.example")]);
-        assert_eq!(base_url(None, &[proxy], Some(proxy), &silent, true), "https://school.example");
         let h = headers(&[("host", "school.example"), ("x-forwarded-proto", "HTTPS")]);
         assert_eq!(base_url(None, &[proxy], Some(proxy), &h, false), "https://school.example");
+        let silent = headers(&[("host", "a:1"), ("x-forwarded-host", "school.example")]);
+        assert_eq!(base_url(None, &[proxy], Some(proxy), &silent, true), "https://school.example");
     }
 
     #[test]

@@ -45,7 +45,8 @@ const STREAMS_MAX: u32 = 100;
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// Slowest body that is worth waiting for, bytes per second, once the time of `body_seconds` is over.
 const BODY_PACE_MIN: u64 = 1024;
-/// How long a connection that has been told to end may go on sending the rest of an answer.
+/// How long a connection that has been told to end may go on sending the rest of an answer. One that
+/// was never asked anything has nothing to send.
 const LAST_WORDS: Duration = Duration::from_secs(600);
 /// The same when the server stops, for a connection on which nothing is being worked on.
 const LAST_WORDS_AT_STOP: Duration = Duration::from_secs(2);
@@ -200,7 +201,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(shared.header)
         .max_headers(HEADERS_MAX)
-        .max_buf_size(HEADER_BYTES_MAX)
+        .max_header_size(HEADER_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service_fn(|request| answer(&shared, peer, &activity, request)));
     watch_over(connection, &activity, shared.idle, stopping).await;
 }
@@ -236,6 +237,7 @@ where
         let quiet = activity.quiet_since();
         let patience = match asked {
             None => idle,
+            Some(_) if !activity.ever() => Duration::ZERO,
             Some(_) if stopped => LAST_WORDS_AT_STOP,
             Some(_) => LAST_WORDS,
         };
@@ -273,8 +275,10 @@ struct Activity(Arc<Mutex<Work>>);
 
 #[derive(Debug)]
 struct Work {
+    /// Has there been a request?
+    ever: bool,
     /// Requests whose answer is not complete.
-    in_work: usize,
+    count: usize,
     /// When that number last changed.
     since: Instant,
 }
@@ -284,7 +288,7 @@ struct InWork(Activity);
 
 impl Activity {
     fn new() -> Self {
-        Self(Arc::new(Mutex::new(Work { in_work: 0, since: Instant::now() })))
+        Self(Arc::new(Mutex::new(Work { ever: false, count: 0, since: Instant::now() })))
     }
 
     fn begin(&self) -> InWork {
@@ -294,13 +298,18 @@ impl Activity {
 
     fn change(&self, change: impl Fn(usize) -> usize) {
         let mut work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *work = Work { in_work: change(work.in_work), since: Instant::now() };
+        *work = Work { ever: true, count: change(work.count), since: Instant::now() };
+    }
+
+    /// Has there been a request?
+    fn ever(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).ever
     }
 
     /// Since when nothing is in work; `None` while something is.
     fn quiet_since(&self) -> Option<Instant> {
         let work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (work.in_work == 0).then_some(work.since)
+        (work.count == 0).then_some(work.since)
     }
 }
 

@@ -33,11 +33,11 @@ impl Throttle {
         Self { per_token, whole, full_again: Mutex::new(HashMap::new()) }
     }
 
-    /// Takes one token of the caller; when there is none, gives how long it takes until there is.
+    /// Takes one token of the caller's application; when there is none, gives how long it takes until there is.
     ///
     /// Homeroom itself is never throttled.
     pub(crate) fn take(&self, ctx: &OpContext, now: Instant) -> Result<(), Duration> {
-        let (Some(each), Actor::Client(client)) = (self.per_token, &ctx.actor) else { return Ok(()) };
+        let (Some(each), Actor::Client(client) | Actor::User { client, .. }) = (self.per_token, &ctx.actor) else { return Ok(()) };
         let mut buckets = self.full_again.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() > ENTRIES_BEFORE_CLEANING {
             buckets.retain(|_, full| *full > now);
@@ -91,6 +91,8 @@ mod tests {
             assert_eq!(throttle.take(&caller(tenant, client), now), Ok(()));
             assert!(throttle.take(&caller(tenant, client), now).is_err());
         }
+        let user = Actor::User { client: "a".to_owned(), user: "ada".to_owned() };
+        assert!(throttle.take(&OpContext { actor: user, ..caller(1, "a") }, now).is_err(), "a person uses the application's");
         let system = OpContext::system(TenantId(Uuid::from_u128(1)), Uuid::nil(), jiff::Timestamp::UNIX_EPOCH);
         assert!((0..10).all(|_| throttle.take(&system, now).is_ok()));
     }

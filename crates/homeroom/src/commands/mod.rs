@@ -76,9 +76,12 @@ pub(crate) enum Ended {
 
 /// The settings that a command names.
 pub(crate) fn config(data: &Data) -> Result<server::config::Config, Failure> {
-    server::config::Config::load(data.config.as_deref()).map_err(|error| {
-        Failure::hinting(format!("the settings cannot be used: {error}"), "every setting is described in docs/configuration.md")
-    })
+    server::config::Config::load(data.config.as_deref()).map_err(unusable)
+}
+
+/// Settings that are refused.
+fn unusable(error: String) -> Failure {
+    Failure::hinting(format!("the settings cannot be used: {error}"), "every setting is described in docs/configuration.md")
 }
 
 /// Opens the data directory that a command names, making what is not there yet.

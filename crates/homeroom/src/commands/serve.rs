@@ -9,11 +9,9 @@ use std::path::Path;
 
 /// Serves until SIGINT or SIGTERM.
 pub(super) async fn run(arguments: cli::Serve) -> Result<(), Failure> {
-    let unusable =
-        |error| Failure::hinting(format!("the settings cannot be used: {error}"), "every setting is described in docs/configuration.md");
     let mut config = super::config(&arguments.data)?;
     apply(&mut config.server, &arguments);
-    config.check().map_err(unusable)?;
+    config.check().map_err(super::unusable)?;
     let data_dir = data_dir(&arguments.data)?;
     let http = config.server.clone();
     let app = server::App::open(&data_dir, arguments.data.database_url.clone(), config)?;

@@ -10,6 +10,7 @@ mod permissions;
 mod roster_files;
 mod runs;
 mod transcript;
+mod transport;
 
 use harness::Server;
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "the items of a test are for the test")]
 
+mod batch_parts;
 mod examples;
 mod harness;
 mod permissions;
@@ -24,4 +25,4 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts!(batch, seed, configuration, conventions, directory, reference);
+transcripts!(batch, userflow, seed, configuration, conventions, directory, reference);

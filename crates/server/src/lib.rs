@@ -4,6 +4,7 @@ mod admin;
 mod app;
 mod batch;
 pub mod config;
+pub mod describe;
 pub mod error;
 mod exchange;
 mod fetch;

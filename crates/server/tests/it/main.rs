@@ -4,15 +4,21 @@
 #![allow(unreachable_pub, reason = "the items of a test are for the test")]
 
 mod harness;
+mod openapi;
+mod pages;
 mod permissions;
 mod roster_files;
 mod runs;
+mod schema;
 mod transcript;
 
 use harness::Server;
 
+/// Every transcript, played by a test of its name and read for the pages of the reference.
 macro_rules! transcripts {
-    ($($name:ident),*) => {$(
+    ($($name:ident),*) => {
+        const TRANSCRIPTS: &[&str] = &[$(stringify!($name)),*];
+        $(
         #[tokio::test(flavor = "multi_thread")]
         async fn $name() {
             let server = Server::start().await;
@@ -22,4 +28,4 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts!(batch, seed, configuration, conventions, directory, reference);
+transcripts!(batch, seed, configuration, conventions, directory, metadata, operations, reference);

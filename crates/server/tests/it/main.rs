@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "the items of a test are for the test")]
 
+mod examples;
 mod harness;
 mod openapi;
 mod pages;
@@ -11,6 +12,7 @@ mod roster_files;
 mod runs;
 mod schema;
 mod transcript;
+mod transport;
 
 use harness::Server;
 

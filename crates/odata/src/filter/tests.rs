@@ -2,7 +2,7 @@ use super::*;
 use crate::limits::Limits;
 use crate::testing::{MODEL, ty};
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 fn holds(filter: &str, document: &Value) -> bool {
     let expr = parse(filter, ty("animal"), &MODEL, &Limits::DEFAULT).unwrap_or_else(|error| panic!("{filter}: {error}"));
@@ -84,12 +84,16 @@ fn deep_nesting_is_refused_quickly() {
 }
 
 #[test]
-fn a_copied_path_orders_like_its_source() {
-    let keys = crate::query::parse_query("$orderby=home/size", ty("animal"), &MODEL, &Limits::DEFAULT).unwrap().orderby;
+fn sort_keys_survive_the_link() {
+    let keys = crate::query::parse_query("$orderby=home/size,name desc,mood,7.5,2026-01-01,11:00,now(),duration'P1D'", ty("animal"), &MODEL, &Limits::DEFAULT)
+        .unwrap()
+        .orderby;
     let source = rex();
-    let mut copy = Map::new();
-    copy_path(&keys[0].path, source.as_object().unwrap(), &mut copy);
-    assert_eq!(compare_by(&MODEL, &keys, source.as_object().unwrap(), &copy), std::cmp::Ordering::Equal);
+    let found = sort_keys(&MODEL, &keys, source.as_object().unwrap());
+    let back: Vec<SortKey> = found.iter().map(|key| SortKey::from_json(&key.to_json()).unwrap()).collect();
+    assert_eq!(compare_keys(&keys, &found, &back), std::cmp::Ordering::Equal);
+    let empty = sort_keys(&MODEL, &keys, json!({"name": "Z"}).as_object().unwrap());
+    assert_eq!(compare_keys(&keys, &empty, &found), std::cmp::Ordering::Less);
 }
 
 proptest! {

@@ -8,25 +8,10 @@ security group flow, run, PATCH, second run, statistics. What the SDK cannot say
 is not in it) goes over plain HTTP, as Microsoft's own clients do it.
 """
 
-import asyncio
-import json
-import os
-import re
-import subprocess
-import sys
-import tempfile
 from datetime import date, datetime, timezone
-from urllib.parse import urlsplit
 
-import httpx
-from azure.storage.blob import BlobClient
-from kiota_abstractions.authentication import (
-    AccessTokenProvider,
-    AllowedHostsValidator,
-    BaseBearerTokenAuthenticationProvider,
-)
+from homeroom import DOMAIN, check, until, witness
 from kiota_abstractions.base_request_configuration import RequestConfiguration
-from msgraph_beta import GraphRequestAdapter, GraphServiceClient
 from msgraph_beta.generated.models.group import Group
 from msgraph_beta.generated.models.industry_data.azure_data_lake_connector import AzureDataLakeConnector
 from msgraph_beta.generated.models.industry_data.basic_filter import BasicFilter
@@ -49,64 +34,9 @@ from msgraph_beta.generated.models.password_profile import PasswordProfile
 from msgraph_beta.generated.models.user import User
 from msgraph_beta.generated.users.users_request_builder import UsersRequestBuilder
 
-DOMAIN = "contoso.example"
-FILES = {
-    "orgs.csv": "sourcedId,name,type,parentSourcedId\nd,Contoso District,district,\nn,North School,school,d\ns,South School,school,d\n",
-    "users.csv": "sourcedId,username,givenName,familyName\n"
-    + "".join(f"{n},{n},{n},Contoso\n" for n in ("tim", "tanja", "ada", "ben", "zoë")),
-    "roles.csv": "userSourcedId,orgSourcedId,role\ntim,n,teacher\ntanja,s,teacher\nada,n,student\nben,s,student\nzoë,s,student\n",
-}
 
-checks = 0
-
-
-def check(what, holds, seen=None):
-    """One check; the first that does not hold ends the witness."""
-    global checks
-    if not holds:
-        sys.exit(f"FAILED: {what}: {seen!r}")
-    checks += 1
-    print(f"  ok  {what}")
-
-
-class Token(AccessTokenProvider):
-    """A token that is at hand."""
-
-    def __init__(self, token):
-        self.token = token
-
-    async def get_authorization_token(self, uri, additional_authentication_context={}):
-        return self.token
-
-    def get_allowed_hosts_validator(self):
-        return AllowedHostsValidator([])
-
-
-async def until(what, look, wanted, tries=200):
-    """Asks until the answer is as wanted."""
-    for _ in range(tries):
-        answer = await look()
-        if wanted(answer):
-            return answer
-        await asyncio.sleep(0.1)
-    sys.exit(f"FAILED: {what} did not come: {answer!r}")
-
-
-async def main_job(base, tenant, app):
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": app["clientId"],
-        "client_secret": app["clientSecret"],
-        "scope": "https://graph.microsoft.com/.default",
-    }
-    http = httpx.AsyncClient(trust_env=False)
-    answer = (await http.post(f"{base}/{tenant}/oauth2/v2.0/token", data=form)).json()
-    adapter = GraphRequestAdapter(BaseBearerTokenAuthenticationProvider(Token(answer["access_token"])))
-    adapter.base_url = f"{base}/beta"
-    graph = GraphServiceClient(request_adapter=adapter)
-    industry = graph.external.industry_data
-    root = f"{base}/beta/external/industryData"
-    bearer = {"Authorization": f"Bearer {answer['access_token']}"}
+async def main_job(session):
+    graph, industry, root, base = session.graph, session.industry, session.root, session.base
 
     for name in ("tim", "tanja", "ada", "ben", "zoë"):
         user = User(
@@ -165,13 +95,7 @@ async def main_job(base, tenant, app):
     flow = await until("inbound flow", by_id.get, lambda f: f.readiness_status == ReadinessStatus.Ready)
     check("inbound flow is ready", True)
 
-    session_url = f"{root}/dataConnectors/{connector.id}/microsoft.graph.industryData.azureDataLakeConnector/getUploadSession"
-    session = (await http.get(session_url, headers=bearer)).json()
-    parts = urlsplit(session["sessionUrl"])
-    for name, text in FILES.items():
-        url = f"{parts.scheme}://{parts.netloc}{parts.path}/{name}?{parts.query}"
-        await asyncio.to_thread(BlobClient.from_blob_url(url).upload_blob, text.encode(), overwrite=True)
-        check(f"{name} uploaded by azure-storage-blob", True)
+    await session.upload(connector.id)
     await industry.data_connectors.by_industry_data_connector_id(connector.id).microsoft_graph_industry_data_validate.post()
 
     async def validation():
@@ -200,19 +124,10 @@ async def main_job(base, tenant, app):
     )
     check("security group flow comes back as its own type", isinstance(security, SecurityGroupProvisioningFlow), security)
 
-    async def run():
-        before = {r.id for r in (await industry.runs.get()).value}
-        await industry.runs.microsoft_graph_industry_data_start.post()
-
-        async def newest():
-            return next((r for r in (await industry.runs.get()).value if r.id not in before), None)
-
-        return await until("run", newest, lambda r: r and r.end_date_time)
-
     async def groups():
         return {g.display_name: g.id for g in (await graph.groups.get()).value}
 
-    first = await run()
+    first = await session.run()
     check("first run completed", first.status.value == "completed" and first.blocking_error is None, first)
     check("its groups", set(await groups()) == {"All Staff", "All Students"}, await groups())
 
@@ -233,9 +148,9 @@ async def main_job(base, tenant, app):
         patched,
     )
     # And by the short URL that the page prints.
-    short = await http.patch(
+    short = await session.http.patch(
         f"{base}/beta/securityGroupProvisioningFlow",
-        headers=bearer,
+        headers=session.bearer,
         json={
             "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
             "creationOptions": {
@@ -247,7 +162,7 @@ async def main_job(base, tenant, app):
     )
     check("PATCH /securityGroupProvisioningFlow answers 200", short.status_code == 200 and short.json()["id"] == security.id, short.text)
 
-    second = await run()
+    second = await session.run()
     check("second run completed", second.status.value == "completed", second)
     made = await groups()
     wanted = {
@@ -289,30 +204,7 @@ async def main_job(base, tenant, app):
     group = await graph.groups.post(Group(display_name="By hand", mail_enabled=False, mail_nickname="byhand", security_enabled=True))
     await graph.groups.by_group_id(group.id).delete()
     check("a group made and deleted", "By hand" not in await groups())
-    await http.aclose()
-
-
-def main():
-    program = sys.argv[1]
-    with tempfile.TemporaryDirectory() as data_dir:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("HOMEROOM_")} | {"HOMEROOM_DATA_DIR": data_dir}
-
-        def homeroom(*arguments):
-            return json.loads(subprocess.check_output([program, *arguments, "--json"], env=environment))
-
-        tenant = homeroom("tenant", "create", "--name", "Contoso", "--domain", DOMAIN)
-        app = homeroom("app", "create", "--tenant", tenant["id"], "--name", "witness", "--all-permissions")
-        serve = [program, "serve", "--listen", "127.0.0.1:0"]
-        serving = subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        try:
-            line = serving.stdout.readline()
-            base = re.match(r"listening on (http://\S+)", line).group(1)
-            asyncio.run(main_job(base, tenant["id"], app))
-        finally:
-            serving.terminate()
-            serving.wait(20)
-    print(f"{checks} checks passed")
 
 
 if __name__ == "__main__":
-    main()
+    witness(main_job)

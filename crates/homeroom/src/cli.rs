@@ -46,7 +46,8 @@ impl Command {
     }
 }
 
-/// Where the data is
+/// Where the data and the settings are
+#[expect(clippy::struct_field_names, reason = "the fields are the options, --data-dir is the contract")]
 #[derive(Debug, Args, Clone)]
 pub(crate) struct Data {
     /// Directory of the database and the files [default: the platform's data directory]
@@ -55,6 +56,9 @@ pub(crate) struct Data {
     /// PostgreSQL in place of the embedded SQLite
     #[arg(long, env = "HOMEROOM_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
+    /// Settings, the same for the server and for commands beside it
+    #[arg(long, env = "HOMEROOM_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// How to print
@@ -90,9 +94,6 @@ pub(crate) struct Serve {
     /// Base of all absolute links, for example https://homeroom.contoso.example
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
-    /// Settings
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
 }
 
 /// `tenant …`
@@ -204,7 +205,7 @@ pub(crate) struct Plan {
 pub(crate) enum Runs {
     /// List the runs of a tenant, newest first
     List(RunsOf),
-    /// Show one run: steps, statistics, findings by code, planned and applied changes
+    /// Show one run: status, what stopped it, steps, activities, statistics
     Show(OneRun),
     /// Let a run that a guard has stopped go on
     Approve(OneRun),

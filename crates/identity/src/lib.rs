@@ -1,6 +1,7 @@
 //! Who may do what: tenants, API clients, the token issuer, and the check of bearer tokens.
 
 mod clients;
+mod foreign;
 mod issuer;
 mod keys;
 mod tenants;
@@ -9,6 +10,7 @@ mod testing;
 mod verify;
 
 pub use clients::{Client, NewClient, create_client, delete_client, list_clients};
+pub use foreign::{Fetch, Fetched, IssuerSettings, TrustedIssuers};
 pub use issuer::{TokenAnswer, TokenRequest, discovery_document, instance_document, token};
 pub use keys::Keys;
 pub use tenants::{Tenant, create_tenant, find_tenant, list_tenants};

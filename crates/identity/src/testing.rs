@@ -1,6 +1,6 @@
 //! A tenant with one client, for the tests.
 
-use crate::{Denied, Keys, TokenAnswer, TokenRequest, create_client, create_tenant, token, verify};
+use crate::{Denied, Keys, TokenAnswer, TokenRequest, TrustedIssuers, create_client, create_tenant, token, verify};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
@@ -55,7 +55,9 @@ impl World {
     }
 
     pub(crate) async fn check(&self, token: &str, now: jiff::Timestamp) -> Result<OpContext, Denied> {
-        verify(&self.store, &self.keys, Some(&format!("Bearer {token}")), Uuid::from_u128(2), now).await.unwrap()
+        verify(&self.store, &self.keys, &TrustedIssuers::default(), Some(&format!("Bearer {token}")), Uuid::from_u128(2), now)
+            .await
+            .unwrap()
     }
 
     /// The good token's claims, changed, signed with the real key.

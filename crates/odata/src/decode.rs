@@ -130,6 +130,10 @@ impl Decoder<'_> {
                 }
                 continue;
             }
+            if let Some((bind, reference)) = self.sent_back(ty, name, value) {
+                out.entry(bind).or_insert(Value::String(reference));
+                continue;
+            }
             let Some(property) = self.model.property(ty, name) else {
                 self.not_a_property(ty, name, value, path)?;
                 if ty.open {
@@ -143,6 +147,18 @@ impl Decoder<'_> {
             self.property(property, value, stored, path, depth, &mut out)?;
         }
         Ok(out)
+    }
+
+    /// A contained entity that answers show inline without being asked for, such as the `roleGroup`
+    /// of a `userConfiguration`: a client that sends back what it has read means the same one.
+    fn sent_back(&self, ty: &'static StructuredType, name: &str, value: &Value) -> Option<(String, String)> {
+        if self.creating || ty.entity {
+            return None;
+        }
+        let nav = self.model.navigation(ty, name).filter(|nav| nav.contained && !nav.collection)?;
+        let id = value.get("id")?.as_str()?;
+        let collection = self.model.collection_of(nav.target)?;
+        Some((format!("{}@odata.bind", nav.name), format!("{collection}/{id}")))
     }
 
     /// A name that is no structural property: a navigation inline, or unknown.
@@ -361,8 +377,9 @@ pub fn reference(url: &str) -> Option<String> {
     let (collection, id) = match last.split_once('(') {
         Some((collection, key)) => {
             let key = key.strip_suffix(')')?;
-            let key = key.strip_prefix('\'').and_then(|k| k.strip_suffix('\'')).unwrap_or(key);
-            (collection.to_owned(), key.replace("''", "'"))
+            let quoted = key.strip_prefix('\'').map(|rest| rest.strip_suffix('\'').filter(|key| !key.replace("''", "").contains('\'')));
+            // A quote inside has to be doubled, as in the URL of a request.
+            (collection.to_owned(), quoted.map_or(Some(key), |key| key)?.replace("''", "'"))
         }
         None => (decode(head.rsplit('/').next()?)?, last),
     };
@@ -480,6 +497,17 @@ mod tests {
         assert!(word.message.contains("happy, sad"), "{word}");
         let inline = create("animal", json!({"@odata.type": "#t.dog", "owner": {"name": "x"}})).unwrap_err();
         assert!(inline.message.contains("owner@odata.bind"), "{inline}");
+    }
+
+    #[test]
+    fn what_a_complex_value_contains_may_be_sent_back_inline() {
+        let body = json!({"home": {"size": 1, "guest": {"id": "b", "name": "Rex"}, "guest@odata.context": "…"}});
+        let dog = json!({"@odata.type": "#t.dog", "id": "a"});
+        let patched = patch("animal", dog, body.clone()).unwrap();
+        assert_eq!(patched["home"], json!({"size": 1, "guest@odata.bind": "pets/b"}));
+        let mut body = body;
+        body["@odata.type"] = json!("#t.dog");
+        assert!(create("animal", body).unwrap_err().message.contains("guest@odata.bind"));
     }
 
     #[test]

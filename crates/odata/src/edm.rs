@@ -291,10 +291,14 @@ pub struct Operation {
     pub binding: &'static str,
     /// Whether it is bound to a collection of that type.
     pub binding_collection: bool,
+    /// Whether the published metadata lets the binding parameter be null.
+    pub binding_nullable: bool,
     /// Parameters beyond the binding one: name, type, whether it may be left out.
     pub parameters: &'static [(&'static str, TypeRef, bool)],
     /// Qualified type that it gives.
     pub returns: Option<&'static str>,
+    /// Whether the published metadata lets it give null.
+    pub returns_nullable: bool,
     /// Whether further segments may follow.
     pub composable: bool,
 }
@@ -360,6 +364,12 @@ impl Model {
     pub fn property(&self, ty: &'static StructuredType, name: &str) -> Option<&'static Property> {
         let all = || self.lineage(ty).flat_map(|ty| ty.properties);
         all().find(|p| p.name == name).or_else(|| all().find(|p| p.name.eq_ignore_ascii_case(name)))
+    }
+
+    /// The contained collection in which entities of a type live.
+    pub fn collection_of(&self, target: &str) -> Option<&'static str> {
+        let navigations = self.all_types().flat_map(|ty| ty.navigations);
+        navigations.into_iter().find(|nav| nav.contained && nav.collection && nav.target == target).map(|nav| nav.name)
     }
 
     /// A navigation property by name: exact, else without regard to case.

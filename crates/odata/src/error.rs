@@ -1,6 +1,6 @@
 //! What a client did wrong, and the error body of Microsoft Graph.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// What kind of mistake; the transport turns it into a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub fn error_body(
     request_id: &str,
     client_request_id: &str,
     date: &str,
-) -> Value {
+) -> Map<String, Value> {
     let mut error = json!({ "code": code, "message": message });
     if let Some(target) = target {
         error["target"] = json!(target);
@@ -71,7 +71,7 @@ pub fn error_body(
         error["details"] = json!(details);
     }
     error["innerError"] = json!({ "date": date, "request-id": request_id, "client-request-id": client_request_id });
-    json!({ "error": error })
+    Map::from_iter([("error".to_owned(), error)])
 }
 
 /// The known name nearest to a misspelt one, when it is near enough to be meant.

@@ -1,22 +1,31 @@
 //! JSON text in, strictly: one object, no name twice (RFC 8259 §4 calls the outcome unpredictable,
 //! OData JSON 4.01 §4.5 forbids it).
 
-use crate::error::Error;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use crate::error::{Error, Kind};
+use crate::limits::Limits;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+use std::cell::Cell;
 use std::fmt;
 
 /// Reads a body that must be one JSON object.
 ///
 /// # Errors
-/// Says what is wrong, with line and column where the text is not JSON.
+/// Says what is wrong, with line and column where the text is not JSON, or has more values than allowed.
 pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, Error> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Error::bad("A JSON body is needed, and there is none."));
     }
-    match serde_json::from_slice::<Strict>(bytes) {
-        Ok(Strict(Value::Object(map))) => Ok(map),
-        Ok(Strict(other)) => Err(Error::bad(format!("The body must be a JSON object, not {}.", shape(&other)))),
+    let left = Cell::new(Limits::DEFAULT.json_values);
+    let mut text = serde_json::Deserializer::from_slice(bytes);
+    let read = Strict { left: &left }.deserialize(&mut text).and_then(|value| text.end().map(|()| value));
+    match read {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(other) => Err(Error::bad(format!("The body must be a JSON object, not {}.", shape(&other)))),
+        Err(_) if left.get() == 0 => {
+            let most = Limits::DEFAULT.json_values;
+            Err(Error { kind: Kind::PayloadTooLarge, ..Error::bad(format!("The body has more than {most} values.")) })
+        }
         Err(error) => Err(Error::bad(format!("The body is not JSON: {error}."))),
     }
 }
@@ -33,17 +42,25 @@ pub(crate) fn shape(value: &Value) -> &'static str {
     }
 }
 
-struct Strict(Value);
+/// Reads one value; all of a body share what is left of the number allowed.
+#[derive(Clone, Copy)]
+struct Strict<'a> {
+    left: &'a Cell<usize>,
+}
 
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Strict)
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        match self.left.get() {
+            0 => return Err(serde::de::Error::custom("too many values")),
+            left => self.left.set(left - 1),
+        }
+        deserializer.deserialize_any(self)
     }
 }
 
-struct StrictVisitor;
-
-impl<'de> Visitor<'de> for StrictVisitor {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,7 +93,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(Strict(item)) = seq.next_element()? {
+        while let Some(item) = seq.next_element_seed(self)? {
             items.push(item);
         }
         Ok(Value::Array(items))
@@ -88,7 +105,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
             if map.contains_key(&name) {
                 return Err(serde::de::Error::custom(format_args!("\"{name}\" is given twice")));
             }
-            let Strict(value) = entries.next_value()?;
+            let value = entries.next_value_seed(self)?;
             map.insert(name, value);
         }
         Ok(Value::Object(map))
@@ -118,6 +135,19 @@ mod tests {
         assert_eq!(parse_object(b"[]").unwrap_err().message, "The body must be a JSON object, not an array.");
         assert_eq!(parse_object(b" \n").unwrap_err().message, "A JSON body is needed, and there is none.");
         assert_eq!(Value::Object(parse_object(b"{}").unwrap()), json!({}));
+    }
+
+    #[test]
+    fn a_body_of_very_many_values_is_refused() {
+        let many = |n: usize| format!("{{\"a\":[{}]}}", vec!["{}"; n].join(","));
+        assert!(parse_object(many(9_998).as_bytes()).is_ok());
+        let error = parse_object(many(9_999).as_bytes()).unwrap_err();
+        assert_eq!((error.kind, error.message.as_str()), (Kind::PayloadTooLarge, "The body has more than 10000 values."));
+    }
+
+    #[test]
+    fn nothing_may_follow_the_object() {
+        assert!(parse_object(b"{} {}").is_err());
     }
 
     #[test]

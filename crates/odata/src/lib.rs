@@ -4,6 +4,7 @@
 //! The table is written once (by the crate that knows the model) and drives everything here:
 //! decoding with JSON paths in the errors, encoding, checking of `$select` and `$filter`.
 
+pub mod csdl;
 pub mod decode;
 pub mod edm;
 pub mod encode;

@@ -9,6 +9,8 @@ pub struct Limits {
     pub filter_tokens: usize,
     /// Nesting of a JSON body; the deepest real one has five levels.
     pub json_depth: usize,
+    /// Values of a JSON body: each costs many times its bytes, and the largest real one has some hundreds.
+    pub json_values: usize,
     /// Levels of `$expand` (decision 6).
     pub expand_depth: usize,
     /// Items of `$select`, `$expand` and `$orderby`.
@@ -19,6 +21,13 @@ pub struct Limits {
 
 impl Limits {
     /// What a server uses.
-    pub const DEFAULT: Self =
-        Self { filter_depth: 64, filter_tokens: 2_048, json_depth: 32, expand_depth: 2, list_items: 128, string_bytes: 64 * 1024 };
+    pub const DEFAULT: Self = Self {
+        filter_depth: 64,
+        filter_tokens: 2_048,
+        json_depth: 32,
+        json_values: 10_000,
+        expand_depth: 2,
+        list_items: 128,
+        string_bytes: 64 * 1024,
+    };
 }

@@ -68,8 +68,6 @@ pub struct QueryOptions {
     pub count: bool,
     /// Words to look for.
     pub search: Option<Search>,
-    /// Amount of metadata that `$format` asks for; it wins over `Accept` (OData 4.01 part 2, §5.1.8).
-    pub format: Option<Metadata>,
     /// Options that are not OData's.
     pub custom: Vec<(String, String)>,
 }
@@ -132,6 +130,17 @@ pub fn parse_query(raw: &str, ty: &'static StructuredType, model: &Model, limits
     reader.options(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
 }
 
+/// Amount of metadata that a `$format` asks for; it wins over `Accept` (OData 4.01 part 2, §5.1.8).
+/// `None` without the option, and where it says nothing or nothing right: [`parse_query`] refuses the latter.
+pub fn requested_metadata(raw: &str) -> Option<Metadata> {
+    let mut pairs = raw.split('&').filter_map(|pair| pair.split_once('='));
+    let text = pairs.find_map(|(name, value)| {
+        let name = decode(name).ok()?;
+        name.strip_prefix('$').unwrap_or(&name).eq_ignore_ascii_case("format").then(|| decode(value).ok())?
+    });
+    format(&text?).ok()?
+}
+
 /// `application/x-www-form-urlencoded`, as every client writes queries: `+` is a blank.
 fn decode(text: &str) -> Result<String, Error> {
     let spaced = text.replace('+', " ");
@@ -192,7 +201,10 @@ impl Reader<'_> {
                 }
             }
             "search" => out.search = Some(Search::parse(value, self.limits)?),
-            _ => out.format = format(value)?,
+            // Who answers has asked `requested_metadata` before; here it is only checked.
+            _ => {
+                format(value)?;
+            }
         }
         Ok(())
     }
@@ -203,7 +215,9 @@ impl Reader<'_> {
             return Err(Error::bad(format!("More than {} items.", self.limits.list_items)));
         }
         match parts.iter().find(|part| part.is_empty()) {
-            Some(empty) => Err(Error::bad(format!("An item is empty at position {}.", offset(value, empty))).position(offset(value, empty))),
+            Some(empty) => {
+                Err(Error::bad(format!("An item is empty at position {}.", offset(value, empty))).position(offset(value, empty)))
+            }
             None => Ok(parts),
         }
     }
@@ -263,7 +277,9 @@ impl Reader<'_> {
             let (path, inside) = parentheses(item)?;
             if path == "*" {
                 if inside.is_some() {
-                    return Err(Error::bad("'*' takes no options in $expand; name the navigation properties.").position(offset(value, item)));
+                    return Err(
+                        Error::bad("'*' takes no options in $expand; name the navigation properties.").position(offset(value, item))
+                    );
                 }
                 all = true;
                 continue;
@@ -505,8 +521,11 @@ mod tests {
 
     #[test]
     fn format_says_how_much_metadata() {
-        assert_eq!(parse("$format=application/json;odata.metadata=full").unwrap().format, Some(Metadata::Full));
-        assert_eq!(parse("format=JSON").unwrap().format, None);
+        let full = "$top=1&%24format=application/json;odata.metadata=full";
+        assert!(parse(full).is_ok());
+        assert_eq!(requested_metadata(full), Some(Metadata::Full));
+        assert_eq!(requested_metadata("format=JSON"), None);
+        assert_eq!(requested_metadata("$format=atom"), None);
         assert!(parse("$format=application/jsonx").is_err());
     }
 }

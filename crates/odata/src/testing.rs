@@ -54,7 +54,7 @@ const TYPES: &[StructuredType] = &[
             Property::new("colour", TypeRef::STRING),
             Property::new("home", TypeRef::Complex("t.house")),
         ],
-        navigations: &[],
+        navigations: &[Navigation::one("guest", "t.animal").contained()],
     },
 ];
 
@@ -65,8 +65,10 @@ const OPERATIONS: &[Operation] = &[
         action: true,
         binding: "t.animal",
         binding_collection: false,
+        binding_nullable: false,
         parameters: &[],
         returns: None,
+        returns_nullable: true,
         composable: false,
     },
     Operation {
@@ -75,8 +77,10 @@ const OPERATIONS: &[Operation] = &[
         action: false,
         binding: "t.dog",
         binding_collection: false,
+        binding_nullable: false,
         parameters: &[("loud", TypeRef::BOOLEAN, true)],
         returns: Some("t.house"),
+        returns_nullable: true,
         composable: false,
     },
     Operation {
@@ -85,8 +89,10 @@ const OPERATIONS: &[Operation] = &[
         action: false,
         binding: "t.person",
         binding_collection: true,
+        binding_nullable: false,
         parameters: &[],
         returns: Some("t.house"),
+        returns_nullable: true,
         composable: true,
     },
 ];

@@ -3,10 +3,11 @@
 use crate::admin::AdminError;
 use crate::config::Config;
 use crate::error::AppError;
+use crate::fetch;
 use crate::links;
 use crate::worker::LANES;
 use ::http::HeaderMap;
-use identity::{Keys, TokenAnswer, TokenRequest};
+use identity::{Keys, TokenAnswer, TokenRequest, TrustedIssuers};
 use industry_data::rules::for_each_secret;
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
@@ -27,6 +28,7 @@ pub struct App {
 struct Inner {
     store: Store,
     keys: Keys,
+    issuers: TrustedIssuers,
     uploads: UploadService,
     config: Config,
     /// One for each lane of the worker: a wake-up that comes while a lane is busy is kept for it.
@@ -46,13 +48,23 @@ const SEALED: &str = "$sealed";
 impl App {
     /// Opens a data directory, making what is not there yet.
     pub fn open(data_dir: &Path, database_url: Option<String>, config: Config) -> Result<Self, AdminError> {
+        let issuers = TrustedIssuers::new(&config.issuers, &fetch::fetch())
+            .map_err(|why| AdminError::hinting(why, "docs/authentication.md shows the settings of common issuers"))?;
         let store = Store::open(&StoreConfig { data_dir: data_dir.to_owned(), database_url })?;
         let ctx = OpContext::system(TenantId(Uuid::nil()), Uuid::now_v7(), jiff::Timestamp::now());
         let keys = Keys::load(&store, &ctx)?;
         let key = store.secrets().mac_key("upload session")?;
         let uploads = UploadService { store: store.clone(), key, max_file_bytes: config.uploads.max_file_bytes };
         Ok(Self {
-            inner: Arc::new(Inner { store, keys, uploads, config, work: LANES.map(|_| Notify::new()), stopping: AtomicBool::new(false) }),
+            inner: Arc::new(Inner {
+                store,
+                keys,
+                issuers,
+                uploads,
+                config,
+                work: LANES.map(|_| Notify::new()),
+                stopping: AtomicBool::new(false),
+            }),
         })
     }
 
@@ -97,7 +109,8 @@ impl App {
 
     /// Checks a bearer token.
     pub async fn authenticate(&self, header: Option<&str>, request_id: Uuid) -> Result<OpContext, AppError> {
-        let checked = identity::verify(&self.inner.store, &self.inner.keys, header, request_id, self.now()).await;
+        let inner = &self.inner;
+        let checked = identity::verify(&inner.store, &inner.keys, &inner.issuers, header, request_id, self.now()).await;
         match checked {
             Ok(Ok(ctx)) => Ok(ctx),
             Ok(Err(denied)) => Err(AppError::Unauthenticated(denied.message().to_owned())),

@@ -1,12 +1,16 @@
 //! Settings of a server: one typed struct a concern, from `homeroom.toml` and the environment.
 //!
-//! Every setting `[section] key` can be given as `HOMEROOM_SECTION__KEY`. A key that is not
+//! Every setting `[section] key` can be given as `HOMEROOM_SECTION__KEY`, the list of issuers as a whole
+//! as `HOMEROOM_ISSUERS`. A key that is not
 //! known is refused with its place, so that a misspelt safety limit is never silently ignored.
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+
+/// `[[issuers]]`
+pub use identity::IssuerSettings as Issuer;
 
 /// All settings.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -24,6 +28,8 @@ pub struct Config {
     pub naming: Naming,
     /// Background work.
     pub worker: Worker,
+    /// Issuers whose tokens are taken beside Homeroom's own.
+    pub issuers: Vec<Issuer>,
 }
 
 /// `[worker]`
@@ -128,8 +134,17 @@ impl Config {
             figment = figment.merge(Toml::file_exact(path));
         }
         // Only names with the section separator: HOMEROOM_DATA_DIR and the like are not settings.
-        let environment = Env::prefixed("HOMEROOM_").filter(|key| key.as_str().contains("__")).split("__");
-        figment.merge(environment).extract().map_err(|error| error.to_string())
+        let environment = Env::prefixed("HOMEROOM_").filter(|key| key.as_str().contains("__") || key == "issuers").split("__");
+        let config: Self = figment.merge(environment).extract().map_err(|error| error.to_string())?;
+        for (name, percent) in
+            [("max_drop_percent", config.guards.max_drop_percent), ("max_error_percent", config.guards.max_error_percent)]
+        {
+            // Not a number would switch the guard off without a word.
+            if !(0.0..=100.0).contains(&percent) {
+                return Err(format!("[guards] {name} is a share in percent, from 0 to 100, not {percent}"));
+            }
+        }
+        Ok(config)
     }
 }
 
@@ -143,6 +158,17 @@ mod tests {
         assert_eq!(config.runs.on_demand_per_12h, 5);
         assert!((config.guards.max_drop_percent - 20.0).abs() < f64::EPSILON);
         assert_eq!(config.guards.max_drop_count, 10);
+    }
+
+    #[test]
+    fn issuers_are_tables_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("homeroom.toml");
+        std::fs::write(&file, "[[issuers]]\nissuer = \"https://id.example\"\naudiences = [\"homeroom\"]\n").unwrap();
+        let config = Config::load(Some(&file)).unwrap();
+        assert_eq!((config.issuers[0].issuer.as_str(), config.issuers[0].tenant_claim.as_str()), ("https://id.example", "tid"));
+        std::fs::write(&file, "[[issuers]]\nissuer = \"https://id.example\"\naudience = \"homeroom\"\n").unwrap();
+        assert!(Config::load(Some(&file)).unwrap_err().contains("audience"));
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub enum AppError {
     TooLarge(String),
     /// A body that is not JSON by its media type: 415.
     UnsupportedMediaType(String),
+    /// A part of a batch whose dependency failed: 424.
+    FailedDependency(String),
     /// A quota is used up: 429.
     TooManyRequests {
         /// Seconds until the next try can succeed.
@@ -137,6 +139,7 @@ impl AppError {
             ),
             Self::TooLarge(message) => plain(413, "RequestEntityTooLarge", message),
             Self::UnsupportedMediaType(message) => plain(415, "UnsupportedMediaType", message),
+            Self::FailedDependency(message) => plain(424, "FailedDependency", message),
             Self::TooManyRequests { retry_after_seconds, message } => {
                 GraphFailure { headers: vec![("retry-after", retry_after_seconds.to_string())], ..plain(429, "TooManyRequests", message) }
             }

@@ -6,6 +6,7 @@ use crate::graph::Data;
 use crate::graph::place::EntityPlace;
 use crate::graph::request::GraphRequest;
 use crate::runs;
+use crate::worker::update_readiness;
 use industry_data::permissions::{Action, Resource, allowed};
 use industry_data::rules::format_time;
 use jiff::SignedDuration;
@@ -96,6 +97,9 @@ pub(crate) fn start_run(app: &App, data: &Data<'_, '_>, request: &GraphRequest) 
     if most > 0 {
         quota(data, most)?;
     }
+    // Statuses as they are now: a client need not wait for the background to start a run.
+    let ctx = data.ctx().clone();
+    data.with_tx(|tx| update_readiness(tx, &ctx, None))?;
     let (run, operation, job) = (app.new_id().to_string(), app.new_id().to_string(), app.new_id().to_string());
     let location = request.link(&format!("external/industryData/runs/{run}"));
     let spec = runs::spec(app, data, &run)?;

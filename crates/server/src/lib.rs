@@ -2,8 +2,11 @@
 
 mod admin;
 mod app;
+mod batch;
 pub mod config;
 pub mod error;
+mod exchange;
+mod fetch;
 pub mod graph;
 mod http;
 mod jobs;

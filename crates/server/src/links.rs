@@ -11,12 +11,11 @@ pub(crate) fn base_url(public_url: Option<&str>, trusted_proxies: &[IpAddr], pee
     }
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
     let from_proxy = peer.is_some_and(|ip| trusted_proxies.contains(&ip));
-    if from_proxy && let Some(host) = text("x-forwarded-host").filter(|h| is_authority(h)) {
-        let scheme = if text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
-        return format!("{scheme}://{host}");
-    }
-    let host = text("host").filter(|h| is_authority(h)).unwrap_or("localhost");
-    format!("http://{host}")
+    // A proxy may forward the one without the other.
+    let forwarded = |name: &str| from_proxy.then(|| text(name)).flatten();
+    let scheme = if forwarded("x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https")) { "https" } else { "http" };
+    let host = forwarded("x-forwarded-host").filter(|h| is_authority(h)).or_else(|| text("host").filter(|h| is_authority(h)));
+    format!("{scheme}://{}", host.unwrap_or("localhost"))
 }
 
 /// Host, optional port: nothing that could smuggle a path or user info into a link.
@@ -49,6 +48,8 @@ mod tests {
         let proxy: IpAddr = "10.0.0.1".parse().unwrap();
         assert_eq!(base_url(None, &[proxy], Some(proxy), &h), "https://school.example");
         assert_eq!(base_url(None, &[], Some(proxy), &h), "http://a:1");
+        let h = headers(&[("host", "school.example"), ("x-forwarded-proto", "HTTPS")]);
+        assert_eq!(base_url(None, &[proxy], Some(proxy), &h), "https://school.example");
     }
 
     #[test]

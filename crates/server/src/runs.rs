@@ -5,7 +5,7 @@ mod finish;
 mod ports;
 
 pub(crate) use configuration::spec;
-pub(crate) use finish::finish;
+pub(crate) use finish::{finish, record};
 pub(crate) use ports::{StorePorts, codes};
 
 use crate::app::App;
@@ -23,6 +23,8 @@ pub(crate) const RUNS: Access = Access::unchecked("runs");
 pub(crate) const ACTIVITIES: Access = Access::unchecked("activities");
 /// Specification, steps and bookkeeping of runs.
 pub(crate) const STATE: Access = Access::unchecked("_runState");
+/// The run that is going, and those that wait for an approval.
+pub(crate) const OPEN: Access = Access::unchecked("_openRuns");
 /// Statistics of runs.
 pub(crate) const STATISTICS: Access = Access::unchecked("_statistics");
 /// What the last good run of each inbound flow left.
@@ -40,13 +42,21 @@ pub(crate) fn own_reference_rows(tx: &mut Tx<'_>) -> Result<Vec<Map<String, Valu
 
 /// The operation of the run that is going, if one is.
 pub(crate) fn going(tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
-    let Some(id) = tx.docs(&RUNS)?.last_id()? else { return Ok(None) };
-    let running = tx.docs(&RUNS)?.get(&id)?.is_some_and(|doc| doc.body.get("status") == Some(&json!("running")));
-    if !running {
-        return Ok(None);
+    let open = tx.docs(&OPEN)?.list(None, None, usize::from(u16::MAX))?;
+    let running = open.into_iter().find(|doc| doc.body.get("waits") == Some(&json!(false)));
+    Ok(running.and_then(|doc| doc.body.get("operation").and_then(Value::as_str).map(str::to_owned)))
+}
+
+/// A new run makes those that wait for an approval obsolete: they would apply older data.
+fn withdraw(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    for doc in tx.docs(&OPEN)?.list(None, None, usize::from(u16::MAX))? {
+        if let Some(mut state) = tx.docs(&STATE)?.get(&doc.id)? {
+            state.body.insert("approvable".to_owned(), json!(false));
+            tx.docs(&STATE)?.update(&doc.id, &state.body, None)?;
+        }
+        tx.docs(&OPEN)?.delete(&doc.id)?;
     }
-    let state = tx.docs(&STATE)?.get(&id)?;
-    Ok(state.and_then(|doc| doc.body.get("operation").and_then(Value::as_str).map(str::to_owned)))
+    Ok(())
 }
 
 /// Records a new run with its activities and its operation.
@@ -88,7 +98,9 @@ pub(crate) fn create(tx: &mut Tx<'_>, app: &App, spec: &RunSpec, operation: &str
     tx.docs(&jobs::OPERATIONS)?.insert(operation, None, &created)?;
     let spec = serde_json::to_value(spec).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     let state = object(json!({ "spec": spec, "operation": operation, "steps": {}, "approved": [], "approvable": false }));
-    tx.docs(&STATE)?.insert(id, None, &state)
+    tx.docs(&STATE)?.insert(id, None, &state)?;
+    withdraw(tx)?;
+    tx.docs(&OPEN)?.insert(id, None, &object(json!({ "operation": operation, "waits": false })))
 }
 
 /// What a run counted; zeros while it is going.
@@ -104,6 +116,9 @@ pub(crate) fn statistics(tx: &mut Tx<'_>, run: &str) -> Result<Map<String, Value
 pub(crate) fn reset_flow(tx: &mut Tx<'_>, flow: &str) -> Result<(), AppError> {
     Ok(directory::embedded::forget_flow(tx, flow)?)
 }
+
+/// Runs read at a time.
+const PAGE: usize = 1_000;
 
 /// The findings logs in a run's folder, one JSON object a line.
 pub(crate) fn findings_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
@@ -121,9 +136,18 @@ pub(crate) fn findings_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// All runs, newest first.
 pub(crate) fn newest_first(tx: &mut Tx<'_>) -> Result<Vec<Map<String, Value>>, StoreError> {
-    let mut runs: Vec<_> = tx.docs(&RUNS)?.list(None, None, usize::from(u16::MAX))?.into_iter().map(|doc| doc.body).collect();
-    runs.reverse();
-    Ok(runs)
+    let mut runs = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = tx.docs(&RUNS)?.list(None, after.as_deref(), PAGE)?;
+        let full = page.len() == PAGE;
+        after = page.last().map(|doc| doc.id.clone());
+        runs.extend(page.into_iter().map(|doc| doc.body));
+        if !full {
+            runs.reverse();
+            return Ok(runs);
+        }
+    }
 }
 
 /// Everything known of a run.
@@ -160,6 +184,8 @@ pub(crate) fn approve(tx: &mut Tx<'_>, id: &str, job: &str) -> Result<bool, Stor
             body.insert("statusDetail".to_owned(), json!("approved"));
         })?;
     }
+    let open = object(json!({ "operation": state.body.get("operation"), "waits": false }));
+    tx.docs(&OPEN)?.put(id, None, &open)?;
     let run_at = tx.ctx().now;
     let actor = format!("{:?}", tx.ctx().actor);
     tx.audit(&format!("{id}/approved-{job}"), Some(id), None, "approveRun", id, &actor)?;

@@ -48,6 +48,18 @@ impl BlobStore {
         Ok(path)
     }
 
+    /// Gives a folder another name, durably. A folder that has moved already, because the process was
+    /// killed after it, is fine.
+    pub fn move_folder(&self, tenant: TenantId, from: &str, to: &str) -> Result<(), StoreError> {
+        let (from, to) = (self.path(tenant, from)?, self.path(tenant, to)?);
+        if to.is_dir() {
+            return Ok(());
+        }
+        let moved = to.parent().map_or(Ok(()), folders::make_private).and_then(|()| std::fs::rename(&from, &to));
+        let durable = moved.and_then(|()| folders::sync_parent(&to)).and_then(|()| folders::sync_parent(&from));
+        durable.map_err(|source| StoreError::Io { what: format!("move {} to {}", from.display(), to.display()), source })
+    }
+
     /// Removes a folder and all in it; one that is not there is fine.
     pub fn remove_folder(&self, tenant: TenantId, key: &str) -> Result<(), StoreError> {
         let path = self.path(tenant, key)?;

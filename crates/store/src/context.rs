@@ -27,8 +27,15 @@ impl FromStr for TenantId {
 /// Who acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
-    /// An API client, by its client id.
+    /// An API client in its own right (an application token), by its client id.
     Client(String),
+    /// A person by way of an API client (a delegated token).
+    User {
+        /// Client id.
+        client: String,
+        /// The person, as the issuer of the token names them.
+        user: String,
+    },
     /// Homeroom itself: jobs, the command line on the machine.
     System,
 }

@@ -48,6 +48,20 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Enqueues a job unless there is one with that id.
+    pub fn enqueue_once(&mut self, id: &str, job: &NewJob<'_>) -> Result<(), StoreError> {
+        let there = self.query_one("SELECT id FROM job WHERE tenant_id = $1 AND id = $2", &[self.tenant_value(), id.into()])?;
+        if there.is_none() { self.enqueue(id, job) } else { Ok(()) }
+    }
+
+    /// Forgets the jobs of a kind that are due and wait: for a job that does their work as well. To be
+    /// called before anything is read, so that what those jobs were enqueued for is seen.
+    pub fn forget_due(&mut self, kind: &str) -> Result<(), StoreError> {
+        let params = [self.tenant_value(), kind.into(), self.ctx().now.as_microsecond().into()];
+        self.execute("DELETE FROM job WHERE tenant_id = $1 AND kind = $2 AND state = 'waiting' AND run_at <= $3", &params)?;
+        Ok(())
+    }
+
     /// Whether a job of that kind waits or runs for the tenant.
     pub fn has_open_job(&mut self, kind: &str) -> Result<bool, StoreError> {
         let params = [self.tenant_value(), kind.into()];

@@ -24,6 +24,30 @@ pub struct Counts {
     pub groups: u64,
 }
 
+/// A reason that stops a run, for the page that lists them.
+#[derive(Debug, Clone, Copy)]
+pub struct Stop {
+    /// Machine-readable code.
+    pub code: &'static str,
+    /// When it is given.
+    pub when: &'static str,
+    /// Whether an approval lets the run go on.
+    pub approvable: bool,
+}
+
+/// Everything that stops a run apart from catastrophic findings.
+pub const STOPS: [Stop; 5] = [
+    Stop { code: "NoData", when: "No active inbound flow has an accepted upload.", approvable: false },
+    Stop { code: "FileMissingFromSet", when: "A file of the last accepted set is missing.", approvable: true },
+    Stop {
+        code: "SafetyThresholdExceeded",
+        when: "More people, memberships or groups than the guard allows would go, or too many rows are in error.",
+        approvable: true,
+    },
+    Stop { code: "DirectoryChanged", when: "The directory is not as it was when the run was planned.", approvable: false },
+    Stop { code: "RunFailed", when: "Homeroom itself could not carry out the run.", approvable: false },
+];
+
 /// Why a run is stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blocked {
@@ -34,7 +58,7 @@ pub struct Blocked {
 }
 
 impl Guard {
-    /// Compares what would be with what is; `None` lets the run go on.
+    /// Compares what would be left with what is; `None` lets the run go on.
     pub fn check(&self, before: Counts, after: Counts, rows: u64, error_rows: u64) -> Option<Blocked> {
         let mut reasons = Vec::new();
         for (what, before, after) in [
@@ -44,7 +68,7 @@ impl Guard {
         ] {
             let lost = before.saturating_sub(after);
             if lost > self.max_drop_count && share(lost, before) > self.max_drop_percent {
-                reasons.push(format!("{what} would drop from {before} to {after} (-{lost}, {:.1} %)", share(lost, before)));
+                reasons.push(format!("{lost} of {before} {what} would go ({:.1} %)", share(lost, before)));
             }
         }
         if share(error_rows, rows) > self.max_error_percent {
@@ -83,6 +107,10 @@ mod tests {
     #[test]
     fn the_message_has_the_numbers() {
         let blocked = GUARD.check(people(100), people(10), 100, 26).unwrap();
-        assert!(blocked.message.contains("from 100 to 10") && blocked.message.contains("26 of 100"), "{}", blocked.message);
+        assert!(
+            blocked.message.contains("90 of 100 people would go (90.0 %)") && blocked.message.contains("26 of 100"),
+            "{}",
+            blocked.message
+        );
     }
 }

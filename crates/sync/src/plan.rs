@@ -38,7 +38,7 @@ pub struct PlanSummary {
     /// Held before.
     #[serde(skip)]
     pub(crate) before: Counts,
-    /// Held afterwards.
+    /// What is left of it afterwards.
     #[serde(skip)]
     pub(crate) after: Counts,
 }
@@ -310,7 +310,10 @@ fn members(
             ledger.next()?;
         }
     }
-    (out.summary.before, out.summary.after) = before.against(spec, desired);
+    let (held, mut after) = before.against(spec, desired);
+    // Who comes in does not make up for who goes: another school's export would have as many people.
+    after.memberships = held.memberships - removals.len() as u64;
+    (out.summary.before, out.summary.after) = (held, after);
     for held in removals {
         out.summary.remove_members += 1;
         out.push(

@@ -97,6 +97,9 @@ pub enum RunError {
     /// The server is stopping, or a planned failure.
     #[error("the run was interrupted: {0}")]
     Interrupted(String),
+    /// What an earlier step has left cannot be used: trying again would not help.
+    #[error("the run cannot go on: {0}")]
+    Broken(String),
 }
 
 impl From<PlanError> for RunError {
@@ -141,6 +144,8 @@ pub struct Outcome {
     pub statistics: Map<String, Value>,
     /// Inbound flow to status.
     pub inbound: BTreeMap<String, String>,
+    /// Inbound flow to number of people.
+    pub people: BTreeMap<String, u64>,
     /// Provisioning flow to number of refused effects.
     pub refused: BTreeMap<String, u64>,
 }
@@ -199,7 +204,32 @@ pub fn advance(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Outcome, RunError
     let refused = run.refused()?;
     let document: Map<String, Value> = run.step(Step::Statistics, || Ok(run.statistics(&flows, &refused)))?;
     let status = document.get("status").and_then(Value::as_str).unwrap_or("completed").to_owned();
-    Ok(Outcome { status, blocked: None, approvable: false, statistics: document, inbound: inbound_statuses(&flows), refused })
+    Ok(Outcome {
+        status,
+        blocked: None,
+        approvable: false,
+        statistics: document,
+        inbound: inbound_statuses(&flows),
+        people: people(&flows),
+        refused,
+    })
+}
+
+/// What was read.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Snapshots {
+    flows: Vec<FlowCounts>,
+    /// What makes the data unfit to go on with.
+    blocked: Option<Blocked>,
+}
+
+/// What has changed in a source since its last good run.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Differences {
+    /// Organizations, people, classes, enrollments.
+    activity: [Activity; 4],
+    /// People who were there and are not any more.
+    people_gone: u64,
 }
 
 /// A run that has come as far as its plan.
@@ -223,6 +253,10 @@ fn inbound_statuses(flows: &[FlowCounts]) -> BTreeMap<String, String> {
     flows.iter().map(|f| (f.flow_id.clone(), f.status().to_owned())).collect()
 }
 
+fn people(flows: &[FlowCounts]) -> BTreeMap<String, u64> {
+    flows.iter().map(|f| (f.flow_id.clone(), f.people.active)).collect()
+}
+
 struct Run<'r> {
     spec: &'r RunSpec,
     ports: &'r dyn RunPorts,
@@ -240,19 +274,20 @@ impl Run<'_> {
             let message = "No inbound flow has an accepted upload: upload files and validate them first.".to_owned();
             return Ok(Err(self.stopped(Some(Blocked { code: "NoData".to_owned(), message }), Vec::new(), false)));
         }
-        let mut flows: Vec<FlowCounts> = self.step(Step::Snapshot, || self.snapshot())?;
-        let catastrophic: Blocking = self.read("catastrophic.json")?;
-        if catastrophic.blocked.is_some() {
-            return Ok(Err(self.stopped(catastrophic.blocked, flows, false)));
+        let Snapshots { mut flows, blocked } = self.step(Step::Snapshot, || self.snapshot())?;
+        if blocked.is_some() {
+            return Ok(Err(self.stopped(blocked, flows, false)));
         }
         let matched: Vec<MatchCounts> = self.step(Step::Match, || self.match_people(&flows))?;
         for (flow, matched) in flows.iter_mut().zip(matched) {
             flow.errors += matched.contested;
             flow.matched = matched;
         }
-        let activities: Vec<[Activity; 4]> = self.step(Step::Diff, || self.diff(&flows))?;
-        for (flow, [organizations, people, groups, memberships]) in flows.iter_mut().zip(activities) {
+        let activities: Vec<Differences> = self.step(Step::Diff, || self.diff(&flows))?;
+        for (flow, differences) in flows.iter_mut().zip(activities) {
+            let [organizations, people, groups, memberships] = differences.activity;
             (flow.organizations, flow.people, flow.groups, flow.memberships) = (organizations, people, groups, memberships);
+            flow.people_gone = differences.people_gone;
         }
         let waited = self.ports.step_result(Step::Plan)?.is_some();
         let plan: Planned = self.step(Step::Plan, || self.plan(&flows))?;
@@ -291,14 +326,6 @@ impl Run<'_> {
         self.spec.inbound.iter().filter(|inbound| !inbound.files.is_empty())
     }
 
-    fn read<T: for<'de> Deserialize<'de> + Default>(&self, name: &str) -> Result<T, RunError> {
-        match std::fs::read(self.spec.work_dir.join(name)) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| RunError::Io(io::Error::other(error))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(T::default()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     fn write(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
         let path = self.spec.work_dir.join(name);
         let temporary = path.with_extension("part");
@@ -332,9 +359,9 @@ impl Run<'_> {
         Blocking::default()
     }
 
-    fn snapshot(&self) -> Result<Vec<FlowCounts>, RunError> {
+    fn snapshot(&self) -> Result<Snapshots, RunError> {
         let mut counts = Vec::new();
-        let mut blocking = Blocking::default();
+        let mut blocked = None;
         for inbound in &self.spec.inbound {
             let mut flow =
                 FlowCounts { flow_id: inbound.flow_id.clone(), display_name: inbound.display_name.clone(), ..FlowCounts::default() };
@@ -350,13 +377,11 @@ impl Run<'_> {
             flow.error_rows = report.files.iter().map(|f| f.errors).sum();
             self.write(&format!("files-{}.json", inbound.flow_id), &report.files)?;
             if let Some(finding) = report.catastrophic {
-                blocking.blocked =
-                    Some(Blocked { code: finding.code.to_owned(), message: format!("Nothing was changed: {}", finding.message) });
+                blocked = Some(Blocked { code: finding.code.to_owned(), message: format!("Nothing was changed: {}", finding.message) });
             }
             counts.push(flow);
         }
-        self.write("catastrophic.json", &blocking)?;
-        Ok(counts)
+        Ok(Snapshots { flows: counts, blocked })
     }
 
     fn ingest(&self, inbound: &InboundSpec) -> Result<roster::IngestReport, RunError> {
@@ -404,11 +429,11 @@ impl Run<'_> {
         Ok(all)
     }
 
-    fn diff(&self, flows: &[FlowCounts]) -> Result<Vec<[Activity; 4]>, RunError> {
+    fn diff(&self, flows: &[FlowCounts]) -> Result<Vec<Differences>, RunError> {
         let mut all = Vec::new();
         for (inbound, flow) in self.spec.inbound.iter().zip(flows) {
             if flow.skipped {
-                all.push([Activity::default(); 4]);
+                all.push(Differences::default());
                 continue;
             }
             let out = self.history_dir(inbound);
@@ -423,10 +448,11 @@ impl Run<'_> {
                 deltas.insert(entity.file(), history::delta(entity, snapshots.as_deref(), &snapshot)?);
             }
             self.write(&format!("delta-{}.json", inbound.flow_id), &deltas)?;
-            all.push(
-                [Entity::Org, Entity::User, Entity::Class, Entity::Enrollment]
+            all.push(Differences {
+                activity: [Entity::Org, Entity::User, Entity::Class, Entity::Enrollment]
                     .map(|entity| activity.get(&entity).copied().unwrap_or_default()),
-            );
+                people_gone: deltas.get(Entity::User.file()).map_or(0, |delta| delta.gone),
+            });
         }
         Ok(all)
     }
@@ -436,8 +462,8 @@ impl Run<'_> {
     }
 
     fn plan_into(&self, flows: &[FlowCounts], path: &Path) -> Result<Planned, RunError> {
-        let snapshots: Vec<PathBuf> =
-            self.spec.inbound.iter().zip(flows).filter(|(_, f)| !f.skipped).map(|(i, _)| self.snapshot_dir(i)).collect();
+        let read = self.spec.inbound.iter().zip(flows).filter(|(_, f)| !f.skipped).map(|(i, _)| self.snapshot_dir(i));
+        let snapshots: Vec<PathBuf> = read.chain(self.spec.resting.iter().cloned()).collect();
         let summary = plan::make(self.spec, &snapshots, self.ports.directory(), path)?;
         let (before, after) = (summary.before, summary.after);
         Ok(Planned { summary, before, after })
@@ -462,10 +488,10 @@ impl Run<'_> {
     fn guard(&self, flows: &[FlowCounts], plan: &Planned) -> Option<Blocked> {
         let known: Vec<(&InboundSpec, &FlowCounts)> =
             self.spec.inbound.iter().zip(flows).filter(|(i, f)| i.previous.is_some() && !f.skipped).collect();
-        let people_before = known.iter().filter_map(|(i, _)| i.previous.as_ref()).map(|p| p.people).sum();
-        let people_after = known.iter().map(|(_, f)| f.people.active).sum();
+        let people_before: u64 = known.iter().filter_map(|(i, _)| i.previous.as_ref()).map(|p| p.people).sum();
+        let people_gone: u64 = known.iter().map(|(_, f)| f.people_gone).sum();
         let before = Counts { people: people_before, ..plan.before };
-        let after = Counts { people: people_after, ..plan.after };
+        let after = Counts { people: people_before.saturating_sub(people_gone), ..plan.after };
         self.spec.guard.check(before, after, flows.iter().map(|f| f.rows).sum(), flows.iter().map(|f| f.error_rows).sum())
     }
 
@@ -475,7 +501,7 @@ impl Run<'_> {
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(std::fs::File::open(&path)?)?;
         if hasher.finalize().to_hex().as_str() != plan.summary.hash {
-            return Err(RunError::Interrupted(format!("the plan file {} is not the one that was planned", path.display())));
+            return Err(RunError::Broken(format!("the plan file {} is not the one that was planned", path.display())));
         }
         let directory = self.ports.directory();
         let start = directory.cursor(&self.spec.run_id)?;
@@ -535,7 +561,7 @@ impl Run<'_> {
         let statistics = statistics::document(&self.spec.run_id, "failed", &flows);
         let failed = || self.spec.inbound.iter().map(|i| (i.flow_id.clone(), "failed".to_owned())).collect();
         let inbound = if approvable { inbound_statuses(&flows) } else { failed() };
-        Outcome { status: "failed".to_owned(), blocked, approvable, statistics, inbound, refused: BTreeMap::new() }
+        Outcome { status: "failed".to_owned(), blocked, approvable, statistics, inbound, people: people(&flows), refused: BTreeMap::new() }
     }
 }
 

@@ -17,6 +17,10 @@ pub struct RunSpec {
     pub work_dir: PathBuf,
     /// Sources.
     pub inbound: Vec<InboundSpec>,
+    /// Snapshots of sources that take no part, because their flow has expired or waits: what they
+    /// brought stays as it is.
+    #[serde(default)]
+    pub resting: Vec<PathBuf>,
     /// Role groups of the tenant.
     pub role_groups: Vec<RoleGroup>,
     /// Sort order of each role.

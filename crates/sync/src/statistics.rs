@@ -18,6 +18,8 @@ pub(crate) struct FlowCounts {
     pub(crate) error_rows: u64,
     pub(crate) organizations: Activity,
     pub(crate) people: Activity,
+    /// People who were in the last good run and are not any more.
+    pub(crate) people_gone: u64,
     pub(crate) groups: Activity,
     pub(crate) memberships: Activity,
     pub(crate) matched: MatchCounts,
@@ -44,6 +46,11 @@ fn by_role(counts: &BTreeMap<String, u64>) -> Value {
 
 fn metric(activity: Activity) -> Value {
     json!({ "active": activity.active, "inactive": activity.inactive, "total": activity.active + activity.inactive })
+}
+
+/// The document of a run that came to nothing.
+pub fn failed(run_id: &str) -> Map<String, Value> {
+    document(run_id, "failed", &[])
 }
 
 /// The whole document.

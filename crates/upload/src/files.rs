@@ -276,14 +276,19 @@ fn names(folder: &Path) -> io::Result<BTreeSet<String>> {
     entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
 }
 
-/// Makes a folder and what is missing above it, durable: a file is as safe as the folders around it.
+/// Makes a folder and what is missing above it, durable and closed to others, as the store's own folders
+/// are: a file is as safe as the folders around it.
 fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
     let Some(parent) = folder.parent() else { return Err(ErrorKind::NotFound.into()) };
     make_folder(parent)?;
-    match std::fs::create_dir(folder) {
+    #[cfg_attr(not(unix), expect(unused_mut))]
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(folder) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }

@@ -77,7 +77,6 @@ impl From<io::Error> for Refused {
 }
 
 fn internal(error: &dyn std::error::Error) -> Refused {
-    eprintln!("INTERNAL {error:?}");
     tracing::error!(%error, source = error.source(), "an upload failed inside Homeroom");
     Refused(500, "InternalError", "The server encountered an internal error. Please retry the request.".to_owned())
 }

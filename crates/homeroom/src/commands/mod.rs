@@ -66,10 +66,28 @@ pub(crate) enum Ended {
     FoundErrors,
 }
 
-/// Opens the data directory that a command names, with default settings.
+/// The settings that a command names.
+pub(crate) fn config(data: &Data) -> Result<server::config::Config, Failure> {
+    server::config::Config::load(data.config.as_deref()).map_err(|error| {
+        Failure::hinting(format!("the settings cannot be used: {error}"), "every setting is described in docs/configuration.md")
+    })
+}
+
+/// Opens the data directory that a command names, making what is not there yet.
+pub(crate) fn open_or_make(data: &Data) -> Result<server::App, Failure> {
+    Ok(server::App::open(&data_dir(data)?, data.database_url.clone(), config(data)?)?)
+}
+
+/// Opens the data directory that a command names. One that is not there was most likely mistyped.
 pub(crate) fn open(data: &Data) -> Result<server::App, Failure> {
-    let config = server::config::Config::load(None).map_err(Failure::new)?;
-    Ok(server::App::open(&data_dir(data)?, data.database_url.clone(), config)?)
+    let dir = data_dir(data)?;
+    if data.database_url.is_none() && !dir.join("homeroom.db").is_file() {
+        return Err(Failure::hinting(
+            format!("there are no data of Homeroom in {}", dir.display()),
+            "name the directory with --data-dir or HOMEROOM_DATA_DIR; `homeroom tenant create` makes a new one",
+        ));
+    }
+    open_or_make(data)
 }
 
 /// `--data-dir`, `HOMEROOM_DATA_DIR` or the platform's place.

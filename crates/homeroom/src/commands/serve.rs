@@ -5,9 +5,7 @@ use crate::{cli, output};
 
 /// Serves until SIGINT or SIGTERM.
 pub(super) async fn run(arguments: cli::Serve) -> Result<(), Failure> {
-    let mut config = server::config::Config::load(arguments.config.as_deref()).map_err(|error| {
-        Failure::hinting(format!("the settings cannot be used: {error}"), "every setting is described in docs/configuration.md")
-    })?;
+    let mut config = super::config(&arguments.data)?;
     if let Some(url) = arguments.public_url {
         if !(url.starts_with("http://") || url.starts_with("https://")) {
             return Err(Failure::hinting(

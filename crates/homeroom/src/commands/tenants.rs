@@ -1,6 +1,6 @@
 //! `homeroom tenant …`
 
-use super::{Failure, open};
+use super::{Failure, open, open_or_make};
 use crate::{cli, output};
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 pub(super) async fn run(command: cli::Tenant) -> Result<(), Failure> {
     match command {
         cli::Tenant::Create { data, output, name, id, domain } => {
-            let tenant = open(&data)?.create_tenant(&name, id.as_deref(), domain.as_deref()).await?;
+            let tenant = open_or_make(&data)?.create_tenant(&name, id.as_deref(), domain.as_deref()).await?;
             if output.json {
                 output::json(&as_json(&tenant));
             } else {

@@ -17,8 +17,6 @@ use std::time::Duration;
 
 /// Root of the API in URLs.
 const ROOT: &str = "/beta/external/industryData";
-/// Domain of the district's accounts; `.example` is reserved and belongs to nobody.
-const DOMAIN: &str = "rivermark.example";
 const TENANT_NAME: &str = "Rivermark School District (demo)";
 /// How often the demo asks for progress. A real client waits five seconds, as the API page says.
 const POLL: Duration = Duration::from_millis(150);
@@ -44,7 +42,7 @@ pub(crate) async fn run(arguments: cli::Demo) -> Result<(), Failure> {
     let (credentials, accounts, rows) = set_up(&app, &roster_dir).await?;
     output::line(&format!("  data directory  {}", data_dir.display()));
     output::line(&format!("  tenant          {TENANT_NAME}  {}", credentials.tenant));
-    output::line(&format!("  directory       {accounts} accounts in {DOMAIN}"));
+    output::line(&format!("  directory       {accounts} accounts"));
     output::line(&format!("  SIS export      ten SDS v2.1 CSV files, {rows} rows, {}", roster_dir.display()));
 
     let (stop, shutdown) = server::Shutdown::manual_or_signal();
@@ -67,8 +65,11 @@ pub(crate) async fn run(arguments: cli::Demo) -> Result<(), Failure> {
 
 /// Tenant, accounts and API client; the CSV files of the district on disk.
 async fn set_up(app: &server::App, roster_dir: &Path) -> Result<(Credentials, usize, u64), Failure> {
-    let district = roster::demo::write_demo_district(roster_dir, DOMAIN, 0).map_err(Failure::io("write the demo's roster"))?;
-    let made = app.create_tenant(TENANT_NAME, None, Some(DOMAIN)).await?;
+    // A data directory that has seen the demo before gets another district.
+    let taken: Vec<String> = app.list_tenants().await?.into_iter().filter_map(|tenant| tenant.domain).collect();
+    let domain = (1..=taken.len() as u32 + 1).map(domain).find(|domain| !taken.contains(domain)).unwrap_or_else(|| domain(1));
+    let district = roster::demo::write_demo_district(roster_dir, &domain, 0).map_err(Failure::io("write the demo's roster"))?;
+    let made = app.create_tenant(TENANT_NAME, None, Some(&domain)).await?;
     let accounts: Vec<server::Account> = district
         .directory_users
         .into_iter()
@@ -86,6 +87,11 @@ async fn set_up(app: &server::App, roster_dir: &Path) -> Result<(Credentials, us
     let client = app.create_client(made.id, "Demo integrator", server::all_permissions()).await?;
     let rows = count_rows(roster_dir)?;
     Ok((Credentials { tenant: made.id.to_string(), client_id: client.client_id, client_secret: client.client_secret }, count, rows))
+}
+
+/// Domain of a district's accounts; `.example` is reserved and belongs to nobody.
+fn domain(number: u32) -> String {
+    if number == 1 { "rivermark.example".to_owned() } else { format!("rivermark-{number}.example") }
 }
 
 fn count_rows(dir: &Path) -> Result<u64, Failure> {
@@ -192,7 +198,7 @@ async fn configure_inbound(api: &Client) -> Result<String, String> {
             "displayName": "Rivermark rostering",
             "dataDomain": "educationRostering",
             "effectiveDateTime": format!("{first}-08-01T00:00:00Z"),
-            "expirationDateTime": format!("{}-07-31T00:00:00Z", first + 1),
+            "expirationDateTime": format!("{}-07-31T23:59:59Z", first + 1),
             "dataConnector@odata.bind": format!("external/industryData/dataConnectors('{connector}')"),
             "year@odata.bind": format!("external/industryData/years('{year}')"),
         }),

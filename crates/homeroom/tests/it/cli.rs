@@ -49,6 +49,11 @@ fn wrong_usage_is_2_and_what_cannot_be_done_is_3() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(run(dir.path(), &["tenant", "create"]).status.code(), Some(2));
     assert_eq!(homeroom().arg("nonsense").output().unwrap().status.code(), Some(2));
+    let mistyped = run(dir.path(), &["tenant", "list"]);
+    assert_eq!(mistyped.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&mistyped.stderr).contains("no data of Homeroom"), "a directory that was mistyped is not made");
+    assert!(std::fs::read_dir(dir.path()).unwrap().next().is_none());
+    json(&run(dir.path(), &["tenant", "create", "--name", "y", "--json"]));
     let unknown =
         run(dir.path(), &["app", "create", "--tenant", "2f6a1e5e-3a44-4c3f-9c4b-0f9d9d3b7a11", "--name", "x", "--all-permissions"]);
     assert_eq!(unknown.status.code(), Some(3));

@@ -28,6 +28,13 @@ fn the_page_of_findings_lists_the_catalogue() {
     for entry in roster::CATALOGUE {
         let _ = writeln!(text, "| `{}` | {} | {} |", entry.code, entry.severity.word(), entry.when);
     }
+    text.push_str(
+        "\n## What stops a run\n\nA run that is stopped changes nothing. Its `blockingError` has one of these codes, or that of a \
+        catastrophic finding.\n\n| code | when | approval lets it go on |\n| --- | --- | --- |\n",
+    );
+    for stop in sync::STOPS {
+        let _ = writeln!(text, "| `{}` | {} | {} |", stop.code, stop.when, if stop.approvable { "yes" } else { "no" });
+    }
     is_current("findings.md", &text);
 }
 
@@ -76,7 +83,12 @@ fn the_page_of_settings_names_each_with_its_default() {
     let text = std::fs::read_to_string(page("configuration.md")).unwrap();
     let defaults = serde_json::to_value(server::config::Config::default()).unwrap();
     for (section, settings) in defaults.as_object().unwrap() {
-        for (key, default) in settings.as_object().unwrap() {
+        // Tables that may be there several times have no defaults.
+        let Some(settings) = settings.as_object() else {
+            assert!(text.contains(&format!("[[{section}]]")), "no word of [[{section}]]");
+            continue;
+        };
+        for (key, default) in settings {
             let row = format!("| `[{section}]` `{key}` | ");
             let row = text.lines().find(|line| line.starts_with(&row)).unwrap_or_else(|| panic!("no row of [{section}] {key}"));
             let shown = if default.is_null() || default == &serde_json::json!([]) { "none".to_owned() } else { format!("`{default}`") };

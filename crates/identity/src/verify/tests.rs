@@ -33,7 +33,10 @@ async fn tokens_that_are_not_taken() {
     assert!(w.check(&unknown_tenant.await, now()).await.unwrap_err().message().contains("not known"));
     let guid_audience = w.forged(|c| c["aud"] = crate::AUDIENCES[1].into()).await;
     assert!(w.check(&guid_audience, now()).await.is_ok());
-    assert_eq!(verify(&w.store, &w.keys, None, Uuid::from_u128(2), now()).await.unwrap().unwrap_err(), Denied::Missing);
+    assert_eq!(
+        verify(&w.store, &w.keys, &TrustedIssuers::default(), None, Uuid::from_u128(2), now()).await.unwrap().unwrap_err(),
+        Denied::Missing
+    );
 }
 
 #[tokio::test]
@@ -99,7 +102,7 @@ async fn headers_that_are_not_a_token() {
     let good = w.good().await;
     let check = |header: String| {
         let (store, keys) = (w.store.clone(), w.keys.clone());
-        async move { verify(&store, &keys, Some(&header), Uuid::from_u128(2), now()).await.unwrap() }
+        async move { verify(&store, &keys, &TrustedIssuers::default(), Some(&header), Uuid::from_u128(2), now()).await.unwrap() }
     };
     for missing in ["", "Bearer", "Bearer ", "Basic YTpi", &format!("Bearer{good}")] {
         assert_eq!(check(missing.to_owned()).await.unwrap_err(), Denied::Missing, "{missing}");

@@ -9,6 +9,7 @@ mod enums;
 mod operations;
 mod shared;
 
+use odata::csdl::{Document, Naming};
 use odata::edm::{Model, Navigation, OnCreate, Property, StructuredType, TypeRef};
 
 /// Namespace of the API's own types.
@@ -29,6 +30,19 @@ pub static MODEL: Model = Model {
     ],
     singletons: &[("external", "microsoft.graph.externalConnectors.external")],
 };
+
+/// How the published metadata names things.
+const NAMING: Naming = Naming { aliased: GRAPH, alias: "graph", container: "GraphService" };
+
+/// `$metadata` of `/beta`: everything.
+pub fn metadata() -> Document {
+    Document::new(&MODEL, NAMING, |_| true)
+}
+
+/// `$metadata` of `/v1.0`: the directory, as the published v1.0 has no `industryData`.
+pub fn directory_metadata() -> Document {
+    Document::new(&MODEL, NAMING, |name| MODEL.entity_sets.iter().any(|(set, _)| *set == name))
+}
 
 /// Qualifies a name of this API at compile time.
 macro_rules! own {

@@ -10,8 +10,10 @@ const fn action(name: &'static str, binding: &'static str, binding_collection: b
         action: true,
         binding,
         binding_collection,
+        binding_nullable: binding_collection,
         parameters: &[],
         returns: None,
+        returns_nullable: true,
         composable: false,
     }
 }
@@ -26,8 +28,13 @@ pub(super) static OPERATIONS: [Operation; 6] = [
     action("start", own!("industryDataRun"), true),
     action("validate", own!("industryDataConnector"), false),
     Operation { composable: true, ..function("getStatistics", own!("industryDataRun"), true, own!("industryDataRunStatistics")) },
-    Operation { composable: true, ..function("getStatistics", own!("industryDataRun"), false, own!("industryDataRunStatistics")) },
     Operation {
+        composable: true,
+        binding_nullable: true,
+        ..function("getStatistics", own!("industryDataRun"), false, own!("industryDataRunStatistics"))
+    },
+    Operation {
+        returns_nullable: false,
         parameters: &[("resetSession", TypeRef::BOOLEAN, true)],
         ..function("getUploadSession", own!("azureDataLakeConnector"), false, own!("fileUploadSession"))
     },

@@ -30,6 +30,7 @@ pub(super) fn always(collection: &str, document: &Document, lookup: &dyn Lookup)
     }
     match collection {
         "years" => year(document),
+        "sourceSystems" => identifiers(document),
         "inboundFlows" => inbound_flow(document, lookup),
         "dataConnectors" => connector(document),
         "provisioningFlows" => user_configurations(document),
@@ -54,6 +55,34 @@ pub(super) fn fixed(collection: &str, stored: &Document, merged: &Document) -> R
         Some(name) => Err(Refusal::invalid(*name, format!("'{name}' cannot be changed after creation."))),
         None => Ok(()),
     }
+}
+
+/// The identifiers that a column of a roster can be. The list of values has more: of an identity
+/// provider, of other products of the service.
+const IDENTIFIERS: [&str; 9] = [
+    "username",
+    "email",
+    "activeDirectoryMatchId",
+    "activeDirectory",
+    "activeDirectoryId",
+    "upn",
+    "identifier",
+    "sourceExternalId",
+    "studentOrTeacherNumberOrId",
+];
+
+/// A rule that nothing can ever match by would be taken for one that works.
+fn identifiers(document: &Document) -> Result<(), Refusal> {
+    for (index, setting) in objects(document, "userMatchingSettings").enumerate() {
+        let code = setting.get("sourceIdentifier").and_then(|v| v.get("code")).and_then(Value::as_str);
+        if let Some(code) = code.filter(|code| !IDENTIFIERS.contains(code)) {
+            return Err(Refusal::invalid(
+                format!("userMatchingSettings[{index}].sourceIdentifier.code"),
+                format!("People cannot be matched by '{code}': no roster has a column for it. It can be {}.", IDENTIFIERS.join(", ")),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Canonical dates compare as text.

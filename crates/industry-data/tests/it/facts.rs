@@ -75,6 +75,10 @@ fn enumeration(ty: &EnumType) -> String {
     format!("enum {} {{ {} }}", ty.name, members.join(" "))
 }
 
+fn not_null(nullable: bool) -> &'static str {
+    if nullable { "" } else { "!" }
+}
+
 fn operation(operation: &Operation) -> String {
     let kind = if operation.action { "action" } else { "function" };
     let composable = if operation.composable { "composable " } else { "" };
@@ -83,8 +87,8 @@ fn operation(operation: &Operation) -> String {
         .iter()
         .map(|(name, ty, optional)| format!("{name}{}: {}", if *optional { "?" } else { "" }, short(ty.name())))
         .collect();
-    let returns = operation.returns.map_or_else(String::new, |ty| format!(" -> {}", short(ty)));
-    let binding = wrapped(operation.binding, operation.binding_collection);
+    let returns = operation.returns.map_or_else(String::new, |ty| format!(" -> {}{}", short(ty), not_null(operation.returns_nullable)));
+    let binding = format!("{}{}", wrapped(operation.binding, operation.binding_collection), not_null(operation.binding_nullable));
     format!("{composable}{kind} {} on {binding} ({}){returns}", operation.name, parameters.join(", "))
 }
 

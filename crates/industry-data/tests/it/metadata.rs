@@ -1,4 +1,6 @@
-//! The table against the published metadata, attribute by attribute, when it is at hand.
+//! The table and the metadata written from it against the published metadata, attribute by
+//! attribute: where the published file is at hand, and everywhere against the list of its facts in
+//! `published.txt`.
 
 use industry_data::MODEL;
 use odata::edm::StructuredType;
@@ -71,7 +73,14 @@ fn published(xml: &str) -> (BTreeSet<String>, BTreeSet<String>) {
                 operation =
                     vec![format!("operation {namespace}.{name} action={} composable={}", kind == "Action", is(&a, "IsComposable", false))];
             }
-            "Parameter" | "ReturnType" => operation.push(format!("{name}:{ty}")),
+            kind @ ("Parameter" | "ReturnType") => {
+                let name = if kind == "Parameter" { name } else { "->".to_owned() };
+                operation.push(format!("{name}:{ty} nullable={}", is(&a, "Nullable", true)));
+            }
+            "Annotation" => operation.push(a["Term"].clone()),
+            "PropertyRef" => {
+                facts.insert(format!("key {within} {name}"));
+            }
             "Singleton" => {
                 facts.insert(format!("singleton {name} {ty}"));
             }
@@ -97,6 +106,9 @@ fn facts_of(ty: &StructuredType) -> Vec<String> {
             .filter(|p| !p.undocumented)
             .map(|p| format!("property {name} {} {} nullable={}", p.name, wrapped(p.ty.name(), p.collection), p.nullable)),
     );
+    if ty.entity && ty.properties.iter().any(|p| p.name == "id") {
+        facts.push(format!("key {name} id"));
+    }
     facts.extend(ty.navigations.iter().map(|n| {
         format!("navigation {name} {} {} nullable={} contained={}", n.name, wrapped(n.target, n.collection), n.nullable, n.contained)
     }));
@@ -115,12 +127,15 @@ fn ours(types: &BTreeSet<String>) -> BTreeSet<String> {
     for o in MODEL.operations {
         let mut fact = format!("operation {}.{} action={} composable={}", o.namespace, o.name, o.action, o.composable);
         let binding = wrapped(o.binding, o.binding_collection);
-        write!(fact, " bindingParameter:{binding}").unwrap();
-        for (name, ty, _) in o.parameters {
-            write!(fact, " {name}:{}", ty.name()).unwrap();
+        write!(fact, " bindingParameter:{binding} nullable={}", o.binding_nullable).unwrap();
+        for (name, ty, optional) in o.parameters {
+            write!(fact, " {name}:{} nullable=true", ty.name()).unwrap();
+            if *optional {
+                fact.push_str(" Org.OData.Core.V1.OptionalParameter");
+            }
         }
         if let Some(returns) = o.returns {
-            write!(fact, " :{returns}").unwrap();
+            write!(fact, " ->:{returns} nullable={}", o.returns_nullable).unwrap();
         }
         facts.insert(fact);
     }
@@ -139,4 +154,81 @@ fn every_type_property_and_operation_is_as_published() {
     let missing: Vec<_> = published.difference(&ours).collect();
     let extra: Vec<_> = ours.difference(&published).collect();
     assert!(missing.is_empty() && extra.is_empty(), "published only: {missing:#?}\nours only: {extra:#?}");
+}
+
+/// What the published metadata says, as it was agreed; where the file is at hand it is compared too.
+fn agreed() -> BTreeSet<String> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("it").join("published.txt");
+    if let Some(file) = crate::specification("industryData.csdl.xml") {
+        let (facts, _) = published(&std::fs::read_to_string(file).unwrap());
+        let text: String = facts.iter().map(|fact| format!("{fact}\n")).collect();
+        if std::env::var_os("UPDATE_FACTS").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        assert!(std::fs::read_to_string(&path).unwrap() == text, "published.txt is not what the published metadata says");
+    }
+    std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn what_is_served_as_metadata_has_every_published_fact() {
+    let (served, types) = published(&industry_data::edm::metadata().xml());
+    let agreed = agreed();
+    let missing: Vec<_> = agreed.difference(&served).collect();
+    assert!(missing.is_empty(), "published only: {missing:#?}");
+    // Beyond it stands the part of the directory that is served, and nothing else.
+    let extra = served.difference(&agreed);
+    let directory = ["directoryObject", "user", "group", "passwordProfile"];
+    let of_directory = |fact: &str| {
+        fact.split(' ').nth(1).and_then(|name| name.strip_prefix("microsoft.graph.")).is_some_and(|name| directory.contains(&name))
+    };
+    let extra: Vec<_> = extra.filter(|fact| !of_directory(fact)).collect();
+    assert!(extra.is_empty(), "ours only: {extra:#?}");
+    let all: BTreeSet<String> = MODEL.all_types().map(StructuredType::qualified).collect();
+    assert_eq!(types, all, "every type of the model is reached");
+}
+
+#[test]
+fn v1_has_the_directory_alone() {
+    let (_, types) = published(&industry_data::edm::directory_metadata().xml());
+    let names = ["directoryObject", "entity", "group", "passwordProfile", "user"];
+    assert_eq!(types, names.iter().map(|name| format!("microsoft.graph.{name}")).collect());
+}
+
+/// Every type that the JSON form names, by alias or in full.
+fn named(value: &serde_json::Value, found: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(object) => {
+            for (key, value) in object {
+                match value.as_str().filter(|_| matches!(key.as_str(), "$Type" | "$BaseType")) {
+                    Some(name) => {
+                        found.insert(qualified(name));
+                    }
+                    None => named(value, found),
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| named(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_json_form_has_the_same_types_and_names_no_other() {
+    let json = industry_data::edm::metadata().json();
+    let mut used = BTreeSet::new();
+    named(&json, &mut used);
+    for name in used.iter().filter(|name| !name.starts_with("Edm.")) {
+        let (namespace, name) = name.rsplit_once('.').unwrap();
+        assert!(json[namespace][name]["$Kind"].is_string(), "{namespace}.{name}");
+    }
+    for ty in MODEL.all_types() {
+        let written = &json[ty.namespace][ty.name];
+        assert_eq!(written["$Kind"], if ty.entity { "EntityType" } else { "ComplexType" }, "{}", ty.name);
+        for property in ty.properties.iter().filter(|p| !p.undocumented) {
+            assert_eq!(written[property.name]["$Nullable"].as_bool().unwrap_or(false), property.nullable, "{}.{}", ty.name, property.name);
+            assert_eq!(written[property.name]["$Collection"].as_bool().unwrap_or(false), property.collection);
+        }
+    }
+    assert_eq!(json["microsoft.graph.industryData"]["getStatistics"].as_array().unwrap().len(), 2);
 }

@@ -87,9 +87,15 @@ impl Expr {
             Self::Not(inner) | Self::Negate(inner) | Self::IsOf(inner, _) | Self::Cast(inner, _) | Self::Has(inner, _) => inner.visit(see),
             Self::In(inner, items) => {
                 inner.visit(see);
-                items.iter().for_each(|item| item.visit(see));
+                for item in items {
+                    item.visit(see);
+                }
             }
-            Self::Call(_, arguments) => arguments.iter().for_each(|argument| argument.visit(see)),
+            Self::Call(_, arguments) => {
+                for argument in arguments {
+                    argument.visit(see);
+                }
+            }
             Self::Lambda { body: Some(body), .. } => body.visit(see),
             Self::Literal(_) | Self::Path(_) | Self::Count(_) | Self::Lambda { body: None, .. } => {}
         }
@@ -108,9 +114,15 @@ impl Expr {
             }
             Self::In(inner, items) => {
                 inner.bind_now(now);
-                items.iter_mut().for_each(|item| item.bind_now(now));
+                for item in items {
+                    item.bind_now(now);
+                }
             }
-            Self::Call(_, arguments) => arguments.iter_mut().for_each(|argument| argument.bind_now(now)),
+            Self::Call(_, arguments) => {
+                for argument in arguments {
+                    argument.bind_now(now);
+                }
+            }
             Self::Lambda { body: Some(body), .. } => body.bind_now(now),
             Self::Literal(_) | Self::Path(_) | Self::Count(_) | Self::Lambda { body: None, .. } => {}
         }

@@ -18,17 +18,13 @@ pub fn parse(text: &str, ty: &'static StructuredType, model: &Model, limits: &Li
 }
 
 /// Parses a filter in which parameter aliases may stand.
-pub fn parse_with(
-    text: &str,
-    ty: &'static StructuredType,
-    model: &Model,
-    limits: &Limits,
-    aliases: Aliases<'_>,
-) -> Result<Expr, Error> {
+pub fn parse_with(text: &str, ty: &'static StructuredType, model: &Model, limits: &Limits, aliases: Aliases<'_>) -> Result<Expr, Error> {
     let (expr, kind) = whole(text, 0, ty, model, limits, aliases)?;
     match kind {
         Kind::Simple(Simple::Bool) | Kind::Null => Ok(expr),
-        _ => Err(Error::bad(format!("A filter must be a condition, such as displayName eq 'North'; this is {}.", kind.words())).position(0)),
+        _ => {
+            Err(Error::bad(format!("A filter must be a condition, such as displayName eq 'North'; this is {}.", kind.words())).position(0))
+        }
     }
 }
 
@@ -50,7 +46,14 @@ pub fn parse_value(
     }
 }
 
-fn whole(text: &str, base: usize, ty: &'static StructuredType, model: &Model, limits: &Limits, aliases: Aliases<'_>) -> Result<Typed, Error> {
+fn whole(
+    text: &str,
+    base: usize,
+    ty: &'static StructuredType,
+    model: &Model,
+    limits: &Limits,
+    aliases: Aliases<'_>,
+) -> Result<Typed, Error> {
     let tokens = lex(text, base, limits)?;
     let mut parser =
         Parser { tokens, at: 0, end: base + text.len(), model, ty, limits, depth: 0, variables: Vec::new(), aliases, expanded: 0 };
@@ -185,7 +188,7 @@ impl Parser<'_> {
         let op = WORDS[found].1;
         let position = self.position();
         let right = self.sum()?;
-        let (left, right) = self.fit(left, right, start, position, matches!(op, Comparison::Eq | Comparison::Ne))?;
+        let (left, right) = Self::fit(left, right, start, position, matches!(op, Comparison::Eq | Comparison::Ne))?;
         Ok((Expr::Compare { op, left: Box::new(left), right: Box::new(right) }, Kind::BOOL))
     }
 
@@ -200,7 +203,9 @@ impl Parser<'_> {
         let qualified = self.peek_word().and_then(|word| self.model.find_enum(word));
         if let Some(named) = qualified {
             if EnumRef(named) != ty {
-                return Err(Error::bad(format!("The two sides of 'has' at position {position} are of different enumerations.")).position(position));
+                return Err(
+                    Error::bad(format!("The two sides of 'has' at position {position} are of different enumerations.")).position(position)
+                );
             }
             self.at += 1;
         }
@@ -208,7 +213,8 @@ impl Parser<'_> {
             return Err(self.error("'has' needs a word of the enumeration in single quotes"));
         };
         self.at += 1;
-        let words = text.split(',').map(|word| enum_word(ty.0, word.trim()).map(|(word, _)| word).ok_or_else(|| no_word(ty.0, word, position)));
+        let words =
+            text.split(',').map(|word| enum_word(ty.0, word.trim()).map(|(word, _)| word).ok_or_else(|| no_word(ty.0, word, position)));
         Ok((Expr::Has(Box::new(left.0), words.collect::<Result<_, _>>()?), Kind::BOOL))
     }
 
@@ -225,7 +231,7 @@ impl Parser<'_> {
             loop {
                 let position = self.position();
                 let item = self.deeper(Self::unary)?;
-                items.push(self.fit(left.clone(), item, start, position, true)?.1);
+                items.push(Self::fit(left.clone(), item, start, position, true)?.1);
                 if !self.take(&Token::Comma) {
                     break;
                 }
@@ -239,10 +245,10 @@ impl Parser<'_> {
     }
 
     /// Makes the two sides of a comparison comparable, or says why they are not.
-    fn fit(&self, left: Typed, right: Typed, start: usize, position: usize, equality: bool) -> Result<(Expr, Expr), Error> {
+    fn fit(left: Typed, right: Typed, start: usize, position: usize, equality: bool) -> Result<(Expr, Expr), Error> {
         let left_kind = left.1;
-        let left = self.adapt(left, right.1, start)?;
-        let right = self.adapt(right, left_kind, position)?;
+        let left = Self::adapt(left, right.1, start)?;
+        let right = Self::adapt(right, left_kind, position)?;
         if comparable(left.1, right.1, equality) {
             return Ok((left.0, right.0));
         }
@@ -256,13 +262,16 @@ impl Parser<'_> {
             (Kind::Simple(Simple::Text) | Kind::Enum(_), _) => " Text stands in single quotes.",
             _ => "",
         };
-        let message =
-            format!("The two sides of the comparison at position {position} are of different kinds: {} and {}.", left.1.words(), right.1.words());
+        let message = format!(
+            "The two sides of the comparison at position {position} are of different kinds: {} and {}.",
+            left.1.words(),
+            right.1.words()
+        );
         Err(Error::bad(message + hint).position(position))
     }
 
     /// A literal text opposite an enumeration or a GUID must be one of its words, or a GUID.
-    fn adapt(&self, side: Typed, other: Kind, position: usize) -> Result<Typed, Error> {
+    fn adapt(side: Typed, other: Kind, position: usize) -> Result<Typed, Error> {
         let Expr::Literal(Literal::String(text)) = &side.0 else { return Ok(side) };
         match other {
             Kind::Enum(ty) => match enum_word(ty.0, text) {
@@ -330,7 +339,10 @@ impl Parser<'_> {
                     kind if kind.is_number() || kind == Kind::Null || kind == Kind::Simple(Simple::Duration) => {
                         Ok((Expr::Negate(Box::new(inner.0)), kind))
                     }
-                    kind => Err(Error::bad(format!("A number is needed after - at position {position}, not {}.", kind.words())).position(position)),
+                    kind => {
+                        Err(Error::bad(format!("A number is needed after - at position {position}, not {}.", kind.words()))
+                            .position(position))
+                    }
                 }
             });
         }
@@ -385,7 +397,9 @@ impl Parser<'_> {
         if let Some(path) = word.strip_suffix("/$count") {
             let path = self.path(path, position)?;
             if !path.collection {
-                return Err(Error::bad(format!("$count follows a collection, which '{word}' at position {position} is not.")).position(position));
+                return Err(
+                    Error::bad(format!("$count follows a collection, which '{word}' at position {position} is not.")).position(position)
+                );
             }
             return Ok((Expr::Count(path), Kind::INT));
         }
@@ -422,15 +436,20 @@ impl Parser<'_> {
     fn alias(&mut self, name: &str, position: usize) -> Result<Typed, Error> {
         let full = format!("@{name}");
         let Some((_, text)) = self.aliases.iter().find(|(known, _)| *known == full) else {
-            return Err(Error::bad(format!("The parameter alias '{full}' at position {position} is not given in the URL.")).position(position));
+            return Err(
+                Error::bad(format!("The parameter alias '{full}' at position {position} is not given in the URL.")).position(position)
+            );
         };
         let within = |error: Error| Error::bad(format!("In the parameter alias '{full}': {}", error.message)).position(position);
         let tokens = lex(text, 0, self.limits).map_err(within)?;
         self.expanded += tokens.len();
         if self.expanded > self.limits.filter_tokens {
-            return Err(Error::bad(format!("Parameter aliases bring in more than {} tokens.", self.limits.filter_tokens)).position(position));
+            return Err(
+                Error::bad(format!("Parameter aliases bring in more than {} tokens.", self.limits.filter_tokens)).position(position)
+            );
         }
-        let outer = (std::mem::replace(&mut self.tokens, tokens), std::mem::take(&mut self.at), std::mem::replace(&mut self.end, text.len()));
+        let outer =
+            (std::mem::replace(&mut self.tokens, tokens), std::mem::take(&mut self.at), std::mem::replace(&mut self.end, text.len()));
         let found = self.deeper(|p| {
             let inner = p.or()?;
             if p.at < p.tokens.len() { Err(p.error("The alias should end")) } else { Ok(inner) }
@@ -456,14 +475,18 @@ impl Parser<'_> {
                 Some(near) if !known => format!(" Did you mean '{near}'?"),
                 _ => String::new(),
             };
-            return Err(Error::bad(format!("'{word}' at position {position} is not a function that is supported.{hint}")).position(position));
+            return Err(
+                Error::bad(format!("'{word}' at position {position} is not a function that is supported.{hint}")).position(position)
+            );
         };
         self.at += 1;
         let arguments = self.deeper(|p| p.arguments(row.name, row.takes))?;
         if arguments.len() < row.required || arguments.len() > row.takes.len() {
-            let wanted = if row.required == row.takes.len() { row.required.to_string() } else { format!("{} to {}", row.required, row.takes.len()) };
+            let wanted =
+                if row.required == row.takes.len() { row.required.to_string() } else { format!("{} to {}", row.required, row.takes.len()) };
             let plural = if wanted == "1" { "" } else { "s" };
-            return Err(Error::bad(format!("{lower} at position {position} takes {wanted} argument{plural}, not {}.", arguments.len())).position(position));
+            return Err(Error::bad(format!("{lower} at position {position} takes {wanted} argument{plural}, not {}.", arguments.len()))
+                .position(position));
         }
         Ok((Expr::Call(row.function, arguments), row.gives))
     }
@@ -504,7 +527,9 @@ impl Parser<'_> {
             subject
         };
         let position = self.position();
-        let Some(Token::Word(text) | Token::Text(text)) = self.token().cloned() else { return Err(self.error("The name of a type is missing")) };
+        let Some(Token::Word(text) | Token::Text(text)) = self.token().cloned() else {
+            return Err(self.error("The name of a type is missing"));
+        };
         self.at += 1;
         let ty = self.type_name(&text, position)?;
         self.expect(&Token::Close, "A closing parenthesis")?;
@@ -551,7 +576,9 @@ impl Parser<'_> {
                 let edm = [Primitive::Boolean, Primitive::Int32, Primitive::String, Primitive::Date, Primitive::DateTimeOffset];
                 let known = names.iter().map(String::as_str).chain(edm.iter().map(|p| p.name()));
                 let hint = nearest(text, known).map_or_else(String::new, |near| format!(" Did you mean {near}?"));
-                return Err(Error::bad(format!("'{text}' at position {position} is not a type that Homeroom knows.{hint}")).position(position));
+                return Err(
+                    Error::bad(format!("'{text}' at position {position} is not a type that Homeroom knows.{hint}")).position(position)
+                );
             }
         };
         Ok(TypeName::Primitive(simple))
@@ -560,7 +587,8 @@ impl Parser<'_> {
     fn lambda(&mut self, path: &str, all: bool, position: usize) -> Result<Typed, Error> {
         let path = self.path(path, position)?;
         if !path.collection {
-            return Err(Error::bad(format!("any and all need a collection at position {position}; this is {}.", path.kind.words())).position(position));
+            return Err(Error::bad(format!("any and all need a collection at position {position}; this is {}.", path.kind.words()))
+                .position(position));
         }
         self.expect(&Token::Open, "An opening parenthesis")?;
         if self.token() == Some(&Token::Close) {
@@ -594,9 +622,8 @@ impl Parser<'_> {
 fn comparable(left: Kind, right: Kind, equality: bool) -> bool {
     use Simple as S;
     match (left, right) {
-        (Kind::List, _) | (_, Kind::List) => false,
         (Kind::Object(_), Kind::Null) | (Kind::Null, Kind::Object(_)) => equality,
-        (Kind::Object(_), _) | (_, Kind::Object(_)) => false,
+        (Kind::Object(_) | Kind::List, _) | (_, Kind::Object(_) | Kind::List) => false,
         (Kind::Null, _) | (_, Kind::Null) => true,
         (Kind::Simple(a), Kind::Simple(b)) => {
             a == b

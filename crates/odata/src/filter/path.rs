@@ -53,8 +53,7 @@ fn walk(
     variables: &[Variable],
     purpose: Purpose,
 ) -> Result<PropertyPath, Error> {
-    let mut found =
-        PropertyPath { start: Start::Entity, steps: Vec::new(), kind: Kind::Object(ty), collection: false, navigation: None };
+    let mut found = PropertyPath { start: Start::Entity, steps: Vec::new(), kind: Kind::Object(ty), collection: false, navigation: None };
     let mut position = start;
     for (index, part) in text.split('/').enumerate() {
         let at = position;
@@ -100,7 +99,9 @@ fn walk(
         }
         if let Some(nav) = model.navigation(here, part) {
             if found.navigation.is_some() {
-                return fail(format!("'{text}' goes through more than one navigation property; '{part}' at position {at} is not supported."));
+                return fail(format!(
+                    "'{text}' goes through more than one navigation property; '{part}' at position {at} is not supported."
+                ));
             }
             let direct = found.start == Start::Entity && found.steps.iter().all(|step| matches!(step, Step::Cast { .. }));
             if purpose == Purpose::Value && !direct {

@@ -85,9 +85,14 @@ fn deep_nesting_is_refused_quickly() {
 
 #[test]
 fn sort_keys_survive_the_link() {
-    let keys = crate::query::parse_query("$orderby=home/size,name desc,mood,7.5,2026-01-01,11:00,now(),duration'P1D'", ty("animal"), &MODEL, &Limits::DEFAULT)
-        .unwrap()
-        .orderby;
+    let keys = crate::query::parse_query(
+        "$orderby=home/size,name desc,mood,7.5,2026-01-01,11:00,now(),duration'P1D'",
+        ty("animal"),
+        &MODEL,
+        &Limits::DEFAULT,
+    )
+    .unwrap()
+    .orderby;
     let source = rex();
     let found = sort_keys(&MODEL, &keys, source.as_object().unwrap());
     let back: Vec<SortKey> = found.iter().map(|key| SortKey::from_json(&key.to_json()).unwrap()).collect();

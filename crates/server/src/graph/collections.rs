@@ -103,6 +103,11 @@ impl Collection {
         }
     }
 
+    /// Path of one of its entities as contexts print it (`…('{id}')`).
+    pub fn keyed_path(&self, parent: Option<&str>, id: &str) -> String {
+        format!("{}('{}')", self.url_path(parent), quote_key(id))
+    }
+
     /// URL path of one of its entities, in the form the reference prints (`…/{id}`).
     pub fn entity_path(&self, parent: Option<&str>, id: &str) -> String {
         // Canonical links use slashes throughout; only contexts print keys in parentheses.

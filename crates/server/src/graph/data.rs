@@ -10,13 +10,13 @@ use crate::app::App;
 use crate::error::AppError;
 use crate::jobs;
 use directory::embedded::graph as dir;
-use industry_data::permissions::{Action, allowed};
+use industry_data::permissions::{Action, Resource, allowed};
 use industry_data::rules::{self, Deletion, Lookup};
 use industry_data::{MODEL, reference};
 use odata::edm::StructuredType;
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
-use store::{Access, OpContext, Tx};
+use store::{Access, OpContext, StoreError, Tx};
 
 /// An entity as it is stored.
 #[derive(Debug, Clone)]
@@ -40,12 +40,14 @@ impl Stored {
 pub struct Data<'a, 't> {
     tx: RefCell<&'a mut Tx<'t>>,
     ctx: &'a OpContext,
+    /// What went wrong while the rules looked things up; they cannot tell "not there" from "not readable".
+    failed: RefCell<Option<StoreError>>,
 }
 
 impl<'a, 't> Data<'a, 't> {
     /// Wraps a transaction.
     pub fn new(tx: &'a mut Tx<'t>, ctx: &'a OpContext) -> Self {
-        Self { tx: RefCell::new(tx), ctx }
+        Self { tx: RefCell::new(tx), ctx, failed: RefCell::new(None) }
     }
 
     /// Who asks, when, for which tenant.
@@ -109,7 +111,16 @@ impl<'a, 't> Data<'a, 't> {
 
     /// 404 unless the entity is of a type (a cast segment after a key).
     pub fn require_type(&self, at: &EntityPlace, ty: &StructuredType) -> Result<(), AppError> {
-        let found = self.stored_unchecked(at)?;
+        let collection = at.within.collection;
+        let found = match self.require(collection, Action::Read) {
+            // Who may only upload passes through the cast in the URL of the upload session.
+            Err(refused) if collection.name == "dataConnectors" => {
+                self.ctx.grants.require(allowed(Resource::Upload, Action::Write)).map_err(|_| refused)?;
+                self.stored_unchecked(at)?
+            }
+            Err(refused) => return Err(refused),
+            Ok(()) => self.find(at)?,
+        };
         match found {
             Some(stored) if self.is_of_type(&at.within, &stored, ty) => Ok(()),
             Some(_) => Err(AppError::NotFound(format!("Resource '{}' is not a {}.", at.id, ty.name))),
@@ -184,6 +195,7 @@ impl<'a, 't> Data<'a, 't> {
             "groups" => self.with_tx(|tx| dir::group_create(tx, &id, body, self.ctx.now)).map(from_directory).map_err(directory_error),
             name => {
                 rules::on_create(name, at.parent.as_deref(), &mut body, self)?;
+                self.looked_up()?;
                 let declared = super::declared_type(at)?;
                 let concrete = super::write::concrete_type(declared, &body);
                 super::write::stamp(&mut body, concrete, self.ctx.now);
@@ -212,6 +224,7 @@ impl<'a, 't> Data<'a, 't> {
             "groups" => self.with_tx(|tx| dir::group_update(tx, &stored.id, patch)).map(from_directory).map_err(directory_error),
             name => {
                 rules::on_patch(name, at.within.parent.as_deref(), &stored.body, patch, &mut merged, self)?;
+                self.looked_up()?;
                 if built_in(name).iter().any(|row| row.id == stored.id) {
                     // The rules let nothing pass that would change it.
                     return Ok(stored.clone());
@@ -228,7 +241,7 @@ impl<'a, 't> Data<'a, 't> {
     }
 
     /// Removes an entity and what hangs from it, unless it is in use.
-    pub fn delete(&self, at: &EntityPlace) -> Result<(), AppError> {
+    pub fn delete(&self, app: &App, at: &EntityPlace) -> Result<(), AppError> {
         let collection = at.within.collection;
         self.require(collection, Action::Write)?;
         match collection.name {
@@ -236,6 +249,7 @@ impl<'a, 't> Data<'a, 't> {
             "groups" => self.with_tx(|tx| dir::group_delete(tx, &at.id)).map_err(directory_error),
             name => {
                 let children = rules::on_delete(name, &at.id, self)?;
+                self.looked_up()?;
                 // What a deleted flow has made stays, but no flow is left that would hold on to it.
                 let forget = |collection: &str, id: &str| match collection {
                     "provisioningFlows" => self.with_tx(|tx| crate::runs::reset_flow(tx, id)),
@@ -247,6 +261,10 @@ impl<'a, 't> Data<'a, 't> {
                     let child_collection =
                         find(child_collection).ok_or_else(|| AppError::Internal("unknown child collection".to_owned()))?;
                     self.with_tx(|tx| tx.docs(&access(child_collection, Action::Write))?.delete(&child))?;
+                }
+                if name == "dataConnectors" {
+                    // Its address takes no more files; those that are there are swept.
+                    self.with_tx(|tx| upload::close_session(app.uploads(), tx, &at.id))?;
                 }
                 if rules::deletion(name) == Deletion::Disable {
                     return self.disable(at);
@@ -296,7 +314,7 @@ impl<'a, 't> Data<'a, 't> {
 
     /// What a run counted, as `industryDataRunStatistics`.
     pub fn statistics(&self, run: &str) -> Result<Map<String, Value>, AppError> {
-        self.ctx.grants.require(allowed(industry_data::permissions::Resource::Runs, Action::Read))?;
+        self.ctx.grants.require(allowed(Resource::Runs, Action::Read))?;
         self.with_tx(|tx| crate::runs::statistics(tx, run))
     }
 
@@ -324,13 +342,24 @@ impl Lookup for Data<'_, '_> {
         }
         let collection = COLLECTIONS.iter().find(|c| c.name == collection)?;
         let found = self.with_tx(|tx| tx.docs(&Access::unchecked(collection.name))?.get(id));
-        found.ok().flatten().map(|doc| doc.body)
+        self.or_remember(found).flatten().map(|doc| doc.body)
     }
 
     fn list(&self, collection: &str, parent: Option<&str>) -> Vec<Map<String, Value>> {
         let Some(collection) = find(collection) else { return Vec::new() };
         let found = self.with_tx(|tx| tx.docs(&Access::unchecked(collection.name))?.list(parent, None, usize::from(u16::MAX)));
-        found.unwrap_or_default().into_iter().map(|doc| doc.body).collect()
+        self.or_remember(found).unwrap_or_default().into_iter().map(|doc| doc.body).collect()
+    }
+}
+
+impl Data<'_, '_> {
+    fn or_remember<T>(&self, found: Result<T, StoreError>) -> Option<T> {
+        found.map_err(|error| *self.failed.borrow_mut() = Some(error)).ok()
+    }
+
+    /// Fails when a look-up of the rules has failed; to be asked before what they said is acted on.
+    fn looked_up(&self) -> Result<(), AppError> {
+        self.failed.borrow_mut().take().map_or(Ok(()), |error| Err(error.into()))
     }
 }
 

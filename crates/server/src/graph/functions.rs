@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 /// Whether a GET to this path opens an upload session, which writes.
 pub(super) fn opens_session(path: &str) -> bool {
-    path.to_ascii_lowercase().contains("getuploadsession")
+    let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+    decoded.to_ascii_lowercase().contains("getuploadsession")
 }
 
 /// Calls a bound operation.

@@ -71,7 +71,7 @@ fn route(app: &App, data: &Data<'_, '_>, request: &GraphRequest, place: Place) -
         (Method::Post, Place::Collection(at)) => write::create(app, data, request, &at),
         (Method::Get, Place::Entity(at)) => read::entity(data, request, &at),
         (Method::Patch, Place::Entity(at)) => write::update(app, data, request, &at, write::Answer::NoContent),
-        (Method::Delete, Place::Entity(at)) => write::delete(data, request, &at),
+        (Method::Delete, Place::Entity(at)) => write::delete(app, data, request, &at),
         (Method::Get, Place::Property(at, names)) => read::property(data, request, &at, &names),
         (Method::Get, Place::Value(inner)) => read::value(data, request, *inner),
         (Method::Get, Place::Count(inner)) => read::count(data, request, *inner),
@@ -113,8 +113,10 @@ fn is_industry_data(place: &Place) -> bool {
 }
 
 /// Query options, checked against the type they apply to.
-fn options(request: &GraphRequest, ty: &'static odata::edm::StructuredType) -> Result<QueryOptions, AppError> {
-    Ok(parse_query(&request.query, ty, &MODEL, &Limits::DEFAULT)?)
+fn options(data: &Data<'_, '_>, request: &GraphRequest, ty: &'static odata::edm::StructuredType) -> Result<QueryOptions, AppError> {
+    let mut options = parse_query(&request.query, ty, &MODEL, &Limits::DEFAULT)?;
+    options.bind_now(data.ctx().now);
+    Ok(options)
 }
 
 /// The declared element type of a collection, narrowed by a cast.

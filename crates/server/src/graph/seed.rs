@@ -37,15 +37,19 @@ pub(super) fn matches(path: &str) -> Option<Option<String>> {
 /// GET or PATCH.
 pub(super) fn handle(app: &App, data: &Data<'_, '_>, request: &GraphRequest, key: Option<String>) -> Result<GraphResponse, AppError> {
     let collection = collections::find("provisioningFlows").ok_or_else(|| AppError::Internal("no provisioningFlows".to_owned()))?;
+    if !matches!(request.method, Method::Get | Method::Patch) {
+        return Err(AppError::MethodNotAllowed { allow: "GET, PATCH".to_owned() });
+    }
     let writes = request.method == Method::Patch;
     data.require(collection, if writes { Action::Write } else { Action::Read })?;
     let body = if writes { Some(parse_object(&request.body)?) } else { None };
-    let in_body = body.as_ref().and_then(|b| b.get("id")).and_then(Value::as_str).map(str::to_owned);
+    let given = |name: &str| body.as_ref().and_then(|b| b.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value));
+    let in_body = given("id").and_then(Value::as_str).map(str::to_owned);
+    let has_options = given("creationOptions").is_some();
     let at = find(data, request, collection, key.or(in_body))?;
     match request.method {
         Method::Get => read::entity(data, request, &at),
         Method::Patch => {
-            let has_options = body.is_some_and(|b| b.keys().any(|name| name.eq_ignore_ascii_case("creationOptions")));
             if !has_options {
                 return Err(AppError::invalid_at(
                     "creationOptions",

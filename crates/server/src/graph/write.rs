@@ -84,11 +84,12 @@ pub(super) fn update(
 }
 
 /// DELETE of an entity.
-pub(super) fn delete(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<GraphResponse, AppError> {
+pub(super) fn delete(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<GraphResponse, AppError> {
     require_writable(&at.within, "GET")?;
     let stored = data.get_for_write(at)?;
     check_if_match(request, &stored)?;
-    data.delete(at)?;
+    data.delete(app, at)?;
+    jobs::after_change(app, data, at.within.collection.name)?;
     Ok(GraphResponse::no_content())
 }
 

@@ -8,7 +8,9 @@ use industry_data::readiness::{Readiness, filter_organizations, inbound_is_activ
 use industry_data::reference;
 use industry_data::rules::{Lookup, format_time};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use store::TenantId;
 use sync::{
     Guard, InboundSpec, MatchRule, MatchTarget, Naming, PreviousRun, RoleGroup, RunSpec, SecurityFlow, SourceFile, SourceIdentifier,
 };
@@ -27,10 +29,22 @@ fn bound_id<'d>(document: &'d Map<String, Value>, nav: &str) -> &'d str {
 pub(crate) fn spec(app: &App, data: &Data<'_, '_>, run_id: &str) -> Result<RunSpec, AppError> {
     let ctx = data.ctx();
     let config = app.config();
-    let mut inbound = Vec::new();
+    let (mut inbound, mut waiting, mut fed) = (Vec::new(), Vec::new(), BTreeSet::new());
     for flow in data.list("inboundFlows", None) {
+        let source = source_system(data, &flow).0;
         if inbound_is_active(&flow, ctx.now) {
             inbound.push(inbound_spec(app, data, &flow)?);
+            fed.insert(source);
+        } else {
+            waiting.push((text(&flow, "id").to_owned(), source));
+        }
+    }
+    // What an expired or waiting flow has brought stays (nothing is removed by expiry), until a later
+    // flow of the same source takes its place, as in a new academic year.
+    let mut resting = Vec::new();
+    for (flow, _) in waiting.iter().filter(|(_, source)| !fed.contains(source)) {
+        if let Some(baseline) = data.with_tx(|tx| tx.docs(&BASELINES)?.get(flow))? {
+            resting.push(baseline_folder(app, ctx.tenant, &baseline.body)?.join(format!("snapshot-{flow}")));
         }
     }
     Ok(RunSpec {
@@ -38,6 +52,7 @@ pub(crate) fn spec(app: &App, data: &Data<'_, '_>, run_id: &str) -> Result<RunSp
         now: format_time(ctx.now),
         work_dir: app.store().blobs().path(ctx.tenant, &format!("runs/{run_id}"))?,
         inbound,
+        resting,
         role_groups: role_groups(data),
         role_order: reference::rows("RefRole").iter().map(|row| (row.code.to_owned(), row.sort_index)).collect(),
         flows: security_flows(data),
@@ -62,44 +77,59 @@ fn inbound_spec(app: &App, data: &Data<'_, '_>, flow: &Map<String, Value>) -> Re
         }
         None => Vec::new(),
     };
-    let connector = Lookup::get(data, "dataConnectors", connector_id).unwrap_or_default();
-    let source = Lookup::get(data, "sourceSystems", bound_id(&connector, "sourceSystem")).unwrap_or_default();
+    let (_, source) = source_system(data, flow);
     let rules = source.get("userMatchingSettings").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let baseline = data.with_tx(|tx| tx.docs(&BASELINES)?.get(id))?;
     Ok(InboundSpec {
         flow_id: id.to_owned(),
         display_name: text(flow, "displayName").to_owned(),
         files,
-        rules: rules.iter().filter_map(Value::as_object).map(rule).collect(),
-        previous: baseline.map(|doc| previous(&doc.body)),
+        rules: rules.iter().filter_map(Value::as_object).filter_map(rule).collect(),
+        previous: baseline.map(|doc| previous(app, data.ctx().tenant, &doc.body)).transpose()?,
     })
 }
 
-fn previous(baseline: &Map<String, Value>) -> PreviousRun {
-    let files = baseline.get("files").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    PreviousRun {
-        work_dir: PathBuf::from(text(baseline, "workDir")),
-        files: files.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        people: baseline.get("people").and_then(Value::as_u64).unwrap_or(0),
-    }
+/// The source system that feeds a flow: its id and document.
+fn source_system(data: &Data<'_, '_>, flow: &Map<String, Value>) -> (String, Map<String, Value>) {
+    let connector = Lookup::get(data, "dataConnectors", bound_id(flow, "dataConnector")).unwrap_or_default();
+    let id = bound_id(&connector, "sourceSystem").to_owned();
+    let source = Lookup::get(data, "sourceSystems", &id).unwrap_or_default();
+    (id, source)
 }
 
-fn rule(setting: &Map<String, Value>) -> MatchRule {
+/// The folder of the run that a flow is compared with. The store may have moved since: its key is
+/// what is stored, not its path.
+fn baseline_folder(app: &App, tenant: TenantId, baseline: &Map<String, Value>) -> Result<PathBuf, AppError> {
+    Ok(app.store().blobs().path(tenant, &format!("runs/{}", text(baseline, "run")))?)
+}
+
+fn previous(app: &App, tenant: TenantId, baseline: &Map<String, Value>) -> Result<PreviousRun, AppError> {
+    let files = baseline.get("files").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    Ok(PreviousRun {
+        work_dir: baseline_folder(app, tenant, baseline)?,
+        files: files.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        people: baseline.get("people").and_then(Value::as_u64).unwrap_or(0),
+    })
+}
+
+/// `None` for an identifier that no column of a roster has; the rules of the API let none pass.
+fn rule(setting: &Map<String, Value>) -> Option<MatchRule> {
     let code = |name: &str| setting.get(name).and_then(|v| v.get("code")).and_then(Value::as_str).unwrap_or_default();
     let source = match code("sourceIdentifier") {
         "email" => SourceIdentifier::Email,
         "activeDirectoryMatchId" | "activeDirectory" | "activeDirectoryId" | "upn" => SourceIdentifier::ActiveDirectoryMatchId,
         "identifier" | "sourceExternalId" => SourceIdentifier::SourcedId,
         "studentOrTeacherNumberOrId" => SourceIdentifier::UserNumber,
-        _ => SourceIdentifier::Username,
+        "username" => SourceIdentifier::Username,
+        _ => return None,
     };
-    MatchRule {
+    Some(MatchRule {
         role_group: bound_id(setting, "roleGroup").to_owned(),
         source,
         target: if code("matchTarget") == "mail" { MatchTarget::Mail } else { MatchTarget::UserPrincipalName },
         priority: setting.get("priorityOrder").and_then(Value::as_i64).and_then(|n| i32::try_from(n).ok()).unwrap_or(i32::MAX),
         domain: setting.get("domainName").and_then(Value::as_str).filter(|d| !d.is_empty()).map(str::to_owned),
-    }
+    })
 }
 
 fn role_groups(data: &Data<'_, '_>) -> Vec<RoleGroup> {
@@ -116,12 +146,12 @@ fn role_groups(data: &Data<'_, '_>) -> Vec<RoleGroup> {
         .collect()
 }
 
-/// Security group flows that are not switched off or past their time.
+/// Security group flows that are ready. One that has failed is tried again.
 fn security_flows(data: &Data<'_, '_>) -> Vec<SecurityFlow> {
     let mut flows = Vec::new();
     for set in data.list("outboundProvisioningFlowSets", None) {
         for flow in data.list("provisioningFlows", Some(text(&set, "id"))) {
-            let takes_part = !matches!(Readiness::of(&flow), Readiness::Disabled | Readiness::Expired);
+            let takes_part = matches!(Readiness::of(&flow), Readiness::Ready | Readiness::Failed);
             if takes_part && text(&flow, "@odata.type") == SECURITY_GROUP_FLOW {
                 let option = |name: &str| flow.get("creationOptions").and_then(|o| o.get(name)).and_then(Value::as_bool).unwrap_or(false);
                 flows.push(SecurityFlow {

@@ -1,7 +1,9 @@
 //! The ports of a run over the store.
 
 use crate::app::App;
+use crate::error::chain;
 use crate::runs::STATE;
+use crate::worker::Lost;
 use directory::Directory;
 use directory::embedded::EmbeddedDirectory;
 use roster::{CodeList, Codes};
@@ -22,11 +24,12 @@ pub(crate) struct StorePorts {
     codes: Codes,
     /// Codes of what an administrator lets pass.
     approved: Vec<String>,
+    lost: Lost,
 }
 
 impl StorePorts {
     /// For a claimed job.
-    pub(crate) fn new(app: &App, ctx: &OpContext, job: &Job, run: &str, codes: Codes, approved: Vec<String>) -> Self {
+    pub(crate) fn new(app: &App, ctx: &OpContext, job: &Job, run: &str, codes: Codes, approved: Vec<String>, lost: Lost) -> Self {
         Self {
             app: app.clone(),
             ctx: ctx.clone(),
@@ -35,6 +38,7 @@ impl StorePorts {
             directory: EmbeddedDirectory::new(app.store().clone(), ctx.clone(), Some(job.clone())),
             codes,
             approved,
+            lost,
         }
     }
 }
@@ -79,7 +83,7 @@ fn built_in_codes() -> Codes {
 }
 
 fn interrupted(error: &StoreError) -> RunError {
-    RunError::Interrupted(error.to_string())
+    RunError::Interrupted(chain(error))
 }
 
 impl RunPorts for StorePorts {
@@ -114,9 +118,13 @@ impl RunPorts for StorePorts {
         if self.app.is_stopping() {
             return Err(RunError::Interrupted("the server is stopping".to_owned()));
         }
-        let (run, what) = (self.run.clone(), what.to_owned());
+        if self.lost.is_set() {
+            return Err(interrupted(&StoreError::StaleLease));
+        }
+        let (run, job, what) = (self.run.clone(), self.job.clone(), what.to_owned());
         tracing::debug!(run.id = %run, step = %what, "a run goes on");
         let write = move |tx: &mut store::Tx<'_>| {
+            tx.check_lease(&job)?;
             let operation =
                 tx.docs(&STATE)?.get(&run)?.and_then(|doc| doc.body.get("operation").and_then(Value::as_str).map(str::to_owned));
             let Some(operation) = operation else { return Ok(()) };

@@ -104,44 +104,36 @@ impl Server {
         panic!("{path} {pointer} did not become one of {wanted:?}: {last}");
     }
 
+    /// Source system, connector, year and inbound flow; gives connector and flow.
+    pub async fn configure_inbound(&self) -> (String, String) {
+        let source = self.create("sourceSystems", &source_system()).await;
+        let connector = json!({
+            "@odata.type": "#microsoft.graph.industryData.azureDataLakeConnector",
+            "displayName": "CSV",
+            "sourceSystem@odata.bind": format!("sourceSystems/{}", id(&source)),
+            "fileFormat": { "code": "schoolDataSyncV2.1" },
+        });
+        let connector = self.create("dataConnectors", &connector).await;
+        let year = self.create("years", &year()).await;
+        let flow = json!({
+            "@odata.type": "#microsoft.graph.industryData.inboundFileFlow",
+            "displayName": "Nightly",
+            "dataDomain": "educationRostering",
+            "effectiveDateTime": "2026-08-01T00:00:00Z",
+            "dataConnector@odata.bind": format!("dataConnectors/{}", id(&connector)),
+            "year@odata.bind": format!("years/{}", id(&year)),
+        });
+        let flow = self.create("inboundFlows", &flow).await;
+        (id(&connector).to_owned(), id(&flow).to_owned())
+    }
+
     /// Everything up to a flow set with a security group flow; gives `(connector, set, flow)`.
     pub async fn configure(&self, options: &Value) -> (String, String, String) {
-        let source = self.create("sourceSystems", &source_system()).await;
-        let connector = self
-            .create(
-                "dataConnectors",
-                &json!({
-                    "@odata.type": "#microsoft.graph.industryData.azureDataLakeConnector",
-                    "displayName": "CSV",
-                    "sourceSystem@odata.bind": format!("sourceSystems/{}", id(&source)),
-                    "fileFormat": { "code": "schoolDataSyncV2.1" },
-                }),
-            )
-            .await;
-        let year = self.create("years", &year()).await;
-        self.create(
-            "inboundFlows",
-            &json!({
-                "@odata.type": "#microsoft.graph.industryData.inboundFileFlow",
-                "displayName": "Nightly",
-                "dataDomain": "educationRostering",
-                "effectiveDateTime": "2026-08-01T00:00:00Z",
-                "dataConnector@odata.bind": format!("dataConnectors/{}", id(&connector)),
-                "year@odata.bind": format!("years/{}", id(&year)),
-            }),
-        )
-        .await;
+        let (connector, _) = self.configure_inbound().await;
         let set = self.create("outboundProvisioningFlowSets", &json!({ "displayName": "All", "filter": null })).await;
-        let flow = self
-            .create(
-                &format!("outboundProvisioningFlowSets/{}/provisioningFlows", id(&set)),
-                &json!({
-                    "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
-                    "creationOptions": options,
-                }),
-            )
-            .await;
-        (id(&connector).to_owned(), id(&set).to_owned(), id(&flow).to_owned())
+        let flow = json!({ "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow", "creationOptions": options });
+        let flow = self.create(&format!("outboundProvisioningFlowSets/{}/provisioningFlows", id(&set)), &flow).await;
+        (connector, id(&set).to_owned(), id(&flow).to_owned())
     }
 
     /// Uploads files to a connector and waits for basic validation; gives the operation.

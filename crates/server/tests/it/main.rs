@@ -22,4 +22,4 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts!(seed, configuration, conventions, directory, reference);
+transcripts!(batch, seed, configuration, conventions, directory, reference);

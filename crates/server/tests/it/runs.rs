@@ -253,6 +253,51 @@ async fn a_file_that_is_missing_from_the_set_waits_for_an_approval_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_flow_past_its_time_rests_and_what_it_has_brought_stays() {
+    let (server, south, _, _) = school(&BOTH()).await;
+    let (north, flow) = server.configure_inbound().await;
+    let at = |org: &'static str| {
+        DAY_1.into_iter().filter(move |p| p.2.contains(&org)).map(move |p| (p.0, p.1, if org == "n" { &["n"][..] } else { &["s"] }))
+    };
+    let (in_north, mut in_south): (Vec<Person>, Vec<Person>) = (at("n").collect(), at("s").collect());
+    day(&server, &north, &ORGS[..2], &in_north).await;
+    day(&server, &south, &[ORGS[0], ORGS[2]], &in_south).await;
+    assert_eq!(server.run().await["status"], "completed");
+    assert_eq!(server.groups().await, first_day());
+
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_millis(1_200);
+    let path = format!("/beta/external/industryData/inboundFlows/{flow}");
+    assert_eq!(server.send(Method::PATCH, &path, Some(&json!({ "expirationDateTime": soon.to_string() }))).await.status(), 204);
+    server.wait_for(&path, "/readinessStatus", &["expired"]).await;
+    in_south.retain(|p| p.0 != "hugo");
+    day(&server, &south, &[ORGS[0], ORGS[2]], &in_south).await;
+    let run = server.run().await;
+    assert_eq!(run["status"], "completed", "{run}");
+    let mut expected = first_day();
+    for group in ["All Students", "Students - South School"] {
+        expected.get_mut(group).unwrap().retain(|m| *m != upn("hugo"));
+    }
+    assert_eq!(server.groups().await, expected);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_waits_cannot_be_approved_after_a_later_one() {
+    let (server, connector, _, _) = school(&BOTH()).await;
+    day(&server, &connector, &ORGS, &DAY_1).await;
+    server.run().await;
+    let other: Vec<Person> = vec![("ida", "student", &["s"])];
+    day(&server, &connector, &ORGS, &other).await;
+    let blocked = server.run().await;
+    assert_eq!(blocked["blockingError"]["code"], "SafetyThresholdExceeded", "{blocked}");
+    day(&server, &connector, &ORGS, &DAY_1).await;
+    assert_eq!(server.run().await["status"], "completed");
+    assert!(server.app.approve_run(server.tenant.id, blocked["id"].as_str().unwrap()).await.is_err());
+    assert_eq!(server.groups().await, first_day());
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_option_switched_off_leaves_its_groups_as_they_are() {
     let (server, connector, _, _) = school(&BOTH()).await;
     day(&server, &connector, &ORGS, &DAY_1).await;

@@ -70,8 +70,8 @@ fn a_stopped_run_says_the_numbers_and_changes_nothing_until_it_is_approved() {
     stopped(&world, &ran, "SafetyThresholdExceeded", &before);
     assert!(ran.outcome.approvable);
     let message = ran.outcome.blocked.unwrap().message;
-    assert!(message.contains("people would drop from 100 to 50 (-50, 50.0 %)"), "{message}");
-    assert!(message.contains("memberships would drop from 200 to 100 (-100, 50.0 %)"), "{message}");
+    assert!(message.contains("50 of 100 people would go (50.0 %)"), "{message}");
+    assert!(message.contains("100 of 200 memberships would go (50.0 %)"), "{message}");
     assert_eq!(ran.outcome.inbound[SIS], "completed", "reading went well");
     assert_eq!(ran.outcome.statistics["inboundTotals"]["people"], 50, "and what was read is told");
     // Taken up without approval, it is still stopped.
@@ -179,7 +179,7 @@ fn a_school_that_is_gone_is_a_drop_of_groups_when_there_are_many() {
     }
     let ran = world.run(&roster);
     let message = ran.outcome.blocked.unwrap().message;
-    assert!(message.contains("groups in use would drop from 52 to 12") && !message.contains("people"), "{message}");
+    assert!(message.contains("40 of 52 groups in use would go") && !message.contains("people"), "{message}");
 }
 
 #[test]
@@ -204,6 +204,18 @@ fn too_many_rows_in_error_stop_even_a_first_run() {
     assert!(ran.outcome.approvable);
     let message = ran.outcome.blocked.unwrap().message;
     assert!(message.contains("9 of 33 rows are in error (27.3 %)"), "{message}");
+}
+
+#[test]
+fn an_export_of_other_people_stops_the_run_however_many_they_are() {
+    let world = world();
+    world.good(&students(0..100));
+    let before = world.groups();
+    let ran = world.run(&students(100..200));
+    stopped(&world, &ran, "SafetyThresholdExceeded", &before);
+    let message = ran.outcome.blocked.unwrap().message;
+    assert!(message.contains("100 of 101 people would go (99.0 %)"), "{message}");
+    assert!(message.contains("memberships would go (99.0 %)"), "{message}");
 }
 
 #[test]

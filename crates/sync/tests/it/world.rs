@@ -272,6 +272,7 @@ impl World {
             run_id: format!("run-{number:04}"),
             now: format!("2026-09-{number:02}T02:00:00Z"),
             work_dir: folder.clone(),
+            resting: Vec::new(),
             inbound: sources.iter().map(|(id, roster)| self.inbound(id, *roster, &folder)).collect(),
             role_groups: vec![group("staff", "Staff", &STAFF), group("students", "Students", &["student"])],
             role_order: ROLES.iter().zip(0..).map(|(role, order)| ((*role).to_owned(), order)).collect(),

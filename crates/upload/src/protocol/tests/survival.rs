@@ -40,6 +40,19 @@ async fn upload_and_tell(w: &World) {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn uploads_are_closed_to_others() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let w = world().await;
+    w.put("/a.csv", "x").await;
+    w.append("/b.csv", 0, "x").await;
+    for folder in ["", "files", "staging", "staging/arriving", "staging/appends/b.csv"] {
+        let mode = std::fs::metadata(w.folder("box").join(folder)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{folder}");
+    }
+}
+
 /// The child of the test below; on its own it does nothing.
 #[tokio::test]
 async fn child() {

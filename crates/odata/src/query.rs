@@ -104,13 +104,29 @@ struct Reader<'m> {
     model: &'m Model,
     limits: &'m Limits,
     aliases: Aliases<'m>,
+    narrow: Narrowing<'m>,
     /// Levels of `$expand` that may still follow.
     depth: usize,
     nested: bool,
 }
 
+/// What a navigation property leads to in truth, where the model promises less: Graph declares the
+/// members of a group as directory objects, and clients select the properties of users from them.
+pub type Narrowing<'a> = &'a dyn Fn(&Navigation) -> Option<&'static StructuredType>;
+
 /// Parses a query string, still percent-encoded, for a resource of a type.
 pub fn parse_query(raw: &str, ty: &'static StructuredType, model: &Model, limits: &Limits) -> Result<QueryOptions, Error> {
+    parse_query_with(raw, ty, model, limits, &|_| None)
+}
+
+/// The same where some navigation properties lead to more than the model promises.
+pub fn parse_query_with(
+    raw: &str,
+    ty: &'static StructuredType,
+    model: &Model,
+    limits: &Limits,
+    narrow: Narrowing<'_>,
+) -> Result<QueryOptions, Error> {
     let mut pairs = Vec::new();
     let mut aliases: Vec<(String, String)> = Vec::new();
     for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
@@ -126,7 +142,7 @@ pub fn parse_query(raw: &str, ty: &'static StructuredType, model: &Model, limits
             aliases.push((name, value));
         }
     }
-    let reader = Reader { ty, model, limits, aliases: &aliases, depth: limits.expand_depth, nested: false };
+    let reader = Reader { ty, model, limits, aliases: &aliases, narrow, depth: limits.expand_depth, nested: false };
     reader.options(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
 }
 
@@ -289,7 +305,8 @@ impl Reader<'_> {
                 return Err(Error::bad(format!("'{path}' is expanded twice.")).position(offset(value, item)));
             }
             let target = self.target(navigation)?;
-            let reader = Reader { ty: cast.unwrap_or(target), depth: self.depth - 1, nested: true, ..*self };
+            let inner = cast.filter(|cast| !self.model.is_subtype(target, cast)).unwrap_or(target);
+            let reader = Reader { ty: inner, depth: self.depth - 1, nested: true, ..*self };
             let pairs = nested(inside.unwrap_or_default())?;
             let options = reader.options(pairs.iter().copied())?;
             let texts = pairs.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
@@ -306,6 +323,9 @@ impl Reader<'_> {
     }
 
     fn target(&self, navigation: &Navigation) -> Result<&'static StructuredType, Error> {
+        if let Some(narrowed) = (self.narrow)(navigation) {
+            return Ok(narrowed);
+        }
         self.model.find_type(navigation.target).ok_or_else(|| Error::bad(format!("the model lacks {}", navigation.target)))
     }
 

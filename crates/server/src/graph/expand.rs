@@ -116,6 +116,9 @@ fn expanded(
     let own = place.within.collection.entity_path(place.within.parent.as_deref(), &place.id);
     let path = format!("{own}/{}", nav.name);
     if super::links::are_links(nav) {
+        if expand.cast.is_some_and(|cast| !super::links::are_all(nav, cast)) {
+            return Err(unsupported(nav));
+        }
         super::links::require(data, place, Action::List)?;
         return inline(data, request, Source::Links(place, nav), expand, &path, into);
     }

@@ -33,7 +33,7 @@ pub(super) fn require(data: &Data<'_, '_>, at: &EntityPlace, action: Action) -> 
 }
 
 /// Type of what the list leads to.
-fn target(nav: &Navigation) -> Result<&'static StructuredType, AppError> {
+pub(super) fn target(nav: &Navigation) -> Result<&'static StructuredType, AppError> {
     let name = if of_group(nav) { "microsoft.graph.user" } else { "microsoft.graph.group" };
     MODEL.find_type(name).ok_or_else(|| AppError::Internal("no directory types".to_owned()))
 }

@@ -5,6 +5,7 @@
 
 mod harness;
 mod permissions;
+mod query;
 mod roster_files;
 mod runs;
 mod transcript;

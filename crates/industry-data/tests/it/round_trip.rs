@@ -41,7 +41,7 @@ fn primitive(random: &mut Random, property: &Property, ty: Primitive) -> Value {
         Primitive::Boolean => json!(random.below(2) == 0),
         Primitive::Int32 => json!(random.next() as i32),
         Primitive::Int64 => json!(random.next() as i64),
-        Primitive::Double => json!(random.next() as i32 as f64 / 8.0),
+        Primitive::Double => json!(f64::from(random.next() as i32) / 8.0),
         Primitive::String => json!(random.text(property.max_length.unwrap_or(40))),
         Primitive::Guid => {
             let (a, b) = (random.next(), random.next());

@@ -144,8 +144,7 @@ fn run(case: &Case) -> Option<Outcome> {
         "timeOfDayLiteral" => literal("time(ReleaseDate) eq "),
         "durationValue" => known(time::duration(input).is_some()),
         "durationLiteral" => literal("ReleaseDate sub now() eq "),
-        "stringLiteral" => literal("Name eq "),
-        "guid" => literal("Name eq "),
+        "stringLiteral" | "guid" => literal("Name eq "),
         "enumLiteral" => literal("style eq "),
         "null" | "primitiveLiteral" | "decimalLiteral" | "doubleLiteral" | "singleLiteral" | "sbyteLiteral" | "int16Literal"
         | "int32Literal" | "int64Literal" => literal("null eq "),

@@ -167,8 +167,16 @@ fn mutated_input_neither_panics_nor_takes_long() {
         let text = mutate(&mut random, &seeds[kind]);
         let start = Instant::now();
         let outcome = std::panic::catch_unwind(|| execute(kind, &text));
-        let took = start.elapsed();
+        let mut took = start.elapsed();
         assert!(outcome.is_ok(), "{} panics", ["filter", "query", "path", "JSON"][kind].to_owned() + ": " + &text);
+        if took > slowest.0 {
+            // On a machine with others on it a single time says little: the best of a few counts.
+            for _ in 0..5 {
+                let start = Instant::now();
+                execute(kind, &text);
+                took = took.min(start.elapsed());
+            }
+        }
         if took > slowest.0 {
             slowest = (took, text);
         }

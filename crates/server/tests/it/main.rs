@@ -9,6 +9,7 @@ mod harness;
 mod openapi;
 mod pages;
 mod permissions;
+mod query;
 mod roster_files;
 mod runs;
 mod schema;

@@ -98,7 +98,6 @@ async fn graph_outcome(app: &App, peer: SocketAddr, request: Request, version: V
     };
     call.check_url()?;
     let ctx = app.authenticate(header(&call.headers, "authorization"), request_id).await?;
-    app.throttle(&ctx)?;
     if batch::is_batch(&call.path) {
         let body = read_body(body, limits::BATCH_BODY_BYTES_MAX).await?;
         return batch::perform(app, ctx, call, body).await;

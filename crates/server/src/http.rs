@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::error::AppError;
 use crate::exchange::{self, Call, Outcome, client_request_id, header};
 use crate::graph::request::{GraphBody, Version};
-use crate::{batch, cors, limits, links, upload_http};
+use crate::{batch, cors, describe, limits, links, upload_http};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, Request, State};
@@ -32,8 +32,13 @@ pub(crate) fn router(app: App) -> Router {
         .quality(CompressionLevel::Precise(COMPRESSION_LEVEL))
         .compress_when(SizeAbove::new(limits::COMPRESSED_BYTES_MIN).and(NotForContentType::IMAGES));
     let routes = Router::new()
+        .route("/beta", any(graph_beta))
+        .route("/beta/", any(graph_beta))
         .route("/beta/{*path}", any(graph_beta))
+        .route("/v1.0", any(graph_v1))
+        .route("/v1.0/", any(graph_v1))
         .route("/v1.0/{*path}", any(graph_v1))
+        .route("/openapi.json", get(openapi))
         .layer(compression)
         .route("/health", get(|| async { "ok" }))
         .route("/{tenant}/oauth2/v2.0/token", post(token))
@@ -97,6 +102,9 @@ async fn graph_outcome(app: &App, peer: SocketAddr, request: Request, version: V
         request_id,
     };
     call.check_url()?;
+    if let Some(described) = describe::answer(&call) {
+        return described;
+    }
     let ctx = app.authenticate(header(&call.headers, "authorization"), request_id).await?;
     if batch::is_batch(&call.path) {
         let body = read_body(body, limits::BATCH_BODY_BYTES_MAX).await?;
@@ -170,6 +178,12 @@ async fn discovery(State(app): State<App>, peer: ConnectInfo<SocketAddr>, Path(t
 async fn instance(State(app): State<App>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
     let base_url = app.base_url(Some(peer.ip()), request.headers());
     plain_json(200, &identity::instance_document(&base_url, request.uri().query().unwrap_or_default()))
+}
+
+async fn openapi(State(app): State<App>, peer: ConnectInfo<SocketAddr>, headers: HeaderMap) -> Response {
+    let mut response = Response::new(Body::from(describe::openapi(&app.base_url(Some(peer.ip()), &headers))));
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/json; charset=utf-8"));
+    response
 }
 
 async fn keys(State(app): State<App>) -> Response {

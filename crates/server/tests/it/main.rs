@@ -5,16 +5,22 @@
 
 mod examples;
 mod harness;
+mod openapi;
+mod pages;
 mod permissions;
 mod roster_files;
 mod runs;
+mod schema;
 mod transcript;
 mod transport;
 
 use harness::Server;
 
+/// Every transcript, played by a test of its name and read for the pages of the reference.
 macro_rules! transcripts {
-    ($($name:ident),*) => {$(
+    ($($name:ident),*) => {
+        const TRANSCRIPTS: &[&str] = &[$(stringify!($name)),*];
+        $(
         #[tokio::test(flavor = "multi_thread")]
         async fn $name() {
             let server = Server::start().await;
@@ -24,4 +30,4 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts!(batch, userflow, seed, configuration, conventions, directory, reference);
+transcripts!(batch, userflow, seed, configuration, conventions, directory, metadata, operations, reference);

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "the items of a test are for the test")]
 
-mod batch_parts;
 mod examples;
 mod harness;
 mod openapi;

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "the items of a test are for the test")]
 
 mod harness;
+mod issuers;
 mod permissions;
 mod roster_files;
 mod runs;

@@ -29,6 +29,8 @@ pub(crate) enum Command {
     App(App),
     /// Print a bearer token for an API client
     Token(Token),
+    /// Check the files of an export: every row, every reference; needs no server and no configuration
+    Validate(Validate),
     /// Say what a run over a folder of files would do, and write nothing
     Plan(Plan),
     /// Look at runs, approve a run that a guard has stopped
@@ -94,6 +96,15 @@ pub(crate) struct Serve {
     /// Base of all absolute links, for example https://homeroom.contoso.example
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+    /// TLS with this certificate chain (PEM); it is read again when the file changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// TLS with a certificate of a local authority, made once in the data directory
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
+    pub tls_self_signed: bool,
 }
 
 /// `tenant …`
@@ -213,6 +224,27 @@ pub(crate) enum Device {
         #[arg(long, conflicts_with = "approver")]
         decline: bool,
     },
+}
+
+/// `validate`
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// Folder of the export's files
+    pub path: PathBuf,
+    /// Format of the files
+    #[arg(long, default_value = "auto", value_name = "FORMAT", value_parser = ["auto", "sds-v2.1"])]
+    pub format: String,
+    /// Encoding of files that are neither UTF-8 nor UTF-16, for example windows-1252
+    #[arg(long, value_name = "LABEL")]
+    pub encoding: Option<String>,
+    /// Write all findings to a file: .csv, .json (one object a line) or .html; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
+    /// Findings to show; counts are always complete
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    pub max_findings: usize,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `plan`

@@ -14,15 +14,26 @@ use uuid::Uuid;
 pub struct AdminError {
     message: String,
     hint: Option<String>,
+    usage: bool,
 }
 
 impl AdminError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), hint: None, usage: false }
     }
 
     pub(crate) fn hinting(message: impl Into<String>, hint: &str) -> Self {
-        Self { message: message.into(), hint: Some(hint.to_owned()) }
+        Self { message: message.into(), hint: Some(hint.to_owned()), usage: false }
+    }
+
+    /// The same for an argument that cannot be.
+    fn usage(message: impl Into<String>, hint: &str) -> Self {
+        Self { usage: true, ..Self::hinting(message, hint) }
+    }
+
+    /// Whether the arguments were wrong, and not the state of the data.
+    pub fn is_usage(&self) -> bool {
+        self.usage
     }
 
     /// What to do about it.
@@ -49,7 +60,7 @@ impl From<IdentityError> for AdminError {
     fn from(error: IdentityError) -> Self {
         let hint = matches!(error, IdentityError::NotFound(_))
             .then(|| "`homeroom tenant list` and `homeroom app list` show what there is".to_owned());
-        Self { message: chain(&error), hint }
+        Self { message: chain(&error), hint, usage: false }
     }
 }
 
@@ -81,7 +92,7 @@ fn check_permissions(permissions: &[String]) -> Result<(), AdminError> {
         let near = odata::error::nearest(unknown, known.iter().map(String::as_str));
         let hint =
             near.map_or_else(|| "the permissions are listed in docs/permissions.md".to_owned(), |near| format!("did you mean `{near}`?"));
-        return Err(AdminError { message: format!("`{unknown}` is not a permission"), hint: Some(hint) });
+        return Err(AdminError::usage(format!("`{unknown}` is not a permission"), &hint));
     }
     Ok(())
 }
@@ -97,9 +108,7 @@ impl App {
     /// Makes a tenant.
     pub async fn create_tenant(&self, name: &str, id: Option<&str>, domain: Option<&str>) -> Result<Tenant, AdminError> {
         let id = match id {
-            Some(text) => {
-                text.parse().map_err(|_| AdminError::hinting(format!("`{text}` is not a GUID"), "leave --id out for a new one"))?
-            }
+            Some(text) => text.parse().map_err(|_| AdminError::usage(format!("`{text}` is not a GUID"), "leave --id out for a new one"))?,
             None => TenantId(Uuid::new_v4()),
         };
         Ok(identity::create_tenant(self.store(), &self.system(id), name, domain).await?)
@@ -199,6 +208,7 @@ impl App {
 
     /// Lets a run go on that a guard has stopped.
     pub async fn approve_run(&self, tenant: TenantId, id: &str) -> Result<(), AdminError> {
+        self.show_run(tenant, id).await?;
         let (run, job) = (id.to_owned(), self.new_id().to_string());
         let approved = self.store().write(&self.system(tenant), move |tx| runs::approve(tx, &run, &job)).await?;
         self.wake_worker();

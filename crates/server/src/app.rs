@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::error::AppError;
 use crate::fetch;
 use crate::links;
+use crate::throttle::Throttle;
 use crate::worker::LANES;
 use ::http::HeaderMap;
 use identity::{Keys, TokenAnswer, TokenRequest, TrustedIssuers};
@@ -14,6 +15,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 use store::{OpContext, Store, StoreConfig, TenantId};
 use tokio::sync::Notify;
 use upload::UploadService;
@@ -23,6 +25,8 @@ use uuid::Uuid;
 #[derive(Clone)]
 pub struct App {
     inner: Arc<Inner>,
+    /// Served over TLS: links that follow the request say https.
+    secure: bool,
 }
 
 struct Inner {
@@ -31,6 +35,7 @@ struct Inner {
     issuers: TrustedIssuers,
     uploads: UploadService,
     config: Config,
+    throttle: Throttle,
     /// One for each lane of the worker: a wake-up that comes while a lane is busy is kept for it.
     work: [Notify; LANES.len()],
     stopping: AtomicBool,
@@ -55,17 +60,10 @@ impl App {
         let keys = Keys::load(&store, &ctx)?;
         let key = store.secrets().mac_key("upload session")?;
         let uploads = UploadService { store: store.clone(), key, max_file_bytes: config.uploads.max_file_bytes };
-        Ok(Self {
-            inner: Arc::new(Inner {
-                store,
-                keys,
-                issuers,
-                uploads,
-                config,
-                work: LANES.map(|_| Notify::new()),
-                stopping: AtomicBool::new(false),
-            }),
-        })
+        let throttle = Throttle::new(&config.limits);
+        let work = LANES.map(|_| Notify::new());
+        let inner = Inner { store, keys, issuers, uploads, config, throttle, work, stopping: AtomicBool::new(false) };
+        Ok(Self { inner: Arc::new(inner), secure: false })
     }
 
     /// The store.
@@ -104,7 +102,22 @@ impl App {
     /// The base of absolute links in an answer.
     pub fn base_url(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> String {
         let http = &self.inner.config.server;
-        links::base_url(http.public_url.as_deref(), &http.trusted_proxies, peer, headers)
+        links::base_url(http.public_url.as_deref(), &http.trusted_proxies, peer, headers, self.secure)
+    }
+
+    /// The same application, as it is seen over TLS.
+    pub(crate) fn over_tls(mut self, secure: bool) -> Self {
+        self.secure = secure;
+        self
+    }
+
+    /// Counts one call of the Graph API, a part of a batch as one, against the caller's `[limits]`.
+    pub(crate) fn throttle(&self, ctx: &OpContext) -> Result<(), AppError> {
+        self.inner.throttle.take(ctx, Instant::now()).map_err(|wait| AppError::TooManyRequests {
+            // Whole seconds, rounded up: zero would count as no header at all (Microsoft's Python SDK).
+            retry_after_seconds: wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
+            message: "Too many requests of this application in this tenant. Please retry after the time in Retry-After.".to_owned(),
+        })
     }
 
     /// Checks a bearer token.

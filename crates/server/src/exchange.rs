@@ -49,8 +49,9 @@ impl Call {
 /// What a call led to, with the amount of metadata that the client asked for.
 pub(crate) type Outcome = Result<(GraphResponse, Metadata), AppError>;
 
-/// Carries out an authenticated call.
+/// Carries out an authenticated call, unless its caller has made too many.
 pub(crate) async fn perform(app: &App, ctx: OpContext, call: Call, body: Bytes) -> Outcome {
+    app.throttle(&ctx)?;
     let method = match call.method {
         http::Method::GET | http::Method::HEAD => Method::Get,
         http::Method::POST => Method::Post,

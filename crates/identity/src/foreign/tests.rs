@@ -407,7 +407,8 @@ async fn the_first_fetch_serves_all_who_wait() {
     let c = Clocked::new(&[signer.jwk("k")]);
     {
         let mut request = Box::pin(c.find("k", 5));
-        std::future::poll_fn(|cx| std::task::Poll::Ready(assert!(request.as_mut().poll(cx).is_pending()))).await;
+        let began = std::future::poll_fn(|cx| std::task::Poll::Ready(request.as_mut().poll(cx).is_pending())).await;
+        assert!(began, "it waits");
     }
     c.asked(1).await;
     assert_eq!(c.find("k", 5).await, Ok(1));

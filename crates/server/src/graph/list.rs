@@ -16,7 +16,7 @@ use std::cmp::Ordering;
 
 /// Entities a page when the client does not say (decision 6).
 pub(super) const PAGE_SIZE_DEFAULT: usize = 100;
-/// Largest page; a larger `$top` is served in several pages.
+/// Largest page, as Graph has it.
 pub(super) const PAGE_SIZE_MAX: usize = 999;
 /// Largest `$skip`: skipping reads what it skips.
 pub(super) const SKIP_MAX: usize = 100_000;
@@ -31,8 +31,6 @@ pub(super) struct ListPlan<'a> {
     options: &'a QueryOptions,
     /// Entities on this page.
     pub page_size: usize,
-    /// Entities that `$top` still allows, this page included.
-    pub remaining: Option<usize>,
     after: Option<Cursor>,
 }
 
@@ -42,7 +40,6 @@ struct Cursor {
     id: String,
     /// The last entity's ordered properties; without `$orderby` there are none.
     values: Map<String, Value>,
-    remaining: Option<usize>,
 }
 
 /// One page.
@@ -57,8 +54,7 @@ pub(super) struct Page {
 impl<'a> ListPlan<'a> {
     /// A first page of a given size.
     pub(super) fn new(options: &'a QueryOptions, page_size: usize) -> Self {
-        let remaining = options.top.map(|top| top as usize);
-        Self { options, page_size: remaining.map_or(page_size, |top| top.min(page_size)), remaining, after: None }
+        Self { options, page_size: options.top.map_or(page_size, |top| (top as usize).min(page_size)), after: None }
     }
 
     /// The page that a request asks for: `$top`, `Prefer: odata.maxpagesize`, `$skiptoken`.
@@ -67,12 +63,15 @@ impl<'a> ListPlan<'a> {
             return Err(AppError::invalid_at("$skip", format!("$skip goes up to {SKIP_MAX}; follow @odata.nextLink instead.")));
         }
         let after = options.skiptoken.as_deref().map(Cursor::decode).transpose()?;
-        let top = options.top.map(|top| top as usize);
-        let remaining = after.as_ref().map_or(top, |cursor| cursor.remaining.or(top));
-        let preferred = preferred.map_or(PAGE_SIZE_DEFAULT, |size| size as usize);
-        // A $top up to the maximum is one page, as Graph answers it.
-        let page_size = top.filter(|_| options.skiptoken.is_none()).map_or(preferred, |top| top.max(1)).min(PAGE_SIZE_MAX);
-        Ok(Self { options, page_size: remaining.map_or(page_size, |left| left.min(page_size)), remaining, after })
+        // In Graph $top is the size of a page: what remains is behind @odata.nextLink (concepts/query-parameters.md).
+        let page_size = match options.top.map(|top| top as usize) {
+            Some(top) if top > PAGE_SIZE_MAX => {
+                return Err(AppError::invalid_at("$top", format!("$top is the size of a page and goes up to {PAGE_SIZE_MAX}, not {top}.")));
+            }
+            Some(top) => top,
+            None => preferred.map_or(PAGE_SIZE_DEFAULT, |size| size as usize).min(PAGE_SIZE_MAX),
+        };
+        Ok(Self { options, page_size, after })
     }
 
     fn matches(&self, data: &Data<'_, '_>, place: &CollectionPlace, stored: &Stored) -> bool {
@@ -83,27 +82,23 @@ impl<'a> ListPlan<'a> {
 }
 
 impl Cursor {
-    fn of(last: &Stored, options: &QueryOptions, remaining: Option<usize>) -> Self {
+    fn of(last: &Stored, options: &QueryOptions) -> Self {
         let mut values = Map::new();
         for order in &options.orderby {
             odata::filter::copy_path(&order.path, &last.body, &mut values);
         }
-        Self { id: last.id.clone(), values, remaining }
+        Self { id: last.id.clone(), values }
     }
 
     fn encode(&self) -> String {
-        URL_SAFE_NO_PAD.encode(json!({ "i": self.id, "v": self.values, "r": self.remaining }).to_string())
+        URL_SAFE_NO_PAD.encode(json!({ "i": self.id, "v": self.values }).to_string())
     }
 
     fn decode(token: &str) -> Result<Self, AppError> {
         let broken = || AppError::invalid_at("$skiptoken", "This $skiptoken was not made by Homeroom; start again without it.");
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| broken())?;
         let value: Value = serde_json::from_slice(&bytes).map_err(|_| broken())?;
-        Ok(Self {
-            id: value["i"].as_str().ok_or_else(broken)?.to_owned(),
-            values: value["v"].as_object().cloned().unwrap_or_default(),
-            remaining: value["r"].as_u64().map(|n| n as usize),
-        })
+        Ok(Self { id: value["i"].as_str().ok_or_else(broken)?.to_owned(), values: value["v"].as_object().cloned().unwrap_or_default() })
     }
 }
 
@@ -120,8 +115,7 @@ pub(super) fn page(data: &Data<'_, '_>, place: &CollectionPlace, plan: &ListPlan
     let mut items = found.split_off(skip.min(found.len()));
     let more = items.len() > plan.page_size;
     items.truncate(plan.page_size);
-    let left = plan.remaining.map(|left| left - items.len());
-    let next = items.last().filter(|_| more && left != Some(0)).map(|last| Cursor::of(last, plan.options, left).encode());
+    let next = items.last().filter(|_| more).map(|last| Cursor::of(last, plan.options).encode());
     Ok(Page { items, next })
 }
 

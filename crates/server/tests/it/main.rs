@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "the items of a test are for the test")]
 
+mod examples;
 mod harness;
 mod issuers;
 mod permissions;
 mod roster_files;
 mod runs;
 mod transcript;
+mod transport;
 
 use harness::Server;
 

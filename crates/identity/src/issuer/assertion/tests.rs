@@ -92,8 +92,8 @@ async fn of_requests_at_once_with_one_assertion_one_wins() {
     let signer = Signer::any();
     client(&w, &[&signer], false).await;
     let jwt = signer.sign(Algorithm::PS256, None, &assertion(&w, "race"));
-    let (a, b, c, d) = tokio::join!(send(&w, &jwt), send(&w, &jwt), send(&w, &jwt), send(&w, &jwt));
-    let good = [a, b, c, d].iter().filter(|answer| answer.status == 200).count();
+    let answers: [TokenAnswer; 4] = tokio::join!(send(&w, &jwt), send(&w, &jwt), send(&w, &jwt), send(&w, &jwt)).into();
+    let good = answers.iter().filter(|answer| answer.status == 200).count();
     assert_eq!(good, 1);
 }
 

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::error::AppError;
 use crate::exchange::{self, Call, Outcome, client_request_id, header};
 use crate::graph::request::{GraphBody, Version};
-use crate::{batch, cors, limits, links, upload_http};
+use crate::{batch, cors, describe, limits, links, upload_http};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, Request, State};
@@ -32,8 +32,13 @@ pub(crate) fn router(app: App) -> Router {
         .quality(CompressionLevel::Precise(COMPRESSION_LEVEL))
         .compress_when(SizeAbove::new(limits::COMPRESSED_BYTES_MIN).and(NotForContentType::IMAGES));
     let routes = Router::new()
+        .route("/beta", any(graph_beta))
+        .route("/beta/", any(graph_beta))
         .route("/beta/{*path}", any(graph_beta))
+        .route("/v1.0", any(graph_v1))
+        .route("/v1.0/", any(graph_v1))
         .route("/v1.0/{*path}", any(graph_v1))
+        .route("/openapi.json", get(openapi))
         .layer(compression)
         .route("/health", get(|| async { "ok" }))
         .route("/{tenant}/oauth2/v2.0/token", post(token))
@@ -76,18 +81,12 @@ async fn graph_call(app: App, peer: SocketAddr, request: Request, version: Versi
         let outcome = graph_outcome(&app, peer, request, version, request_id).await;
         let response = respond(&app, outcome, request_id, client_request_id.as_deref());
         tracing::info!(
-            http.method = %method, http.path = %without_keys(&path), http.status = response.status().as_u16(),
+            http.method = %method, http.path = %links::without_keys(&path), http.status = response.status().as_u16(),
             duration_ms = started.elapsed().as_millis() as u64, "answered a Graph request"
         );
         response
     };
     answered.instrument(span).await
-}
-
-/// A path for the log: keys may be names of people.
-fn without_keys(path: &str) -> String {
-    let is_key = |part: &str| part.contains(['@', '\'']) || part.contains("%40") || part.contains("%27");
-    path.split('/').map(|part| if is_key(part) { "{key}" } else { part }).collect::<Vec<_>>().join("/")
 }
 
 async fn graph_outcome(app: &App, peer: SocketAddr, request: Request, version: Version, request_id: Uuid) -> Outcome {
@@ -103,8 +102,10 @@ async fn graph_outcome(app: &App, peer: SocketAddr, request: Request, version: V
         request_id,
     };
     call.check_url()?;
+    if let Some(described) = describe::answer(&call) {
+        return described;
+    }
     let ctx = app.authenticate(header(&call.headers, "authorization"), request_id).await?;
-    app.throttle(&ctx)?;
     if batch::is_batch(&call.path) {
         let body = read_body(body, limits::BATCH_BODY_BYTES_MAX).await?;
         return batch::perform(app, ctx, call, body).await;
@@ -179,6 +180,12 @@ async fn instance(State(app): State<App>, peer: ConnectInfo<SocketAddr>, request
     plain_json(200, &identity::instance_document(&base_url, request.uri().query().unwrap_or_default()))
 }
 
+async fn openapi(State(app): State<App>, peer: ConnectInfo<SocketAddr>, headers: HeaderMap) -> Response {
+    let mut response = Response::new(Body::from(describe::openapi(&app.base_url(Some(peer.ip()), &headers))));
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/json; charset=utf-8"));
+    response
+}
+
 async fn keys(State(app): State<App>) -> Response {
     plain_json(200, &app.jwks())
 }
@@ -199,16 +206,4 @@ fn plain_json(status: u16, body: &Value) -> Response {
     response.headers_mut().insert("content-type", HeaderValue::from_static("application/json; charset=utf-8"));
     response.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_log_has_no_names() {
-        assert_eq!(without_keys("/beta/users/ada@contoso.example/memberOf"), "/beta/users/{key}/memberOf");
-        assert_eq!(without_keys("/beta/users('ada')"), "/beta/{key}");
-        assert_eq!(without_keys("/beta/groups/0190-1"), "/beta/groups/0190-1");
-    }
 }

@@ -5,6 +5,7 @@ mod app;
 mod batch;
 pub mod config;
 mod cors;
+pub mod describe;
 pub mod error;
 mod exchange;
 mod fetch;

@@ -21,6 +21,7 @@ use crate::error::AppError;
 pub use data::Data;
 use industry_data::MODEL;
 use odata::limits::Limits;
+use odata::path::Segment;
 use odata::query::{QueryOptions, parse_query};
 use place::Place;
 use request::{GraphRequest, GraphResponse, Method, Version};
@@ -61,6 +62,11 @@ fn dispatch(app: &App, ctx: &OpContext, tx: &mut store::Tx<'_>, request: &GraphR
     if request.version == Version::V1 && is_industry_data(&place) {
         return Err(AppError::NotFound("industryData is on /beta only.".to_owned()));
     }
+    // What a reference leads to is changed at its own URL: to delete a flow by way of a run would surprise.
+    let by_reference = matches!(path.segments.last(), Some(Segment::Navigation(nav)) if !nav.collection && !nav.contained);
+    if by_reference && matches!(request.method, Method::Patch | Method::Delete) && matches!(place, Place::Entity(_)) {
+        return Err(AppError::MethodNotAllowed { allow: "GET".to_owned() });
+    }
     route(app, &data, request, place).map_err(|error| error.with_links(|path| request.link(path)))
 }
 
@@ -79,7 +85,7 @@ fn route(app: &App, data: &Data<'_, '_>, request: &GraphRequest, place: Place) -
         (Method::Get, Place::Ref(inner)) => read::reference(request, &inner),
         (Method::Get, Place::Links(at, nav)) => links::list(data, request, &at, nav),
         (Method::Get, Place::Link(at, nav, id)) => links::get(data, request, &at, nav, &id),
-        (Method::Post, Place::Ref(inner)) => links::add(data, request, *inner),
+        (Method::Post, Place::Ref(inner)) if matches!(*inner, Place::Links(..)) => links::add(data, request, *inner),
         (Method::Delete, Place::Ref(inner)) if matches!(*inner, Place::Link(..)) => links::remove(data, *inner),
         (_, Place::Operation(inner, operation, arguments)) => functions::call(app, data, request, *inner, operation, &arguments),
         (_, place) => Err(AppError::MethodNotAllowed { allow: allowed(&place).to_owned() }),

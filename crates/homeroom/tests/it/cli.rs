@@ -44,6 +44,82 @@ async fn tenant_app_and_token_give_what_a_script_needs() {
     assert_eq!(years.status(), 401, "the tokens of a client that was deleted are void");
 }
 
+#[tokio::test]
+async fn a_client_can_have_a_certificate_in_place_of_a_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenant = json(&run(dir.path(), &["tenant", "create", "--name", "Contoso", "--json"]));
+    let id = tenant["id"].as_str().unwrap();
+    let certificate = concat!(env!("CARGO_MANIFEST_DIR"), "/../identity/src/certificates/rsa.pem");
+    let create = ["app", "create", "--tenant", id, "--name", "script", "--all-permissions", "--json"];
+    let made = json(&run(dir.path(), &[&create[..], &["--certificate", certificate]].concat()));
+    assert_eq!((&made["tenantId"], &made["clientSecret"]), (&tenant["id"], &Value::Null));
+    let made = json(&run(dir.path(), &[&create[..], &["--certificate", certificate, "--with-secret"]].concat()));
+    let (client, secret) = (made["clientId"].as_str().unwrap(), made["clientSecret"].as_str().unwrap());
+    json(&run(dir.path(), &["token", "--tenant", id, "--client-id", client, "--client-secret", secret, "--json"]));
+    for (file, told) in [("/nowhere/at/all.pem", "/nowhere/at/all.pem"), (concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "PEM")] {
+        let output = run(dir.path(), &[&create[..], &["--certificate", file]].concat());
+        assert_eq!(output.status.code(), Some(3));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(told), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(run(dir.path(), &[&create[..], &["--with-secret"]].concat()).status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn a_device_code_is_approved_beside_the_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenant = json(&run(dir.path(), &["tenant", "create", "--name", "Contoso", "--domain", "contoso.example", "--json"]));
+    let id = tenant["id"].as_str().unwrap();
+    let app = json(&run(dir.path(), &["app", "create", "--tenant", id, "--name", "script", "--all-permissions", "--json"]));
+    let client = app["clientId"].as_str().unwrap();
+    let serving = Serving::start(dir.path(), &[]);
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let post = async |path: &str, form: &[(&str, &str)]| {
+        let request = http.post(format!("{}/contoso.example/oauth2/v2.0/{path}", serving.base)).form(form);
+        request.send().await.unwrap().json::<Value>().await.unwrap()
+    };
+    let code = post("devicecode", &[("client_id", client)]).await;
+    let user_code = code["user_code"].as_str().unwrap();
+    let approved = run(dir.path(), &["token", "approve", user_code, "--as", "Ada"]);
+    let text = String::from_utf8_lossy(&approved.stdout);
+    assert_eq!(approved.status.code(), Some(0), "{}", String::from_utf8_lossy(&approved.stderr));
+    for told in [user_code, "script", client, "IndustryData-Run.Start"] {
+        assert!(text.contains(told), "{text}");
+    }
+    let grant = "urn:ietf:params:oauth:grant-type:device_code";
+    let form = [("grant_type", grant), ("client_id", client), ("device_code", code["device_code"].as_str().unwrap())];
+    let token = post("token", &form).await;
+    let years = http.get(format!("{}/beta/external/industryData/years", serving.base));
+    let years = years.bearer_auth(token["access_token"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(years.status(), 200);
+    let again = run(dir.path(), &["token", "approve", user_code]);
+    assert_eq!(again.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("new code"), "{}", String::from_utf8_lossy(&again.stderr));
+    assert_eq!(run(dir.path(), &["token", "--tenant", id]).status.code(), Some(2), "a token still needs client and secret");
+}
+
+#[test]
+fn issuers_come_from_the_environment_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = |issuers: &str| {
+        homeroom()
+            .args(["tenant", "create", "--name", "x", "--data-dir"])
+            .arg(dir.path())
+            .env("HOMEROOM_ISSUERS", issuers)
+            .output()
+            .unwrap()
+    };
+    assert_eq!(list(r#"[{issuer="https://id.example",audiences=["homeroom"]}]"#).status.code(), Some(0));
+    for (wrong, told) in [
+        (r#"[{issuer="https://id.example"}]"#, "audiences"),
+        (r#"[{issuer="https://id.example",audience=["homeroom"]}]"#, "audience"),
+        (r#"[{issuer="http://id.example",audiences=["homeroom"]}]"#, "https://"),
+    ] {
+        let output = list(wrong);
+        assert_eq!(output.status.code(), Some(3), "{wrong}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(told), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 #[test]
 fn wrong_usage_is_2_and_what_cannot_be_done_is_3() {
     let dir = tempfile::tempdir().unwrap();

@@ -167,3 +167,6 @@ fn check(keys: &[PublicKey], audiences: &[String], now: jiff::Timestamp, jwt: &s
     }
     Ok(claims)
 }
+
+#[cfg(test)]
+mod tests;

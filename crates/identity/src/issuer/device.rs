@@ -256,3 +256,6 @@ pub async fn decide_device(store: &Store, ctx: &OpContext, device: &PendingDevic
         .await?;
     if decided { Ok(()) } else { Err(no_such_code(&device.user_code)) }
 }
+
+#[cfg(test)]
+mod tests;

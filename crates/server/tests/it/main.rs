@@ -5,6 +5,7 @@
 
 mod examples;
 mod harness;
+mod issuers;
 mod openapi;
 mod pages;
 mod permissions;

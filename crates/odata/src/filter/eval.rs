@@ -8,22 +8,49 @@ use crate::edm::{Model, StructuredType};
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 struct Scope<'a> {
     model: &'a Model,
     document: &'a Map<String, Value>,
     variables: Vec<&'a Value>,
+    budget: &'a Budget,
 }
 
-/// Whether a document fulfils a filter.
-pub fn evaluate(model: &Model, filter: &Expr, document: &Map<String, Value>) -> bool {
-    Scope { model, document, variables: Vec::new() }.truth(filter) == Some(true)
+/// What the evaluation of filters may cost. Lambdas multiply: a filter of two hundred characters can
+/// ask for more than any machine can do, so the work is counted and not only the text.
+#[derive(Debug)]
+pub struct Budget {
+    left: Cell<u64>,
+}
+
+impl Budget {
+    /// So many conditions looked at.
+    pub const fn new(conditions: u64) -> Self {
+        Self { left: Cell::new(conditions) }
+    }
+
+    /// Whether it is used up: what was evaluated with it then says nothing.
+    pub fn is_exhausted(&self) -> bool {
+        self.left.get() == 0
+    }
+
+    fn take(&self) -> bool {
+        self.left.set(self.left.get().saturating_sub(1));
+        !self.is_exhausted()
+    }
+}
+
+/// Whether a document fulfils a filter; `false` when the budget does not suffice to tell.
+pub fn evaluate(model: &Model, filter: &Expr, document: &Map<String, Value>, budget: &Budget) -> bool {
+    let truth = Scope { model, document, variables: Vec::new(), budget }.truth(filter);
+    truth == Some(true) && !budget.is_exhausted()
 }
 
 /// What an expression gives for a document.
-pub(super) fn value_of<'a>(model: &'a Model, expr: &'a Expr, document: &'a Map<String, Value>) -> V<'a> {
-    Scope { model, document, variables: Vec::new() }.value(expr)
+pub(super) fn value_of<'a>(model: &'a Model, expr: &'a Expr, document: &'a Map<String, Value>, budget: &'a Budget) -> V<'a> {
+    Scope { model, document, variables: Vec::new(), budget }.value(expr)
 }
 
 /// What a path leads to.
@@ -37,6 +64,9 @@ enum Found<'a> {
 
 impl<'a> Scope<'a> {
     fn truth(&mut self, expr: &'a Expr) -> Option<bool> {
+        if !self.budget.take() {
+            return None;
+        }
         match expr {
             Expr::Or(left, right) => match self.truth(left) {
                 Some(true) => Some(true),
@@ -81,6 +111,10 @@ impl<'a> Scope<'a> {
         let items = self.elements(path);
         let Some(body) = body else { return !items.is_empty() };
         let mut test = |item: &'a Value| {
+            if self.budget.is_exhausted() {
+                // Ends the walk over the items as well.
+                return !all;
+            }
             self.variables.push(item);
             let truth = self.truth(body) == Some(true);
             self.variables.pop();

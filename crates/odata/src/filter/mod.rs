@@ -28,7 +28,7 @@ mod path;
 mod value;
 
 pub use ast::{Arithmetic, Comparison, Expr, Literal, PropertyPath, Step};
-pub use eval::evaluate;
+pub use eval::{Budget, evaluate};
 pub use functions::Function;
 pub use parser::{Aliases, parse, parse_value, parse_with};
 pub use path::{resolve, resolve_selected};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 fn holds(filter: &str, document: &Value) -> bool {
     let expr = parse(filter, ty("animal"), &MODEL, &Limits::DEFAULT).unwrap_or_else(|error| panic!("{filter}: {error}"));
-    evaluate(&MODEL, &expr, document.as_object().unwrap())
+    evaluate(&MODEL, &expr, document.as_object().unwrap(), &Budget::new(1_000))
 }
 
 fn refused(filter: &str) -> String {
@@ -80,9 +80,9 @@ fn more_filters_that_hold() {
 #[test]
 fn now_is_the_callers() {
     let mut filter = parse("now() eq 2026-08-01T00:00:00Z", ty("animal"), &MODEL, &Limits::DEFAULT).unwrap();
-    assert!(!evaluate(&MODEL, &filter, rex().as_object().unwrap()));
+    assert!(!evaluate(&MODEL, &filter, rex().as_object().unwrap(), &Budget::new(1_000)));
     filter.bind_now("2026-08-01T00:00:00Z".parse().unwrap());
-    assert!(evaluate(&MODEL, &filter, rex().as_object().unwrap()));
+    assert!(evaluate(&MODEL, &filter, rex().as_object().unwrap(), &Budget::new(1_000)));
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn navigation_is_looked_through_and_named() {
     let filter = filter.unwrap();
     assert_eq!(filter.navigations().iter().map(|nav| nav.name).collect::<Vec<_>>(), ["pets"]);
     let document = json!({"id": "1", "pets": [rex(), {"@odata.type": "#t.dog", "breed": "collie"}]});
-    assert!(evaluate(&MODEL, &filter, document.as_object().unwrap()));
+    assert!(evaluate(&MODEL, &filter, document.as_object().unwrap(), &Budget::new(1_000)));
     assert!(refused("owner/pets/any()").contains("more than one navigation"));
 }
 
@@ -108,7 +108,8 @@ fn null_is_neither_less_nor_more() {
 #[test]
 fn times_compare_as_times() {
     let document = json!({"id": "1", "born": "2023-03-12T11:10:46.924769Z"}).as_object().unwrap().clone();
-    let test = |filter: &str| evaluate(&MODEL, &parse(filter, ty("person"), &MODEL, &Limits::DEFAULT).unwrap(), &document);
+    let test =
+        |filter: &str| evaluate(&MODEL, &parse(filter, ty("person"), &MODEL, &Limits::DEFAULT).unwrap(), &document, &Budget::new(1_000));
     assert!(test("born eq 2023-03-12T16:40:46.924769+05:30"));
     assert!(test("born gt 2023-03-12 and year(born) eq 2023 and date(born) eq 2023-03-12"));
     assert!(parse("born gt '2023-03-12'", ty("person"), &MODEL, &Limits::DEFAULT).unwrap_err().message.contains("without quotes"));
@@ -148,10 +149,10 @@ fn sort_keys_survive_the_link() {
     .unwrap()
     .orderby;
     let source = rex();
-    let found = sort_keys(&MODEL, &keys, source.as_object().unwrap());
+    let found = sort_keys(&MODEL, &keys, source.as_object().unwrap(), &Budget::new(1_000));
     let back: Vec<SortKey> = found.iter().map(|key| SortKey::from_json(&key.to_json()).unwrap()).collect();
     assert_eq!(compare_keys(&keys, &found, &back), std::cmp::Ordering::Equal);
-    let empty = sort_keys(&MODEL, &keys, json!({"name": "Z"}).as_object().unwrap());
+    let empty = sort_keys(&MODEL, &keys, json!({"name": "Z"}).as_object().unwrap(), &Budget::new(1_000));
     assert_eq!(compare_keys(&keys, &empty, &found), std::cmp::Ordering::Less);
 }
 
@@ -182,4 +183,20 @@ proptest! {
         let filter = format!("name eq '{}'", text.replace('\'', "''"));
         prop_assert!(holds(&filter, &document));
     }
+}
+
+#[test]
+fn a_filter_that_asks_for_too_much_comes_to_an_end() {
+    let phones: Vec<String> = (0..200).map(|n| n.to_string()).collect();
+    let document = json!({ "tags": phones });
+    let nested = |depth: usize| {
+        let open: String = (0..depth).map(|n| format!("tags/any(p{n}:")).collect();
+        format!("{open}p0 eq 'nobody'{}", ")".repeat(depth))
+    };
+    let filter = parse(&nested(1), ty("animal"), &MODEL, &Limits::DEFAULT).unwrap();
+    let budget = Budget::new(100_000);
+    assert!(!evaluate(&MODEL, &filter, document.as_object().unwrap(), &budget) && !budget.is_exhausted());
+    let filter = parse(&nested(12), ty("animal"), &MODEL, &Limits::DEFAULT).unwrap();
+    let budget = Budget::new(100_000);
+    assert!(!evaluate(&MODEL, &filter, document.as_object().unwrap(), &budget) && budget.is_exhausted());
 }

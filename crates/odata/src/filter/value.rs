@@ -1,7 +1,7 @@
 //! Values while they are calculated with, their order, and the keys of `$orderby`.
 
 use super::ast::{Literal, Simple};
-use super::eval::value_of;
+use super::eval::{Budget, value_of};
 use crate::edm::Model;
 use crate::query::OrderBy;
 use crate::time;
@@ -170,7 +170,7 @@ impl SortKey {
 }
 
 /// The keys that a document is ordered by.
-pub fn sort_keys(model: &Model, keys: &[OrderBy], document: &Map<String, Value>) -> Vec<SortKey> {
+pub fn sort_keys(model: &Model, keys: &[OrderBy], document: &Map<String, Value>, budget: &Budget) -> Vec<SortKey> {
     let owned = |value| match value {
         V::Null | V::Object(_) => V::Null,
         V::Text(text) => V::Text(Cow::Owned(text.into_owned())),
@@ -183,7 +183,7 @@ pub fn sort_keys(model: &Model, keys: &[OrderBy], document: &Map<String, Value>)
         V::Clock(time) => V::Clock(time),
         V::Duration(duration) => V::Duration(duration),
     };
-    keys.iter().map(|key| SortKey(owned(value_of(model, &key.key, document)))).collect()
+    keys.iter().map(|key| SortKey(owned(value_of(model, &key.key, document, budget)))).collect()
 }
 
 /// Compares the keys of two documents; null comes first in ascending order (OData 4.01 part 1, §11.2.6.2).

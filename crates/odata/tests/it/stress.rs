@@ -130,13 +130,13 @@ fn execute(kind: usize, text: &str) {
     match kind {
         0 => {
             if let Ok(filter) = filter::parse(text, everything(), &MODEL, &limits) {
-                filter::evaluate(&MODEL, &filter, &document());
+                filter::evaluate(&MODEL, &filter, &document(), &filter::Budget::new(100_000));
             }
         }
         1 => {
             if let Ok(options) = parse_query(text, everything(), &MODEL, &limits) {
                 let document = document();
-                let keys = filter::sort_keys(&MODEL, &options.orderby, &document);
+                let keys = filter::sort_keys(&MODEL, &options.orderby, &document, &filter::Budget::new(100_000));
                 assert!(filter::compare_keys(&options.orderby, &keys, &keys).is_eq(), "{text}");
                 encode(&MODEL, everything(), &document, &EncodeOptions { select: &options.select, metadata: Metadata::Minimal });
             }

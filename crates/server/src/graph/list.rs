@@ -13,7 +13,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use industry_data::MODEL;
 use odata::edm::{Navigation, StructuredType};
-use odata::filter::{SortKey, compare_keys, evaluate, sort_keys};
+use odata::filter::{Budget, SortKey, compare_keys, evaluate, sort_keys};
+use odata::limits::Limits;
 use odata::query::QueryOptions;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -275,6 +276,7 @@ fn scan(
     if !matches!(source, Source::Collection(place) if !matches!(place.collection.name, "users" | "groups")) {
         refuse(&looked_through)?;
     }
+    let budget = Budget::new(Limits::DEFAULT.filter_conditions);
     let looks = options.filter.is_some() || !options.orderby.is_empty();
     loop {
         let batch = source.batch(data, after.as_deref(), &pushed)?;
@@ -291,17 +293,33 @@ fn scan(
             let mut keys = Vec::new();
             if looks {
                 let seen = source.seen(data, &stored, &looked_through)?;
-                if options.filter.as_ref().is_some_and(|filter| !evaluate(&MODEL, filter, &seen)) {
+                if options.filter.as_ref().is_some_and(|filter| !evaluate(&MODEL, filter, &seen, &budget)) {
+                    if budget.is_exhausted() {
+                        return Err(too_much());
+                    }
                     continue;
                 }
-                keys = sort_keys(&MODEL, &options.orderby, &seen);
+                keys = sort_keys(&MODEL, &options.orderby, &seen, &budget);
+            }
+            if budget.is_exhausted() {
+                return Err(too_much());
             }
             if !give(Candidate { stored, keys }) {
                 return Ok(());
             }
         }
+        if budget.is_exhausted() {
+            return Err(too_much());
+        }
         if !full {
             return Ok(());
         }
     }
+}
+
+fn too_much() -> AppError {
+    AppError::invalid_at(
+        "$filter",
+        "To answer this filter would take too much work; take out any and all, or narrow it by a property with an index such as id.",
+    )
 }

@@ -227,8 +227,10 @@ async def configuration(session):
     made["inbound"] = await flows.post(flow(models.InboundFileFlow, "Nightly", made["files"]))
     spare = await flows.post(flow(models.InboundApiFlow, "Hourly", made["api"]))
     await collection("inbound flows", flows, 2, filter="startswith(displayName,'Night')", search="Hourly")
-    ready = models.ReadinessStatus.Ready
-    await until("inbound flow", flows.by_inbound_flow_id(made["inbound"].id).get, lambda f: f.readiness_status == ready)
+    # What the worker sets beside us is no change of ours.
+    for one in (made["inbound"], spare):
+        looked_at = lambda f: f.readiness_status != models.ReadinessStatus.NotReady
+        await until("inbound flow", flows.by_inbound_flow_id(one.id).get, looked_at)
     await round_trip("InboundFileFlow", flows.by_inbound_flow_id(made["inbound"].id))
     await round_trip("InboundApiFlow", flows.by_inbound_flow_id(spare.id))
     by_id = flows.by_inbound_flow_id(made["inbound"].id)
@@ -318,8 +320,6 @@ async def provisioning(session):
         check(f"{what} is made as its own type", type(flow).__name__ == what and flow.id, flow)
         await refused(f"a second {what}", 409, flows.post(kind))
         item = flows.by_provisioning_flow_id(flow.id)
-        # What the worker sets beside us is no change of ours.
-        await until(what, item.get, lambda f: f.readiness_status == models.ReadinessStatus.Ready)
         await round_trip(what, item)
         await item.microsoft_graph_industry_data_reset.post()
     await collection("provisioning flows", flows, 4, skip=3)
@@ -353,6 +353,13 @@ async def runs(session, made):
     await refused("an operation changed", 405, operation.patch(LongRunningOperation(status_detail="x")))
     await refused("an operation deleted", 405, operation.delete())
 
+    sets = (await industry.outbound_provisioning_flow_sets.get()).value
+    flows = industry.outbound_provisioning_flow_sets.by_outbound_provisioning_flow_set_id(sets[0].id).provisioning_flows
+
+    async def all_ready():
+        return {f.readiness_status for f in (await flows.get()).value}
+
+    await until("the flow that is left", all_ready, lambda seen: seen == {models.ReadinessStatus.Ready})
     run = await session.run()
     check("the run completed", run.status.value.startswith("completed"), run)
     await collection("runs", industry.runs, 1, filter=f"id eq '{run.id}'")

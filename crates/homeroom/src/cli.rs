@@ -29,6 +29,8 @@ pub(crate) enum Command {
     App(App),
     /// Print a bearer token for an API client
     Token(Token),
+    /// Check the files of an export: every row, every reference; needs no server and no configuration
+    Validate(Validate),
     /// Say what a run over a folder of files would do, and write nothing
     Plan(Plan),
     /// Look at runs, approve a run that a guard has stopped
@@ -94,6 +96,15 @@ pub(crate) struct Serve {
     /// Base of all absolute links, for example https://homeroom.contoso.example
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+    /// TLS with this certificate chain (PEM); it is read again when the file changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// TLS with a certificate of a local authority, made once in the data directory
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
+    pub tls_self_signed: bool,
 }
 
 /// `tenant …`
@@ -127,7 +138,7 @@ pub(crate) enum Tenant {
 /// `app …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum App {
-    /// Make an API client; its secret is shown this once
+    /// Make an API client; its secret, when it has one, is shown this once
     #[command(group(clap::ArgGroup::new("granted").required(true).args(["permission", "all_permissions"])))]
     Create {
         #[command(flatten)]
@@ -146,6 +157,12 @@ pub(crate) enum App {
         /// Every permission that Homeroom knows
         #[arg(long)]
         all_permissions: bool,
+        /// PEM file of a certificate or public key to prove itself with, in place of a secret; may be repeated
+        #[arg(long, value_name = "FILE")]
+        certificate: Vec<PathBuf>,
+        /// A secret as well
+        #[arg(long, requires = "certificate")]
+        with_secret: bool,
     },
     /// List the API clients of a tenant
     List {
@@ -172,20 +189,62 @@ pub(crate) enum App {
 
 /// `token`
 #[derive(Debug, Args)]
+#[command(subcommand_negates_reqs = true)]
 pub(crate) struct Token {
     #[command(flatten)]
     pub data: Data,
     #[command(flatten)]
     pub output: Output,
     /// Tenant id
-    #[arg(long, value_name = "GUID")]
-    pub tenant: String,
+    #[arg(long, value_name = "GUID", required = true)]
+    pub tenant: Option<String>,
     /// Client id
-    #[arg(long, value_name = "ID")]
-    pub client_id: String,
+    #[arg(long, value_name = "ID", required = true)]
+    pub client_id: Option<String>,
     /// Client secret
-    #[arg(long, env = "HOMEROOM_CLIENT_SECRET", hide_env_values = true, allow_hyphen_values = true)]
-    pub client_secret: String,
+    #[arg(long, env = "HOMEROOM_CLIENT_SECRET", hide_env_values = true, allow_hyphen_values = true, required = true)]
+    pub client_secret: Option<String>,
+    #[command(subcommand)]
+    pub device: Option<Device>,
+}
+
+/// `token …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Device {
+    /// Approve the device code that a program shows: it gets a token with the permissions it asks for
+    Approve {
+        #[command(flatten)]
+        data: Data,
+        /// The code, for example BCDF-GHJK
+        code: String,
+        /// Who approves, for the token and the audit log
+        #[arg(long = "as", value_name = "NAME", default_value = "administrator")]
+        approver: String,
+        /// Decline in place of approving
+        #[arg(long, conflicts_with = "approver")]
+        decline: bool,
+    },
+}
+
+/// `validate`
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// Folder of the export's files
+    pub path: PathBuf,
+    /// Format of the files
+    #[arg(long, default_value = "auto", value_name = "FORMAT", value_parser = ["auto", "sds-v2.1"])]
+    pub format: String,
+    /// Encoding of files that are neither UTF-8 nor UTF-16, for example windows-1252
+    #[arg(long, value_name = "LABEL")]
+    pub encoding: Option<String>,
+    /// Write all findings to a file: .csv, .json (one object a line) or .html; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
+    /// Findings to show; counts are always complete
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    pub max_findings: usize,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `plan`

@@ -16,11 +16,11 @@ fn main() -> ExitCode {
     output::start_logging(arguments.command.log_default());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return output::fail(&format!("cannot start worker threads: {error}"), None),
+        Err(error) => return output::fail(&format!("cannot start worker threads: {error}"), None, false),
     };
     match runtime.block_on(commands::run(arguments)) {
         Ok(commands::Ended::Good) => ExitCode::SUCCESS,
         Ok(commands::Ended::FoundErrors) => ExitCode::from(1),
-        Err(failure) => output::fail(&failure.message, failure.hint.as_deref()),
+        Err(failure) => output::fail(&failure.message, failure.hint.as_deref(), failure.usage),
     }
 }

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 /// Exit code for "could not do it".
 const COULD_NOT: u8 = 3;
+/// Exit code for a command that was used wrongly, as clap has it.
+const WRONG_USAGE: u8 = 2;
 
 /// One line of data.
 pub(crate) fn line(text: &str) {
@@ -36,12 +38,12 @@ pub(crate) fn json(value: &serde_json::Value) {
 }
 
 /// Reports a failure and gives the exit code.
-pub(crate) fn fail(message: &str, hint: Option<&str>) -> ExitCode {
+pub(crate) fn fail(message: &str, hint: Option<&str>, usage: bool) -> ExitCode {
     eprintln!("{} {message}", paint("error:", Colour::Red, std::io::stderr().is_terminal()));
     if let Some(hint) = hint {
         eprintln!("\n{} {hint}", paint("hint:", Colour::Cyan, std::io::stderr().is_terminal()));
     }
-    ExitCode::from(COULD_NOT)
+    ExitCode::from(if usage { WRONG_USAGE } else { COULD_NOT })
 }
 
 /// Colours that are used.
@@ -87,6 +89,13 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// A text from a file that anybody may have written, without what moves a terminal's cursor or
+/// turns the direction of writing.
+pub(crate) fn printable(text: &str) -> String {
+    let moves = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if moves(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// A table with aligned columns; numbers (cells that parse as such) to the right.

@@ -3,13 +3,18 @@
 //! Errors are those of <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>,
 //! statuses and bodies those of RFC 6749 §5.2 as Microsoft Entra sends them.
 
-use crate::{AUDIENCES, IdentityError, Keys, TOKEN_SECONDS, Tenant, clients, find_tenant};
+mod assertion;
+mod device;
+
+use crate::{AUDIENCES, Client, IdentityError, Keys, TOKEN_SECONDS, Tenant, clients, find_tenant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::{Algorithm, Header};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use store::{OpContext, Store, StoreError};
+
+pub use device::{PendingDevice, decide_device, device_code, find_device};
 
 /// A request to the token endpoint.
 #[derive(Clone)]
@@ -63,7 +68,28 @@ fn missing<T>(parameter: &str) -> Result<T, Failure> {
 }
 
 /// Fields that decide; a second one could only be there to confuse (RFC 6749 §3.2).
-const SINGLE: [&str; 4] = ["grant_type", "client_id", "client_secret", "scope"];
+const SINGLE: [&str; 7] = ["grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "device_code", "scope"];
+
+/// How a client proves itself.
+enum Proof {
+    /// By its secret.
+    Secret(String),
+    /// By a JWT that it has signed.
+    Assertion(String),
+}
+
+/// For whom a token is.
+enum Holder<'a> {
+    /// For the application itself; `appidacr` says how it has proven itself: 1 secret, 2 certificate.
+    Application(&'static str),
+    /// For a person, with these permissions.
+    Person {
+        /// Name of the person.
+        name: &'a str,
+        /// Permissions.
+        scopes: &'a str,
+    },
+}
 
 impl TokenRequest {
     /// A field that is there and not empty: an empty one counts as absent (RFC 6749 §3.2).
@@ -82,17 +108,22 @@ impl TokenRequest {
         Some((plain(id)?, plain(secret)?))
     }
 
-    /// Client id and secret, from the form or from HTTP Basic.
-    fn credentials(&self) -> Result<(String, String), Failure> {
+    /// Client id and proof: an assertion or a secret in the form, or HTTP Basic.
+    fn credentials(&self) -> Result<(String, Proof), Failure> {
         let id = self.field("client_id").map(str::to_owned);
+        if let Some(jwt) = assertion::of(self)? {
+            // RFC 7521 §4.2: the assertion says who it is, too.
+            let Some(id) = id.or_else(|| assertion::subject(jwt)) else { return missing("client_id") };
+            return Ok((id, Proof::Assertion(jwt.to_owned())));
+        }
         if let (Some(id), Some(secret)) = (&id, self.field("client_secret")) {
-            return Ok((id.clone(), secret.to_owned()));
+            return Ok((id.clone(), Proof::Secret(secret.to_owned())));
         }
         match (id, self.basic()) {
             (Some(id), Some((basic_id, _))) if !id.eq_ignore_ascii_case(&basic_id) => {
                 refuse(400, "invalid_request", 90_100, "'client_id' is not the one of the Authorization header.")
             }
-            (_, Some(credentials)) => Ok(credentials),
+            (_, Some((id, secret))) => Ok((id, Proof::Secret(secret))),
             (None, None) => missing("client_id"),
             (Some(_), None) => refuse(
                 401,
@@ -100,6 +131,14 @@ impl TokenRequest {
                 7_000_218,
                 "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
             ),
+        }
+    }
+
+    /// Refuses a request that says something twice.
+    fn check_single(&self) -> Result<(), Failure> {
+        match SINGLE.into_iter().find(|name| self.form.iter().filter(|(key, _)| key == name).count() > 1) {
+            Some(name) => refuse(400, "invalid_request", 90_100, format!("The parameter '{name}' is given more than once.")),
+            None => Ok(()),
         }
     }
 }
@@ -139,18 +178,37 @@ fn tenant_not_found(key: &str) -> String {
     format!("Tenant '{}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.", short(key))
 }
 
-async fn answer(store: &Store, keys: &Keys, ctx: &OpContext, request: TokenRequest, uti: String) -> Result<Value, Failure> {
-    if let Some(name) = SINGLE.into_iter().find(|name| request.form.iter().filter(|(key, _)| key == name).count() > 1) {
-        return refuse(400, "invalid_request", 90_100, format!("The parameter '{name}' is given more than once."));
+/// The tenant in the URL, and from then on in its own context.
+async fn in_tenant(store: &Store, ctx: &OpContext, request: &TokenRequest) -> Result<(Tenant, OpContext), Failure> {
+    match tenant_called(store, ctx, &request.tenant).await? {
+        Some(tenant) => {
+            let ctx = OpContext { tenant: tenant.id, ..ctx.clone() };
+            Ok((tenant, ctx))
+        }
+        None => refuse(400, "invalid_request", 90_002, tenant_not_found(&request.tenant)),
     }
+}
+
+fn unknown_client<T>(client_id: &str, tenant: &Tenant) -> Result<T, Failure> {
+    refuse(
+        400,
+        "unauthorized_client",
+        700_016,
+        format!("Application with identifier '{}' was not found in the directory '{}'.", short(client_id), short(&tenant.name)),
+    )
+}
+
+async fn answer(store: &Store, keys: &Keys, ctx: &OpContext, request: TokenRequest, uti: String) -> Result<Value, Failure> {
+    request.check_single()?;
     match request.field("grant_type") {
         Some("client_credentials") => {}
+        Some(device::GRANT) => return device::redeem(store, keys, ctx, &request, &uti).await,
         Some(other) => {
             return refuse(
                 400,
                 "unsupported_grant_type",
                 70_003,
-                format!("The app requested an unsupported grant type '{}'; use client_credentials.", short(other)),
+                format!("The app requested an unsupported grant type '{}'; use client_credentials or {}.", short(other), device::GRANT),
             );
         }
         None => return missing("grant_type"),
@@ -158,37 +216,55 @@ async fn answer(store: &Store, keys: &Keys, ctx: &OpContext, request: TokenReque
     if request.field("resource").is_some() {
         return refuse(400, "invalid_request", 901_002, "The 'resource' request parameter is not supported; name it in 'scope'.");
     }
-    let (client_id, secret) = request.credentials()?;
-    let Some(tenant) = tenant_called(store, ctx, &request.tenant).await? else {
-        return refuse(400, "invalid_request", 90_002, tenant_not_found(&request.tenant));
-    };
+    let (client_id, proof) = request.credentials()?;
+    let (tenant, ctx) = in_tenant(store, ctx, &request).await?;
     check_scope(&request)?;
-    // From here on in the tenant's own context.
-    let ctx = OpContext { tenant: tenant.id, ..ctx.clone() };
-    let lookup = client_id.clone();
-    let proof = store.read::<_, StoreError>(&ctx, move |tx| clients::prove(tx, &lookup, &secret)).await?;
-    let Some((client, proven)) = proof else {
-        return refuse(
-            400,
-            "unauthorized_client",
-            700_016,
-            format!("Application with identifier '{}' was not found in the directory '{}'.", short(&client_id), short(&tenant.name)),
-        );
+    let (client, class) = match proof {
+        Proof::Secret(secret) => {
+            let lookup = client_id.clone();
+            match store.read::<_, StoreError>(&ctx, move |tx| clients::prove(tx, &lookup, &secret)).await? {
+                None => return unknown_client(&client_id, &tenant),
+                Some((_, false)) => {
+                    let why = format!("Invalid client secret provided for app '{}'.", short(&client_id));
+                    return refuse(401, "invalid_client", 7_000_215, why);
+                }
+                Some((client, true)) => (client, "1"),
+            }
+        }
+        Proof::Assertion(jwt) => (assertion::prove(store, &ctx, &tenant, &request, &client_id, &jwt).await?, "2"),
     };
-    if !proven {
-        return refuse(401, "invalid_client", 7_000_215, format!("Invalid client secret provided for app '{}'.", short(&client_id)));
-    }
+    issue(keys, &ctx, &request.base_url, &client, &Holder::Application(class), &uti)
+}
+
+/// Signs a token and answers it.
+fn issue(keys: &Keys, ctx: &OpContext, base_url: &str, client: &Client, holder: &Holder<'_>, uti: &str) -> Result<Value, Failure> {
     let now = ctx.now.as_second();
-    let id = tenant.id.to_string();
-    let claims = json!({
-        "aud": AUDIENCES[0], "iss": format!("{}/{id}/v2.0", request.base_url), "iat": now, "nbf": now, "exp": now + TOKEN_SECONDS,
-        "app_displayname": client.name, "appid": client.client_id, "azp": client.client_id, "appidacr": "1", "azpacr": "1", "idtyp": "app",
-        "oid": client.client_id, "sub": client.client_id, "roles": client.permissions, "tid": id, "uti": uti, "ver": "2.0",
+    let id = ctx.tenant.to_string();
+    let mut claims = json!({
+        "aud": AUDIENCES[0], "iss": format!("{base_url}/{id}/v2.0"), "iat": now, "nbf": now, "exp": now + TOKEN_SECONDS,
+        "app_displayname": client.name, "appid": client.client_id, "azp": client.client_id, "tid": id, "uti": uti, "ver": "2.0",
     });
+    let special = match holder {
+        Holder::Application(class) => json!({
+            "appidacr": class, "azpacr": class, "idtyp": "app", "oid": client.client_id, "sub": client.client_id,
+            "roles": client.permissions,
+        }),
+        Holder::Person { name, scopes } => {
+            json!({ "appidacr": "0", "azpacr": "0", "idtyp": "user", "preferred_username": name, "sub": name, "scp": scopes })
+        }
+    };
+    if let (Value::Object(claims), Value::Object(special)) = (&mut claims, special) {
+        claims.extend(special);
+    }
     let mut header = Header::new(Algorithm::RS256);
     header.kid = Some(keys.kid().to_owned());
     let token = jsonwebtoken::encode(&header, &claims, keys.signing()).map_err(|e| IdentityError::Keys(e.to_string()))?;
-    Ok(json!({ "token_type": "Bearer", "expires_in": TOKEN_SECONDS, "ext_expires_in": TOKEN_SECONDS, "access_token": token }))
+    let mut answer = json!({ "token_type": "Bearer", "expires_in": TOKEN_SECONDS, "ext_expires_in": TOKEN_SECONDS, "access_token": token });
+    if let Holder::Person { scopes, .. } = holder {
+        // RFC 6749 §5.1: what was granted, which need not be what was asked for.
+        answer["scope"] = json!(scopes);
+    }
+    Ok(answer)
 }
 
 /// `.default` of Graph, of a loopback name, or of this server: kiota derives the scope from the host
@@ -265,10 +341,12 @@ fn configuration(base_url: &str, tenant: &str, issuer: &str) -> Value {
         "response_types_supported": ["code", "token"],
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": ["RS256"],
-        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
-        "grant_types_supported": ["client_credentials"],
+        "device_authorization_endpoint": format!("{at}/oauth2/v2.0/devicecode"),
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic", "private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256"],
+        "grant_types_supported": ["client_credentials", device::GRANT],
         "scopes_supported": ["https://graph.microsoft.com/.default"],
-        "claims_supported": ["aud", "iss", "iat", "nbf", "exp", "appid", "oid", "roles", "sub", "tid", "ver"],
+        "claims_supported": ["aud", "iss", "iat", "nbf", "exp", "appid", "oid", "roles", "scp", "sub", "tid", "ver"],
     })
 }
 

@@ -1,5 +1,6 @@
 //! Who may do what: tenants, API clients, the token issuer, and the check of bearer tokens.
 
+mod certificates;
 mod clients;
 mod foreign;
 mod issuer;
@@ -9,9 +10,12 @@ mod tenants;
 mod testing;
 mod verify;
 
-pub use clients::{Client, NewClient, create_client, delete_client, list_clients};
+pub use certificates::PublicKey;
+pub use clients::{Client, Credentials, NewClient, Registered, create_client, delete_client, list_clients, register_client};
 pub use foreign::{Fetch, Fetched, IssuerSettings, TrustedIssuers};
-pub use issuer::{TokenAnswer, TokenRequest, discovery_document, instance_document, token};
+pub use issuer::{
+    PendingDevice, TokenAnswer, TokenRequest, decide_device, device_code, discovery_document, find_device, instance_document, token,
+};
 pub use keys::Keys;
 pub use tenants::{Tenant, create_tenant, find_tenant, list_tenants};
 pub use verify::{Denied, verify};

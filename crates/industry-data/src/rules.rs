@@ -91,6 +91,17 @@ pub fn prescribed_id(collection: &str, document: &Document) -> Option<String> {
     Some(format!("{}-{}", text(document, "referenceType"), text(document, "code")))
 }
 
+/// What entities of a collection are made of once and for all, beyond what the model marks as
+/// immutable: there two spellings of one code would be two values.
+pub fn fixed_on_create(collection: &str) -> &'static [&'static str] {
+    match collection {
+        "dataConnectors" => &["sourceSystem@odata.bind", "fileFormat"],
+        "inboundFlows" => &["dataConnector@odata.bind", "year@odata.bind"],
+        "years" => &["year"],
+        _ => &[],
+    }
+}
+
 /// A time as the API answers it: UTC, `Z`, at most seven fraction digits.
 pub fn format_time(time: jiff::Timestamp) -> String {
     odata::time::format(time)

@@ -3,6 +3,8 @@
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// Nothing is dropped; somebody may want to know.
+    Info,
     /// An optional value is dropped.
     Warning,
     /// The record is dropped.
@@ -15,6 +17,7 @@ impl Severity {
     /// Word on the wire.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Info => "info",
             Self::Warning => "warning",
             Self::Error => "error",
             Self::Catastrophic => "catastrophic",
@@ -87,7 +90,7 @@ const fn row(code: &'static str, severity: Severity, when: &'static str) -> Cata
     CatalogueEntry { code, severity, when }
 }
 
-use Severity::{Catastrophic, Error, Warning};
+use Severity::{Catastrophic, Error, Info, Warning};
 
 /// Every finding that a roster can get. `docs/findings.md` is generated from this.
 pub const CATALOGUE: &[CatalogueEntry] = &[
@@ -129,6 +132,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     row("ContactIncomplete", Error, "A contact lacks given name, family name or e-mail."),
     row("DuplicateMatch", Error, "Two people of the source match one account of the directory."),
     row("AmbiguousMatch", Error, "A person of the source matches several accounts of the directory."),
+    row("UnsupportedFormat", Catastrophic, "The connector is for a format that this version does not read."),
+    row("PersonNotMatched", Info, "A person with a role in an organization has no account in the directory by any matching rule."),
+    row("LastUploadRefused", Warning, "The newest upload was refused; the run worked on the last one that was accepted."),
 ];
 
 #[cfg(test)]

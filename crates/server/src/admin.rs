@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::error::chain;
 use crate::runs;
-use identity::{Client, IdentityError, NewClient, Tenant};
+use identity::{Client, Credentials, IdentityError, NewClient, PendingDevice, PublicKey, Registered, Tenant};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use store::{StoreError, TenantId};
@@ -14,15 +14,26 @@ use uuid::Uuid;
 pub struct AdminError {
     message: String,
     hint: Option<String>,
+    usage: bool,
 }
 
 impl AdminError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), hint: None, usage: false }
     }
 
     pub(crate) fn hinting(message: impl Into<String>, hint: &str) -> Self {
-        Self { message: message.into(), hint: Some(hint.to_owned()) }
+        Self { message: message.into(), hint: Some(hint.to_owned()), usage: false }
+    }
+
+    /// The same for an argument that cannot be.
+    fn usage(message: impl Into<String>, hint: &str) -> Self {
+        Self { usage: true, ..Self::hinting(message, hint) }
+    }
+
+    /// Whether the arguments were wrong, and not the state of the data.
+    pub fn is_usage(&self) -> bool {
+        self.usage
     }
 
     /// What to do about it.
@@ -49,7 +60,7 @@ impl From<IdentityError> for AdminError {
     fn from(error: IdentityError) -> Self {
         let hint = matches!(error, IdentityError::NotFound(_))
             .then(|| "`homeroom tenant list` and `homeroom app list` show what there is".to_owned());
-        Self { message: chain(&error), hint }
+        Self { message: chain(&error), hint, usage: false }
     }
 }
 
@@ -75,13 +86,29 @@ pub fn all_permissions() -> Vec<String> {
     industry_data::permissions::ALL_PERMISSIONS.iter().map(|p| p.name.to_owned()).collect()
 }
 
+fn check_permissions(permissions: &[String]) -> Result<(), AdminError> {
+    if let Some(unknown) = permissions.iter().find(|p| industry_data::permissions::find(p).is_none()) {
+        let known = all_permissions();
+        let near = odata::error::nearest(unknown, known.iter().map(String::as_str));
+        let hint =
+            near.map_or_else(|| "the permissions are listed in docs/permissions.md".to_owned(), |near| format!("did you mean `{near}`?"));
+        return Err(AdminError::usage(format!("`{unknown}` is not a permission"), &hint));
+    }
+    Ok(())
+}
+
+fn device_failure(error: IdentityError) -> AdminError {
+    match error {
+        IdentityError::NotFound(message) => AdminError::hinting(message, "ask for a new code where the program runs"),
+        other => other.into(),
+    }
+}
+
 impl App {
     /// Makes a tenant.
     pub async fn create_tenant(&self, name: &str, id: Option<&str>, domain: Option<&str>) -> Result<Tenant, AdminError> {
         let id = match id {
-            Some(text) => {
-                text.parse().map_err(|_| AdminError::hinting(format!("`{text}` is not a GUID"), "leave --id out for a new one"))?
-            }
+            Some(text) => text.parse().map_err(|_| AdminError::usage(format!("`{text}` is not a GUID"), "leave --id out for a new one"))?,
             None => TenantId(Uuid::new_v4()),
         };
         Ok(identity::create_tenant(self.store(), &self.system(id), name, domain).await?)
@@ -92,16 +119,36 @@ impl App {
         Ok(identity::list_tenants(self.store(), &self.system(TenantId(Uuid::nil()))).await?)
     }
 
-    /// Makes an API client.
+    /// Makes an API client with a secret.
     pub async fn create_client(&self, tenant: TenantId, name: &str, permissions: Vec<String>) -> Result<NewClient, AdminError> {
-        if let Some(unknown) = permissions.iter().find(|p| industry_data::permissions::find(p).is_none()) {
-            let known = all_permissions();
-            let near = odata::error::nearest(unknown, known.iter().map(String::as_str));
-            let hint = near
-                .map_or_else(|| "the permissions are listed in docs/permissions.md".to_owned(), |near| format!("did you mean `{near}`?"));
-            return Err(AdminError { message: format!("`{unknown}` is not a permission"), hint: Some(hint) });
-        }
+        check_permissions(&permissions)?;
         Ok(identity::create_client(self.store(), &self.system(tenant), Uuid::new_v4().to_string(), name, permissions).await?)
+    }
+
+    /// Makes an API client with certificates or public keys, each the content of a PEM file, and perhaps a secret.
+    pub async fn register_client(
+        &self,
+        tenant: TenantId,
+        name: &str,
+        permissions: Vec<String>,
+        certificates: &[Vec<u8>],
+        secret: bool,
+    ) -> Result<Registered, AdminError> {
+        check_permissions(&permissions)?;
+        let keys = certificates.iter().map(|file| PublicKey::from_pem(file)).collect::<Result<_, _>>()?;
+        let credentials = Credentials { secret, keys };
+        let id = Uuid::new_v4().to_string();
+        Ok(identity::register_client(self.store(), &self.system(tenant), id, name, permissions, credentials).await?)
+    }
+
+    /// Who asks by a device code.
+    pub async fn find_device(&self, user_code: &str) -> Result<PendingDevice, AdminError> {
+        identity::find_device(self.store(), &self.system(TenantId(Uuid::nil())), user_code).await.map_err(device_failure)
+    }
+
+    /// Approves a device code in somebody's name, or declines it.
+    pub async fn decide_device(&self, device: &PendingDevice, approver: Option<&str>) -> Result<(), AdminError> {
+        identity::decide_device(self.store(), &self.system(device.tenant), device, approver).await.map_err(device_failure)
     }
 
     /// The API clients of a tenant.
@@ -161,6 +208,7 @@ impl App {
 
     /// Lets a run go on that a guard has stopped.
     pub async fn approve_run(&self, tenant: TenantId, id: &str) -> Result<(), AdminError> {
+        self.show_run(tenant, id).await?;
         let (run, job) = (id.to_owned(), self.new_id().to_string());
         let approved = self.store().write(&self.system(tenant), move |tx| runs::approve(tx, &run, &job)).await?;
         self.wake_worker();

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::error::AppError;
 use crate::fetch;
 use crate::links;
+use crate::throttle::Throttle;
 use crate::worker::LANES;
 use ::http::HeaderMap;
 use identity::{Keys, TokenAnswer, TokenRequest, TrustedIssuers};
@@ -14,6 +15,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 use store::{OpContext, Store, StoreConfig, TenantId};
 use tokio::sync::Notify;
 use upload::UploadService;
@@ -23,6 +25,8 @@ use uuid::Uuid;
 #[derive(Clone)]
 pub struct App {
     inner: Arc<Inner>,
+    /// Served over TLS: links that follow the request say https.
+    secure: bool,
 }
 
 struct Inner {
@@ -31,6 +35,7 @@ struct Inner {
     issuers: TrustedIssuers,
     uploads: UploadService,
     config: Config,
+    throttle: Throttle,
     /// One for each lane of the worker: a wake-up that comes while a lane is busy is kept for it.
     work: [Notify; LANES.len()],
     stopping: AtomicBool,
@@ -55,17 +60,10 @@ impl App {
         let keys = Keys::load(&store, &ctx)?;
         let key = store.secrets().mac_key("upload session")?;
         let uploads = UploadService { store: store.clone(), key, max_file_bytes: config.uploads.max_file_bytes };
-        Ok(Self {
-            inner: Arc::new(Inner {
-                store,
-                keys,
-                issuers,
-                uploads,
-                config,
-                work: LANES.map(|_| Notify::new()),
-                stopping: AtomicBool::new(false),
-            }),
-        })
+        let throttle = Throttle::new(&config.limits);
+        let work = LANES.map(|_| Notify::new());
+        let inner = Inner { store, keys, issuers, uploads, config, throttle, work, stopping: AtomicBool::new(false) };
+        Ok(Self { inner: Arc::new(inner), secure: false })
     }
 
     /// The store.
@@ -104,7 +102,22 @@ impl App {
     /// The base of absolute links in an answer.
     pub fn base_url(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> String {
         let http = &self.inner.config.server;
-        links::base_url(http.public_url.as_deref(), &http.trusted_proxies, peer, headers)
+        links::base_url(http.public_url.as_deref(), &http.trusted_proxies, peer, headers, self.secure)
+    }
+
+    /// The same application, as it is seen over TLS.
+    pub(crate) fn over_tls(mut self, secure: bool) -> Self {
+        self.secure = secure;
+        self
+    }
+
+    /// Counts one call of the Graph API, a part of a batch as one, against the caller's `[limits]`.
+    pub(crate) fn throttle(&self, ctx: &OpContext) -> Result<(), AppError> {
+        self.inner.throttle.take(ctx, Instant::now()).map_err(|wait| AppError::TooManyRequests {
+            // Whole seconds, rounded up: zero would count as no header at all (Microsoft's Python SDK).
+            retry_after_seconds: wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
+            message: "Too many requests of this application in this tenant. Please retry after the time in Retry-After.".to_owned(),
+        })
     }
 
     /// Checks a bearer token.
@@ -120,36 +133,30 @@ impl App {
 
     /// Answers a request to the token endpoint.
     pub async fn token_request(&self, tenant: &str, body: &[u8], authorization: Option<&str>, base_url: &str) -> TokenAnswer {
-        let form = form_fields(body);
         let request = TokenRequest {
             tenant: tenant.to_owned(),
-            form,
+            form: form_fields(body),
             authorization: authorization.map(str::to_owned),
             base_url: base_url.to_owned(),
         };
         let ctx = self.system(TenantId(Uuid::nil()));
-        match identity::token(&self.inner.store, &self.inner.keys, &ctx, request, self.new_id().to_string()).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                tracing::error!(%error, "a token could not be issued");
-                TokenAnswer { status: 500, body: json!({ "error": "server_error", "error_description": "The token could not be issued." }) }
-            }
-        }
+        let answered = identity::token(&self.inner.store, &self.inner.keys, &ctx, request, self.new_id().to_string()).await;
+        answered.unwrap_or_else(|error| server_error(&error, "The token could not be issued."))
+    }
+
+    /// Answers a request for a device code.
+    pub async fn device_code_request(&self, tenant: &str, body: &[u8], base_url: &str) -> TokenAnswer {
+        let request =
+            TokenRequest { tenant: tenant.to_owned(), form: form_fields(body), authorization: None, base_url: base_url.to_owned() };
+        let answered = identity::device_code(&self.inner.store, &self.system(TenantId(Uuid::nil())), request).await;
+        answered.unwrap_or_else(|error| server_error(&error, "The code could not be made."))
     }
 
     /// Answers a request for the OpenID configuration of a tenant.
     pub async fn discovery(&self, tenant: &str, base_url: &str) -> TokenAnswer {
         let ctx = self.system(TenantId(Uuid::nil()));
-        match identity::discovery_document(&self.inner.store, &ctx, base_url, tenant).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                tracing::error!(%error, "a tenant could not be looked up");
-                TokenAnswer {
-                    status: 500,
-                    body: json!({ "error": "server_error", "error_description": "The tenant could not be looked up." }),
-                }
-            }
-        }
+        let answered = identity::discovery_document(&self.inner.store, &ctx, base_url, tenant).await;
+        answered.unwrap_or_else(|error| server_error(&error, "The tenant could not be looked up."))
     }
 
     /// The issuer's public keys.
@@ -193,6 +200,12 @@ impl App {
     pub(crate) fn is_stopping(&self) -> bool {
         self.inner.stopping.load(Ordering::SeqCst)
     }
+}
+
+/// When the fault is not the client's (RFC 6749 §4.1.2.1).
+fn server_error(error: &identity::IdentityError, description: &str) -> TokenAnswer {
+    tracing::error!(error = %crate::error::chain(error), description, "the token issuer failed");
+    TokenAnswer { status: 500, body: json!({ "error": "server_error", "error_description": description }) }
 }
 
 /// `application/x-www-form-urlencoded`

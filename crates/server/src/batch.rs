@@ -3,8 +3,8 @@
 //!
 //! The envelope is checked as a whole: what is wrong with it is 400 and nothing is done. After that
 //! each part is a call of its own, with its own status, whatever the others answer. Parts share the
-//! token of the batch; they are carried out one after the other, those that depend on others after
-//! them.
+//! token of the batch and are throttled one by one; they are carried out one after the other, those
+//! that depend on others after them.
 
 use crate::app::App;
 use crate::error::AppError;
@@ -18,6 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use store::OpContext;
+use tracing::Instrument as _;
 
 /// Methods of parts; a batch has no use for HEAD and OPTIONS.
 const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE];
@@ -54,21 +55,8 @@ pub(crate) async fn perform(app: &App, ctx: OpContext, call: Call, body: Bytes) 
 async fn answer_part(app: &App, ctx: &OpContext, batch: &Call, part: &Part, failed: Option<&str>) -> Answer {
     let request_id = app.new_id();
     let started = std::time::Instant::now();
-    let outcome = match failed {
-        Some(id) => Err(AppError::FailedDependency(format!("Request '{}' was not carried out, because '{id}' failed.", part.id))),
-        None => perform_part(app, ctx, batch, part, request_id).await,
-    };
-    let answer = exchange::answer(app, outcome, request_id, exchange::client_request_id(&part.headers).as_deref());
-    tracing::info!(
-        http.method = %part.method, http.path = %links::printable(&part.url), http.status = answer.status,
-        duration_ms = started.elapsed().as_millis() as u64, request_id = %request_id, batch = %batch.request_id,
-        "answered a part of a batch"
-    );
-    answer
-}
-
-async fn perform_part(app: &App, ctx: &OpContext, batch: &Call, part: &Part, request_id: uuid::Uuid) -> Outcome {
     let (version, path, query) = target(&part.url, batch.version);
+    let logged = links::without_keys(&path);
     let call = Call {
         method: part.method.clone(),
         version,
@@ -78,15 +66,32 @@ async fn perform_part(app: &App, ctx: &OpContext, batch: &Call, part: &Part, req
         base_url: batch.base_url.clone(),
         request_id,
     };
+    let answered = async {
+        let outcome = match failed {
+            Some(id) => Err(AppError::FailedDependency(format!("Request '{}' was not carried out, because '{id}' failed.", part.id))),
+            None => perform_part(app, ctx, call, part.body.clone()).await,
+        };
+        let answer = exchange::answer(app, outcome, request_id, exchange::client_request_id(&part.headers).as_deref());
+        tracing::info!(
+            http.method = %part.method, http.path = %links::printable(&logged), http.status = answer.status,
+            duration_ms = started.elapsed().as_millis() as u64, "answered a part of a batch"
+        );
+        answer
+    };
+    answered.instrument(tracing::info_span!("part", request_id = %request_id)).await
+}
+
+async fn perform_part(app: &App, ctx: &OpContext, call: Call, body: Bytes) -> Outcome {
     call.check_url()?;
+    let ctx = OpContext { request_id: call.request_id, now: app.now(), ..ctx.clone() };
+    app.throttle(&ctx)?;
     if is_batch(&call.path) {
         return Err(AppError::invalid("A batch cannot be a part of a batch."));
     }
-    if part.body.len() > limits::JSON_BODY_BYTES_MAX {
+    if body.len() > limits::JSON_BODY_BYTES_MAX {
         return Err(AppError::TooLarge(format!("A body may have {} bytes at most.", limits::JSON_BODY_BYTES_MAX)));
     }
-    let ctx = OpContext { request_id, now: app.now(), ..ctx.clone() };
-    exchange::perform(app, ctx, call, part.body.clone()).await
+    exchange::perform(app, ctx, call, body).await
 }
 
 /// One request of a batch, as it was written.

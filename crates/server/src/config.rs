@@ -7,7 +7,7 @@
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// `[[issuers]]`
 pub use identity::IssuerSettings as Issuer;
@@ -28,6 +28,8 @@ pub struct Config {
     pub naming: Naming,
     /// Background work.
     pub worker: Worker,
+    /// What one client may take.
+    pub limits: Limits,
     /// Issuers whose tokens are taken beside Homeroom's own.
     pub issuers: Vec<Issuer>,
 }
@@ -95,13 +97,77 @@ impl Default for Uploads {
 }
 
 /// `[server]`
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     /// Base of all absolute links, for example `https://homeroom.contoso.example`.
     pub public_url: Option<String>,
     /// Addresses of reverse proxies whose `X-Forwarded-Proto` and `-Host` are believed.
     pub trusted_proxies: Vec<std::net::IpAddr>,
+    /// Origins whose scripts may call the API, or `*` for all.
+    pub cors_origins: Vec<String>,
+    /// Certificate chain in PEM; with it the server speaks TLS.
+    pub tls_cert: Option<PathBuf>,
+    /// Key of the certificate in PEM.
+    pub tls_key: Option<PathBuf>,
+    /// TLS with a certificate of a local authority in the data directory.
+    pub tls_self_signed: bool,
+    /// How long requests under way may take to finish when the server stops, seconds.
+    pub shutdown_seconds: u32,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
+            tls_cert: None,
+            tls_key: None,
+            tls_self_signed: false,
+            shutdown_seconds: 30,
+        }
+    }
+}
+
+impl Http {
+    /// The host of `public_url`, without its port and without the brackets of an IPv6 address.
+    #[must_use]
+    pub fn public_host(&self) -> Option<String> {
+        let uri: http::Uri = self.public_url.as_ref()?.parse().ok()?;
+        uri.host().map(|host| host.trim_start_matches('[').trim_end_matches(']').to_owned())
+    }
+
+    /// Does the server speak TLS itself?
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        self.tls_self_signed || self.tls_cert.is_some()
+    }
+}
+
+/// `[limits]`: what one client may take.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Graph calls per second of one API client in one tenant, on average; 0 lifts the limit.
+    pub requests_per_second: u32,
+    /// How many it may make at once after a pause.
+    pub burst: u32,
+    /// Connections at the same time; more wait. The default leaves room below the 1,024 files that a
+    /// process may commonly have open.
+    pub connections: u32,
+    /// A TLS handshake, and the head of a request, have to be complete in this time, seconds.
+    pub header_seconds: u32,
+    /// A body that stands still for this time is given up, seconds.
+    pub body_seconds: u32,
+    /// A connection without a request is closed after this time, seconds.
+    pub idle_seconds: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { requests_per_second: 1000, burst: 10_000, connections: 768, header_seconds: 30, body_seconds: 30, idle_seconds: 75 }
+    }
 }
 
 /// `[naming]`: templates with `{roleGroup}` and `{org}` (decision 26).
@@ -136,16 +202,65 @@ impl Config {
         // Only names with the section separator: HOMEROOM_DATA_DIR and the like are not settings.
         let environment = Env::prefixed("HOMEROOM_").filter(|key| key.as_str().contains("__") || key == "issuers").split("__");
         let config: Self = figment.merge(environment).extract().map_err(|error| error.to_string())?;
-        for (name, percent) in
-            [("max_drop_percent", config.guards.max_drop_percent), ("max_error_percent", config.guards.max_error_percent)]
-        {
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks what types alone cannot say.
+    ///
+    /// # Errors
+    /// The text names the setting and what it may be.
+    pub fn check(&self) -> Result<(), String> {
+        for (name, percent) in [("max_drop_percent", self.guards.max_drop_percent), ("max_error_percent", self.guards.max_error_percent)] {
             // Not a number would switch the guard off without a word.
             if !(0.0..=100.0).contains(&percent) {
                 return Err(format!("[guards] {name} is a share in percent, from 0 to 100, not {percent}"));
             }
         }
-        Ok(config)
+        let http = &self.server;
+        if let Some(url) = &http.public_url
+            && !is_origin(url.strip_suffix('/').unwrap_or(url))
+        {
+            return Err(format!(
+                "[server] public_url: `{url}` is not a public address; give scheme and host without a path, for example \
+                 https://homeroom.contoso.example"
+            ));
+        }
+        if let Some(origin) = http.cors_origins.iter().find(|origin| *origin != "*" && !is_origin(origin)) {
+            return Err(format!("[server] cors_origins: `{origin}` is not an origin such as https://console.contoso.example, nor `*`"));
+        }
+        if http.tls_cert.is_some() != http.tls_key.is_some() {
+            return Err("[server] tls_cert and tls_key: a certificate needs its key, and a key its certificate".to_owned());
+        }
+        if http.tls_self_signed && http.tls_cert.is_some() {
+            return Err("[server] tls_self_signed: there is a tls_cert already; choose one".to_owned());
+        }
+        if http.has_tls() && http.public_url.as_ref().is_some_and(|url| url.starts_with("http://")) {
+            return Err("[server] public_url: with TLS the public address begins with https://".to_owned());
+        }
+        let limits = &self.limits;
+        let positive = [
+            ("connections", limits.connections),
+            ("header_seconds", limits.header_seconds),
+            ("body_seconds", limits.body_seconds),
+            ("idle_seconds", limits.idle_seconds),
+        ];
+        if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
+            return Err(format!("[limits] {name}: 0 would let nobody in; give 1 or more"));
+        }
+        if limits.requests_per_second > 0 && limits.burst == 0 {
+            return Err("[limits] burst: 0 would let nothing through; give 1 or more, or requests_per_second = 0".to_owned());
+        }
+        Ok(())
     }
+}
+
+/// `https://host` or `https://host:port`, `http` likewise: what a browser calls an origin.
+fn is_origin(text: &str) -> bool {
+    let Ok(uri) = text.parse::<http::Uri>() else { return false };
+    let scheme = uri.scheme_str().unwrap_or_default();
+    let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+    matches!(scheme, "http" | "https") && !authority.contains('@') && text == format!("{scheme}://{authority}")
 }
 
 #[cfg(test)]
@@ -158,6 +273,31 @@ mod tests {
         assert_eq!(config.runs.on_demand_per_12h, 5);
         assert!((config.guards.max_drop_percent - 20.0).abs() < f64::EPSILON);
         assert_eq!(config.guards.max_drop_count, 10);
+    }
+
+    fn refusal(change: impl Fn(&mut Config)) -> String {
+        let mut config = Config::default();
+        change(&mut config);
+        config.check().unwrap_err()
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused_by_name() {
+        assert_eq!(Config::default().check(), Ok(()));
+        for url in ["homeroom.example", "https://", "ftp://a", "https://a/b", "https://a?b", "https://me@a", "https://a b"] {
+            assert!(refusal(|c| c.server.public_url = Some(url.to_owned())).contains("public_url"), "{url}");
+        }
+        for url in ["https://graph.microsoft.com", "https://graph.microsoft.com/", "http://127.0.0.1:8080", "https://[::1]:8443"] {
+            let mut config = Config::default();
+            config.server.public_url = Some(url.to_owned());
+            assert_eq!(config.check(), Ok(()));
+        }
+        assert!(refusal(|c| c.server.cors_origins = vec!["https://a.example/".to_owned()]).contains("cors_origins"));
+        assert!(refusal(|c| c.server.tls_cert = Some("a.pem".into())).contains("tls_key"));
+        assert!(refusal(|c| c.limits.burst = 0).contains("burst"));
+        assert!(refusal(|c| c.limits.idle_seconds = 0).contains("idle_seconds"));
+        let plain = refusal(|c| (c.server.tls_self_signed, c.server.public_url) = (true, Some("http://a".to_owned())));
+        assert!(plain.contains("https://"), "{plain}");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use crate::app::App;
 use crate::error::{AppError, GraphFailure};
 use crate::graph::request::{GraphBody, GraphRequest, GraphResponse, Metadata, Method, Preferences, Version};
-use crate::{graph, limits};
+use crate::{describe, graph, limits};
 use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
@@ -49,8 +49,13 @@ impl Call {
 /// What a call led to, with the amount of metadata that the client asked for.
 pub(crate) type Outcome = Result<(GraphResponse, Metadata), AppError>;
 
-/// Carries out an authenticated call.
+/// Carries out an authenticated call, unless its caller has made too many.
 pub(crate) async fn perform(app: &App, ctx: OpContext, call: Call, body: Bytes) -> Outcome {
+    app.throttle(&ctx)?;
+    // Over HTTP this has been answered before the token was looked at; a part of a batch comes here.
+    if let Some(described) = describe::answer(&call) {
+        return described;
+    }
     let method = match call.method {
         http::Method::GET | http::Method::HEAD => Method::Get,
         http::Method::POST => Method::Post,

@@ -123,7 +123,9 @@ fn quota(data: &Data<'_, '_>, most: u64) -> Result<(), AppError> {
     let wait = free_at.as_second().saturating_sub(now.as_second()).max(1).unsigned_abs();
     Err(AppError::TooManyRequests {
         retry_after_seconds: wait,
-        message: format!("{most} runs can be started on demand in 12 hours; the next one in {wait} seconds."),
+        message: format!(
+            "{most} runs can be started on demand in 12 hours; the next one in {wait} seconds. The operator sets the number with [runs] on_demand_per_12h."
+        ),
     })
 }
 

@@ -4,6 +4,8 @@ mod admin;
 mod app;
 mod batch;
 pub mod config;
+mod cors;
+pub mod describe;
 pub mod error;
 mod exchange;
 mod fetch;
@@ -12,29 +14,45 @@ mod http;
 mod jobs;
 mod limits;
 mod links;
+mod listen;
 mod preview;
 mod runs;
 mod shutdown;
+mod throttle;
+mod tls;
 mod upload_http;
 mod worker;
 
 pub use admin::{Account, AdminError, all_permissions};
 pub use app::App;
-pub use identity::Tenant;
+pub use identity::{PendingDevice, Tenant};
 pub use preview::{GroupChange, Plan};
+pub use runs::built_in_codes;
 pub use shutdown::Shutdown;
+pub use tls::Tls;
 
-use std::net::SocketAddr;
-
-/// Serves on a listener, with the worker beside it, until told to stop. Requests under way are finished.
+/// Serves HTTP on a listener, with the worker beside it, until told to stop. Requests under way are finished.
 pub async fn serve(app: App, listener: tokio::net::TcpListener, shutdown: Shutdown) -> Result<(), AdminError> {
+    serve_over(app, listener, None, shutdown).await
+}
+
+/// The same over TLS.
+pub async fn serve_tls(app: App, listener: tokio::net::TcpListener, tls: Tls, shutdown: Shutdown) -> Result<(), AdminError> {
+    serve_over(app, listener, Some(tls), shutdown).await
+}
+
+async fn serve_over(app: App, listener: tokio::net::TcpListener, tls: Option<Tls>, shutdown: Shutdown) -> Result<(), AdminError> {
     let worker = worker::start(app.clone());
-    let routes = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, routes).with_graceful_shutdown(shutdown.wait()).await;
+    let routes = http::router(app.clone().over_tls(tls.is_some()));
+    let certificate = tls.clone().map(|tls| tokio::spawn(tls.keep_current(app.clone())));
+    listen::serve(app.clone(), routes, listener, tls.as_ref(), shutdown).await;
+    if let Some(task) = certificate {
+        task.abort();
+    }
     app.stop_worker();
     // A job that is in the middle of a step stops at its next sign of life, and is taken up at the next start.
     if worker.await.is_err() {
         tracing::error!("the worker ended in a panic");
     }
-    served.map_err(|error| AdminError::new(format!("the server failed: {error}")))
+    Ok(())
 }

@@ -6,6 +6,9 @@ pub(crate) const JSON_BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Path and query. Filters are the long part; proxies cut at 8 KiB to 16 KiB anyway.
 pub(crate) const URL_BYTES_MAX: usize = 16 * 1024;
 
+/// Smaller answers are not compressed: they fit into one packet either way.
+pub(crate) const COMPRESSED_BYTES_MIN: u16 = 1024;
+
 /// A batch. Graph takes 4 MiB in one request; twenty parts of real size stay far below it.
 pub(crate) const BATCH_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 

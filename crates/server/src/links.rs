@@ -5,15 +5,28 @@ use http::HeaderMap;
 use std::net::IpAddr;
 
 /// The base of absolute links, without a trailing slash, for example `http://127.0.0.1:8080`.
-pub(crate) fn base_url(public_url: Option<&str>, trusted_proxies: &[IpAddr], peer: Option<IpAddr>, headers: &HeaderMap) -> String {
+///
+/// `secure`: the request came over TLS. A proxy that says nothing about the scheme keeps it.
+pub(crate) fn base_url(
+    public_url: Option<&str>,
+    trusted_proxies: &[IpAddr],
+    peer: Option<IpAddr>,
+    headers: &HeaderMap,
+    secure: bool,
+) -> String {
     if let Some(url) = public_url {
         return url.trim_end_matches('/').to_owned();
     }
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
+    let own_scheme = if secure { "https" } else { "http" };
     let from_proxy = peer.is_some_and(|ip| trusted_proxies.contains(&ip));
     // A proxy may forward the one without the other.
     let forwarded = |name: &str| from_proxy.then(|| text(name)).flatten();
-    let scheme = if forwarded("x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https")) { "https" } else { "http" };
+    let scheme = match forwarded("x-forwarded-proto") {
+        Some(proto) if proto.eq_ignore_ascii_case("https") => "https",
+        Some(_) => "http",
+        None => own_scheme,
+    };
     let host = forwarded("x-forwarded-host").filter(|h| is_authority(h)).or_else(|| text("host").filter(|h| is_authority(h)));
     format!("{scheme}://{}", host.unwrap_or("localhost"))
 }
@@ -28,6 +41,12 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
+/// A path for the log: keys may be names of people.
+pub(crate) fn without_keys(path: &str) -> String {
+    let is_key = |part: &str| part.contains(['@', '\'']) || part.contains("%40") || part.contains("%27");
+    path.split('/').map(|part| if is_key(part) { "{key}" } else { part }).collect::<Vec<_>>().join("/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,22 +58,32 @@ mod tests {
     #[test]
     fn the_public_address_wins() {
         let h = headers(&[("host", "a:1")]);
-        assert_eq!(base_url(Some("https://graph.microsoft.com/"), &[], None, &h), "https://graph.microsoft.com");
+        assert_eq!(base_url(Some("https://graph.microsoft.com/"), &[], None, &h, false), "https://graph.microsoft.com");
     }
 
     #[test]
     fn forwarded_headers_count_only_from_a_trusted_proxy() {
         let h = headers(&[("host", "a:1"), ("x-forwarded-host", "school.example"), ("x-forwarded-proto", "https")]);
         let proxy: IpAddr = "10.0.0.1".parse().unwrap();
-        assert_eq!(base_url(None, &[proxy], Some(proxy), &h), "https://school.example");
-        assert_eq!(base_url(None, &[], Some(proxy), &h), "http://a:1");
+        assert_eq!(base_url(None, &[proxy], Some(proxy), &h, false), "https://school.example");
+        assert_eq!(base_url(None, &[], Some(proxy), &h, false), "http://a:1");
+        assert_eq!(base_url(None, &[], Some(proxy), &h, true), "https://a:1", "the request's own scheme");
         let h = headers(&[("host", "school.example"), ("x-forwarded-proto", "HTTPS")]);
-        assert_eq!(base_url(None, &[proxy], Some(proxy), &h), "https://school.example");
+        assert_eq!(base_url(None, &[proxy], Some(proxy), &h, false), "https://school.example");
+        let silent = headers(&[("host", "a:1"), ("x-forwarded-host", "school.example")]);
+        assert_eq!(base_url(None, &[proxy], Some(proxy), &silent, true), "https://school.example");
     }
 
     #[test]
     fn a_host_with_a_path_is_not_believed() {
         let h = headers(&[("host", "evil/../@x")]);
-        assert_eq!(base_url(None, &[], None, &h), "http://localhost");
+        assert_eq!(base_url(None, &[], None, &h, false), "http://localhost");
+    }
+
+    #[test]
+    fn the_log_has_no_names() {
+        assert_eq!(without_keys("/beta/users/ada@contoso.example/memberOf"), "/beta/users/{key}/memberOf");
+        assert_eq!(without_keys("/beta/users('ada')"), "/beta/{key}");
+        assert_eq!(without_keys("/beta/groups/0190-1"), "/beta/groups/0190-1");
     }
 }

@@ -6,6 +6,7 @@ mod ports;
 
 pub(crate) use configuration::spec;
 pub(crate) use finish::{finish, record};
+pub use ports::built_in_codes;
 pub(crate) use ports::{StorePorts, codes};
 
 use crate::app::App;
@@ -17,6 +18,8 @@ use std::path::{Path, PathBuf};
 use store::{Access, NewJob, StoreError, Tx};
 use sync::RunSpec;
 
+/// The kind of provisioning flow that runs carry out.
+pub(crate) const SECURITY_GROUP_FLOW: &str = "#microsoft.graph.industryData.securityGroupProvisioningFlow";
 /// Runs, written by Homeroom alone.
 pub(crate) const RUNS: Access = Access::unchecked("runs");
 /// Activities of runs.
@@ -31,6 +34,8 @@ pub(crate) const STATISTICS: Access = Access::unchecked("_statistics");
 pub(crate) const BASELINES: Access = Access::unchecked("_baselines");
 /// Organizations that have been seen, by inbound flow.
 pub(crate) const ORGANIZATIONS: Access = Access::unchecked("_organizations");
+/// Why the newest upload of a connector was refused; gone when one is accepted.
+pub(crate) const REFUSED: Access = Access::unchecked("_refused");
 /// The last accepted upload of each connector.
 pub(crate) const ACCEPTED: Access = Access::unchecked("_accepted");
 

@@ -46,7 +46,8 @@ fn make_with(builder: &DirBuilder, path: &Path) -> Result<()> {
     match builder.create(path) {
         Ok(()) => sync_parent(path),
         Err(error) if error.kind() == ErrorKind::NotFound => match path.parent() {
-            Some(parent) if parent != Path::new("") => {
+            // A parent that is there and still not found is a file system that takes nothing, such as /proc.
+            Some(parent) if parent != Path::new("") && !parent.is_dir() => {
                 make_with(builder, parent)?;
                 make_with(builder, path)
             }

@@ -186,6 +186,15 @@ impl Store {
         let dir = &config.data_dir;
         folders::take_data_dir(dir)
             .map_err(|source| StoreError::Io { what: format!("use the data directory {}", dir.display()), source })?;
+        let key = dir.join("master.key");
+        // The key is made before the database: where there is one and no key, the key has been lost.
+        if dir.join("homeroom.db").exists() && !key.exists() {
+            return Err(StoreError::Secrets(format!(
+                "{} is missing, and nothing that was encrypted with it can be read without it: put it back from the backup",
+                key.display()
+            )));
+        }
+        let secrets = Secrets::open(&key)?;
         let (target, writers) = match &config.database_url {
             Some(url) => (Target::postgres(url)?, POSTGRES_WRITERS),
             None => (Target::Sqlite(database_file(dir)?), 1),
@@ -196,7 +205,7 @@ impl Store {
                 readers: Pool::start(&target, READERS, Role::Reader)?,
                 writers: Pool::start(&target, writers, Role::Writer)?,
                 blobs: BlobStore::open(&dir.join("blobs"))?,
-                secrets: Secrets::open(&dir.join("master.key"))?,
+                secrets,
             }),
         })
     }

@@ -10,8 +10,32 @@ struct Migration {
 }
 
 /// In order. `TEXT`, `BLOB`, `BIGINT` and `STRICT` are the only words that differ between the engines; see [`dialect`].
-const MIGRATIONS: &[Migration] =
-    &[Migration { name: "0001 first schema", sql: FIRST }, Migration { name: "0002 one running job a tenant", sql: ONE_RUNNING_JOB }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { name: "0001 first schema", sql: FIRST },
+    Migration { name: "0002 one running job a tenant", sql: ONE_RUNNING_JOB },
+    Migration { name: "0003 certificates of clients, device codes", sql: CERTIFICATES },
+];
+
+/// Times are microseconds of the Unix epoch, but for `used_assertion`, which has a JWT's seconds.
+const CERTIFICATES: &str = "
+CREATE TABLE client_key (
+    tenant_id TEXT NOT NULL, client_id TEXT NOT NULL, thumbprint TEXT NOT NULL, algorithm TEXT NOT NULL,
+    public_key BLOB NOT NULL, expires BIGINT, created BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, client_id, thumbprint)
+) STRICT;
+CREATE TABLE used_assertion (
+    tenant_id TEXT NOT NULL, client_id TEXT NOT NULL, id_hash BLOB NOT NULL, expires BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, client_id, id_hash)
+) STRICT;
+CREATE TABLE device_code (
+    tenant_id TEXT NOT NULL, code_hash BLOB NOT NULL, user_code TEXT NOT NULL, client_id TEXT NOT NULL,
+    scopes TEXT NOT NULL, state TEXT NOT NULL, approver TEXT, seconds_between BIGINT NOT NULL,
+    polled BIGINT, expires BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, code_hash)
+) STRICT;
+CREATE UNIQUE INDEX device_code_user_code ON device_code (user_code);
+CREATE INDEX device_code_client ON device_code (tenant_id, client_id);
+";
 
 /// Jobs that run while this is done are claimed again; their workers are refused at their next write.
 const ONE_RUNNING_JOB: &str = "

@@ -51,7 +51,9 @@ impl Secrets {
 
     /// Decrypts what [`Secrets::seal`] gave for the same thing.
     pub fn open_sealed(&self, about: &str, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let broken = || StoreError::Secrets("a stored secret cannot be decrypted: another master key, or damaged data".to_owned());
+        let broken = || {
+            StoreError::Secrets("a stored secret cannot be decrypted: this master.key is not the one it was encrypted with. Servers on one PostgreSQL share the data directory, or at least master.key and blobs".to_owned())
+        };
         let rest = sealed.strip_prefix(&[FORMAT]).ok_or_else(broken)?;
         let (nonce, body) = rest.split_at_checked(NONCE_LEN).ok_or_else(broken)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| broken())?;

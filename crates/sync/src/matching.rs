@@ -135,7 +135,10 @@ pub(crate) fn run(
                 findings(&ambiguous(person))?;
                 ""
             }
-            Claim::Nobody => "",
+            Claim::Nobody => {
+                findings(&not_matched(person))?;
+                ""
+            }
         };
         let counts = if user.is_empty() { &mut out.unmatched } else { &mut out.matched };
         *counts.entry(standing.role.clone()).or_default() += 1;
@@ -150,6 +153,11 @@ pub(crate) fn run(
 fn duplicate(person: Record<'_>) -> Finding {
     about(person, "DuplicateMatch", "Another person of this source matches the same account, so neither is linked.")
         .hint("Give each of them their own username or e-mail in the student information system.")
+}
+
+fn not_matched(person: Record<'_>) -> Finding {
+    about(person, "PersonNotMatched", "No account of the directory matches this person.")
+        .hint("Make an account, or see whether the matching rule takes the right column and domain.")
 }
 
 fn ambiguous(person: Record<'_>) -> Finding {
@@ -281,6 +289,7 @@ mod tests {
             domain: None,
         };
         InboundSpec {
+            refused: None,
             flow_id: "f".to_owned(),
             display_name: "F".to_owned(),
             files: Vec::new(),

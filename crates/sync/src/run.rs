@@ -372,7 +372,7 @@ impl Run<'_> {
             }
             let report = self.ingest(inbound)?;
             flow.errors = report.count(Severity::Error) + report.count(Severity::Catastrophic);
-            flow.warnings = report.count(Severity::Warning);
+            flow.warnings = report.count(Severity::Warning) + u64::from(inbound.refused.is_some());
             flow.rows = report.rows();
             flow.error_rows = report.files.iter().map(|f| f.errors).sum();
             self.write(&format!("files-{}.json", inbound.flow_id), &report.files)?;
@@ -393,6 +393,10 @@ impl Run<'_> {
         }
         let files: Vec<Source> = inbound.files.iter().map(|f| Source { name: f.name.clone(), path: f.path.clone() }).collect();
         let mut log = Findings::create(&self.spec.work_dir.join(format!("findings-{}.jsonl", inbound.flow_id)))?;
+        if let Some(why) = &inbound.refused {
+            let message = format!("The newest upload was refused ({why}); this run works on the one that was accepted before.");
+            log.write(&Finding::of_file("LastUploadRefused", "", message).hint("Mend the export and upload it again."))?;
+        }
         let mut interrupted = None;
         let mut progress = |file: &str, rows: u64| match self.ports.progress(&format!("{file}: {rows} rows")) {
             Ok(()) => true,

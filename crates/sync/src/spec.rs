@@ -42,6 +42,9 @@ pub struct InboundSpec {
     pub display_name: String,
     /// Files of the last accepted upload; none means that there was no upload yet.
     pub files: Vec<SourceFile>,
+    /// Why a newer upload than these files was refused.
+    #[serde(default)]
+    pub refused: Option<String>,
     /// Rules by role group.
     pub rules: Vec<MatchRule>,
     /// The last good run of the same flow, source and year.

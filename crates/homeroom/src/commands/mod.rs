@@ -5,6 +5,7 @@ mod plan;
 mod runs;
 mod serve;
 mod tenants;
+mod validate;
 
 use crate::cli::{Cli, Command, Data};
 use std::net::SocketAddr;
@@ -17,17 +18,24 @@ pub(crate) struct Failure {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// The command was used wrongly: exit code 2 in place of 3.
+    pub usage: bool,
 }
 
 impl Failure {
     /// A failure without a hint.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), hint: None, usage: false }
     }
 
     /// A failure with the remedy.
     pub(crate) fn hinting(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: Some(hint.into()) }
+        Self { message: message.into(), hint: Some(hint.into()), usage: false }
+    }
+
+    /// The same for a command that was used wrongly.
+    pub(crate) fn usage(self) -> Self {
+        Self { usage: true, ..self }
     }
 
     /// For `map_err` on I/O: "cannot …: reason".
@@ -38,14 +46,14 @@ impl Failure {
 
 impl From<server::AdminError> for Failure {
     fn from(error: server::AdminError) -> Self {
-        let hint = error.hint();
-        Self { message: error.to_string(), hint }
+        Self { message: error.to_string(), hint: error.hint(), usage: error.is_usage() }
     }
 }
 
 /// Runs one command.
 pub(crate) async fn run(arguments: Cli) -> Result<Ended, Failure> {
     match arguments.command {
+        Command::Validate(validate) => return validate::run(&validate),
         Command::Plan(plan) => return plan::run(plan).await,
         Command::Demo(demo) => crate::demo::run(demo).await,
         Command::Serve(serve) => serve::run(serve).await,
@@ -68,9 +76,12 @@ pub(crate) enum Ended {
 
 /// The settings that a command names.
 pub(crate) fn config(data: &Data) -> Result<server::config::Config, Failure> {
-    server::config::Config::load(data.config.as_deref()).map_err(|error| {
-        Failure::hinting(format!("the settings cannot be used: {error}"), "every setting is described in docs/configuration.md")
-    })
+    server::config::Config::load(data.config.as_deref()).map_err(unusable)
+}
+
+/// Settings that are refused.
+fn unusable(error: String) -> Failure {
+    Failure::hinting(format!("the settings cannot be used: {error}"), "every setting is described in docs/configuration.md")
 }
 
 /// Opens the data directory that a command names, making what is not there yet.
@@ -100,8 +111,9 @@ pub(crate) fn data_dir(data: &Data) -> Result<PathBuf, Failure> {
 
 /// A tenant id as given on the command line.
 pub(crate) fn tenant_id(text: &str) -> Result<store::TenantId, Failure> {
-    text.parse()
-        .map_err(|_| Failure::hinting(format!("`{text}` is not a tenant id"), "tenant ids are GUIDs; `homeroom tenant list` shows them"))
+    text.parse().map_err(|_| {
+        Failure::hinting(format!("`{text}` is not a tenant id"), "tenant ids are GUIDs; `homeroom tenant list` shows them").usage()
+    })
 }
 
 /// An address that cannot be listened on.

@@ -33,7 +33,7 @@ fn show(plan: &server::Plan) {
     let roots: Vec<&Value> = plan.findings.iter().filter(|finding| finding["rootCause"].is_null()).collect();
     for finding in roots.iter().take(SHOWN) {
         let text = |name: &str| finding[name].as_str().unwrap_or_default();
-        output::line(&format!("  {:<12} {}:{}  {}", text("severity"), text("file"), finding["line"], text("message")));
+        output::line(&format!("  {:<12} {}:{}  {}", text("severity"), text("file"), finding["line"], output::printable(text("message"))));
     }
     if roots.len() > SHOWN {
         output::line(&format!("  … and {} more; --json lists them all", roots.len() - SHOWN));
@@ -47,15 +47,22 @@ fn show(plan: &server::Plan) {
                 .iter()
                 .map(|group| {
                     let made = if group.created { output::coloured("new", Colour::Yellow) } else { String::new() };
-                    vec![group.display_name.clone(), group.added.len().to_string(), group.removed.len().to_string(), made]
+                    vec![output::printable(&group.display_name), group.added.len().to_string(), group.removed.len().to_string(), made]
                 })
                 .collect();
             output::table(&["group", "added", "removed", ""], &rows);
+        }
+        if !plan.groups.is_empty() {
+            output::line(&output::coloured("  --json names everybody who would come in or go", Colour::Dim));
         }
         output::line(&format!(
             "groups: {} made, {} renamed; memberships: {} added, {} removed",
             summary.create_groups, summary.rename_groups, summary.add_members, summary.remove_members
         ));
+    }
+    let unmatched = &plan.statistics.get("inboundTotals").map_or(&Value::Null, |totals| &totals["unmatchedPeopleByRole"]);
+    for role in unmatched.as_array().map_or(&[][..], Vec::as_slice) {
+        output::line(&format!("without an account: {} {}", role["count"], role["role"].as_str().unwrap_or_default()));
     }
     if let Some(blocked) = &plan.blocked {
         output::line(&format!("{} {}: {}", output::coloured("a run would stop:", Colour::Red), blocked.code, blocked.message));

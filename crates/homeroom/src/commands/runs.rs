@@ -33,14 +33,44 @@ async fn list(of: cli::RunsOf) -> Result<(), Failure> {
         return Ok(());
     }
     let text = |run: &serde_json::Map<String, Value>, name: &str| run.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let rows: Vec<_> = runs.iter().map(|run| vec![text(run, "id"), text(run, "displayName"), text(run, "status")]).collect();
-    output::table(&["id", "name", "status"], &rows);
+    let why =
+        |run: &serde_json::Map<String, Value>| run.get("blockingError").and_then(|e| e["code"].as_str()).unwrap_or_default().to_owned();
+    let row = |run| vec![text(run, "id"), text(run, "startDateTime"), text(run, "status"), why(run)];
+    output::table(&["id", "started", "status", "stopped by"], &runs.iter().map(row).collect::<Vec<_>>());
     Ok(())
 }
 
 async fn show(one: cli::OneRun) -> Result<(), Failure> {
     let (app, tenant) = open_tenant(&one.of).await?;
-    output::json(&app.show_run(tenant, &one.id).await?);
+    let shown = app.show_run(tenant, &one.id).await?;
+    if one.of.output.json {
+        output::json(&shown);
+        return Ok(());
+    }
+    let text = |value: &Value| value.as_str().unwrap_or("–").to_owned();
+    let run = &shown["run"];
+    output::line(&format!("{}  {}", text(&run["displayName"]), text(&run["status"])));
+    output::line(&format!("from {} to {}", text(&run["startDateTime"]), text(&run["endDateTime"])));
+    let error = &run["blockingError"];
+    if !error.is_null() {
+        output::line(&format!("{}: {}", text(&error["code"]), output::printable(&text(&error["message"]))));
+    }
+    if shown["waitsForApproval"] == true {
+        output::line(&format!("waits for `homeroom runs approve {}`, until the next run", one.id));
+    }
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let activities = list(&shown["activities"]);
+    let rows: Vec<_> = activities.iter().map(|a| vec![output::printable(&text(&a["displayName"])), text(&a["status"])]).collect();
+    output::table(&["activity", "status"], &rows);
+    let totals = &shown["statistics"]["inboundTotals"];
+    if !totals.is_null() {
+        let counts = ["organizations", "people", "groups", "memberships", "errors", "warnings"];
+        let counts = counts.map(|name| format!("{} {name}", totals[name]));
+        output::line(&counts.join(", "));
+        for role in list(&totals["unmatchedPeopleByRole"]) {
+            output::line(&format!("without an account: {} {}", role["count"], text(&role["role"])));
+        }
+    }
     Ok(())
 }
 

@@ -37,7 +37,10 @@ pub(crate) async fn run(arguments: cli::Demo) -> Result<(), Failure> {
     let base = format!("http://{address}");
 
     heading("1  A tenant, its directory, an API client");
-    let app = server::App::open(&data_dir, None, server::config::Config::default()).map_err(Failure::from)?;
+    let mut config = server::config::Config::default();
+    // Whoever plays with it starts many runs.
+    config.runs.on_demand_per_12h = 0;
+    let app = server::App::open(&data_dir, None, config).map_err(Failure::from)?;
     let roster_dir = data_dir.join("demo-roster");
     let (credentials, accounts, rows) = set_up(&app, &roster_dir).await?;
     output::line(&format!("  data directory  {}", data_dir.display()));

@@ -61,7 +61,7 @@ pub(super) fn findings(app: &server::App, credentials: &Credentials, run: &str) 
         }
     }
     output::table(&["finding", "place", ""], &rows);
-    output::line(&format!("  and {consequences} that follow from these; `homeroom runs log {run}` gives them all, one JSON object a line"));
+    output::line(&format!("  and {consequences} that follow from these; `homeroom runs log` gives them all"));
     Ok(())
 }
 

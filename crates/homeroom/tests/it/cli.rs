@@ -62,7 +62,7 @@ fn wrong_usage_is_2_and_what_cannot_be_done_is_3() {
     let misspelt = run(dir.path(), &["tenant", "create", "--name", "x", "--json"]);
     let id = json(&misspelt)["id"].as_str().unwrap().to_owned();
     let misspelt = run(dir.path(), &["app", "create", "--tenant", &id, "--name", "x", "--permission", "IndustryData-Run.Strat"]);
-    assert_eq!(misspelt.status.code(), Some(3));
+    assert_eq!(misspelt.status.code(), Some(2));
     let message = String::from_utf8(misspelt.stderr).unwrap();
     assert!(message.contains("did you mean `IndustryData-Run.Start`?"), "{message}");
 }
@@ -135,4 +135,40 @@ fn plan_without_an_inbound_flow_says_what_to_make() {
     let output = run(dir.path(), &["plan", "/nowhere/at/all"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere/at/all"));
+}
+
+#[test]
+fn validate_says_what_is_wrong_and_where() {
+    let export = tempfile::tempdir().unwrap();
+    let reports = tempfile::tempdir().unwrap();
+    roster::demo::write_demo_district(export.path(), DOMAIN, 0).unwrap();
+    let path = export.path().to_str().unwrap();
+    let report = |name: &str| reports.path().join(name).to_str().unwrap().to_owned();
+    let (csv, html, lines) = (report("r.csv"), report("r.html"), report("r.json"));
+    let arguments = ["validate", path, "--json", "--max-findings", "2", "--report", &csv, "--report", &html, "--report", &lines];
+    let output = homeroom().args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "the export has errors: {}", String::from_utf8_lossy(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&found["format"], found["findings"].as_array().unwrap().len()), (&serde_json::json!("sds-v2.1"), 2));
+    let all = found["totals"]["findings"].as_u64().unwrap();
+    assert_eq!(found["totals"]["error"].as_u64().unwrap() + found["totals"]["warning"].as_u64().unwrap(), all);
+    let complete = std::fs::read_to_string(&lines).unwrap();
+    assert_eq!(complete.lines().count() as u64, all, "counts and reports are complete");
+    assert!(complete.lines().any(|line| line.contains("teachr") && line.contains("teacher")), "with the nearest code as a hint");
+    assert_eq!(std::fs::read_to_string(&csv).unwrap().lines().count() as u64, all + 1);
+    assert!(std::fs::read_to_string(&html).unwrap().contains("teachr"));
+
+    for entry in std::fs::read_dir(export.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if !["orgs.csv", "users.csv", "roles.csv"].contains(&path.file_name().unwrap().to_str().unwrap()) {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    std::fs::write(export.path().join("orgs.csv"), "sourcedId,name,type\nn,North,school\n").unwrap();
+    std::fs::write(export.path().join("users.csv"), "sourcedId,username\na,ada\n").unwrap();
+    std::fs::write(export.path().join("roles.csv"), "userSourcedId,orgSourcedId,role\na,n,student\n").unwrap();
+    let output = homeroom().args(["validate", path]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(homeroom().args(["validate", "/nowhere/at/all"]).output().unwrap().status.code(), Some(3));
+    assert_eq!(homeroom().args(["validate", path, "--encoding", "klingon"]).output().unwrap().status.code(), Some(3));
 }

@@ -96,3 +96,25 @@ fn the_page_of_settings_names_each_with_its_default() {
         }
     }
 }
+
+/// The commands of a page, in order.
+fn commands(name: &str) -> String {
+    let text = std::fs::read_to_string(page(name)).unwrap();
+    text.split("```sh\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|(block, _)| block).collect()
+}
+
+#[test]
+fn the_commands_of_the_first_run_work_as_they_stand() {
+    let dir = tempfile::tempdir().unwrap();
+    // A port of its own, which nobody listens on any more when the script does.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_homeroom"));
+    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let script = format!("set -euo pipefail\ntrap 'kill $(jobs -p)' EXIT\n{}", commands("first-run.md").replace("8080", &port));
+    let output = std::process::Command::new("bash").args(["-c", &script]).current_dir(dir.path()).env("PATH", path).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    for wanted in ["All Students", "Students - South School", "Staff - North School", "completed"] {
+        assert!(text.contains(wanted), "'{wanted}' is missing in\n{text}");
+    }
+}

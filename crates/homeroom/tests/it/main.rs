@@ -8,3 +8,4 @@ mod district;
 mod docs;
 mod kill_anywhere;
 mod process;
+mod tls;

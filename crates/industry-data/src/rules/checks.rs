@@ -41,12 +41,9 @@ pub(super) fn always(collection: &str, document: &Document, lookup: &dyn Lookup)
 /// What an entity is made of once and for all: a change of it is refused, the same value accepted.
 pub(super) fn fixed(collection: &str, stored: &Document, merged: &Document) -> Result<(), Refusal> {
     let names: &[&str] = match collection {
-        "dataConnectors" => &["sourceSystem@odata.bind", "fileFormat"],
-        "inboundFlows" => &["dataConnector@odata.bind", "year@odata.bind"],
-        "years" => &["year"],
         "roleGroups" if reference::is_built_in_role_group(text(stored, "id")) => &["displayName", "roles"],
         "referenceDefinitions" if text(stored, "source") != reference::TENANT_SOURCE => &["displayName", "isDisabled", "sortIndex"],
-        _ => &[],
+        _ => super::fixed_on_create(collection),
     };
     match names.iter().find(|name| stored.get(**name) != merged.get(**name)) {
         Some(name) if matches!(collection, "roleGroups" | "referenceDefinitions") => {

@@ -91,13 +91,15 @@ fn structured(document: &Document, ty: &StructuredType) -> Map<String, Value> {
 }
 
 /// `$Type` unless it is the default, `$Collection` and `$Nullable` when they are true.
+///
+/// `$Nullable` of a collection is about its items, and an item is never null.
 fn value(document: &Document, ty: &str, collection: bool, nullable: bool) -> Map<String, Value> {
     let mut out = Map::new();
     flag(&mut out, "$Collection", collection);
     if ty != "Edm.String" {
         set(&mut out, "$Type", document.name(ty));
     }
-    flag(&mut out, "$Nullable", nullable);
+    flag(&mut out, "$Nullable", nullable && !collection);
     out
 }
 
@@ -108,7 +110,7 @@ fn property(document: &Document, property: &Property) -> Map<String, Value> {
 fn navigation(document: &Document, navigation: &Navigation) -> Map<String, Value> {
     let mut out = Map::new();
     set(&mut out, "$Kind", "NavigationProperty");
-    out.append(&mut value(document, navigation.target, navigation.collection, navigation.nullable && !navigation.collection));
+    out.append(&mut value(document, navigation.target, navigation.collection, navigation.nullable));
     flag(&mut out, "$ContainsTarget", navigation.contained);
     out
 }

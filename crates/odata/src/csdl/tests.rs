@@ -38,7 +38,7 @@ fn json_of_a_little_model() {
     assert_eq!(t["mood"], json!({ "$Kind": "EnumType", "happy": 0, "sad": 1, "unknownFutureValue": 2 }));
     assert_eq!(t["animal"]["$Key"], json!(["id"]));
     assert_eq!(t["animal"]["id"], json!({}));
-    assert_eq!(t["animal"]["tags"], json!({ "$Collection": true, "$Nullable": true }));
+    assert_eq!(t["animal"]["tags"], json!({ "$Collection": true }));
     assert_eq!(t["animal"]["mood"], json!({ "$Type": "a.mood", "$Nullable": true }));
     assert_eq!(
         t["person"]["pets"],

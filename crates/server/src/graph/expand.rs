@@ -67,6 +67,7 @@ fn inline(
     let name = expand.navigation.name;
     let declared = declared_type(expand.navigation)?;
     // The preference counts for every collection of an answer (OData 4.01 part 1, §8.2.8.6).
+    list::check_limits(&expand.options)?;
     let size = request.prefer.page_size.map_or(list::EXPANDED_MAX, |size| (size as usize).min(list::EXPANDED_MAX));
     let page = list::page(data, source, &ListPlan::new(&expand.options, size))?;
     let items = page.items.iter().map(|item| {

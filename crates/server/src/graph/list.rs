@@ -21,7 +21,7 @@ use std::cmp::Ordering;
 
 /// Entities a page when the client does not say (decision 6).
 pub(super) const PAGE_SIZE_DEFAULT: usize = 100;
-/// Largest page; a larger `$top` is served in several pages.
+/// Largest page, as Graph has it.
 pub(super) const PAGE_SIZE_MAX: usize = 999;
 /// Largest `$skip`: skipping reads what it skips.
 pub(super) const SKIP_MAX: usize = 100_000;
@@ -36,8 +36,6 @@ pub(super) struct ListPlan<'a> {
     options: &'a QueryOptions,
     /// Entities on this page.
     pub page_size: usize,
-    /// Entities that `$top` still allows, this page included.
-    pub remaining: Option<usize>,
     after: Option<Cursor>,
 }
 
@@ -47,7 +45,6 @@ struct Cursor {
     id: String,
     /// What the last entity was ordered by; without `$orderby` there is nothing.
     keys: Vec<SortKey>,
-    remaining: Option<usize>,
 }
 
 /// One page.
@@ -60,24 +57,29 @@ pub(super) struct Page {
 }
 
 impl<'a> ListPlan<'a> {
-    /// A first page of a given size.
+    /// A first page of a given size, or of what `$top` says when that is less.
     pub(super) fn new(options: &'a QueryOptions, page_size: usize) -> Self {
-        let remaining = options.top.map(|top| top as usize);
-        Self { options, page_size: remaining.map_or(page_size, |top| top.min(page_size)), remaining, after: None }
+        Self { options, page_size: options.top.map_or(page_size, |top| (top as usize).min(page_size)), after: None }
     }
 
     /// The page that a request asks for: `$top`, `Prefer: odata.maxpagesize`, `$skiptoken`.
     pub(super) fn for_request(options: &'a QueryOptions, preferred: Option<u32>) -> Result<Self, AppError> {
-        if options.skip.is_some_and(|skip| skip as usize > SKIP_MAX) {
-            return Err(AppError::invalid_at("$skip", format!("$skip goes up to {SKIP_MAX}; follow @odata.nextLink instead.")));
-        }
+        check_limits(options)?;
         let after = options.skiptoken.as_deref().map(|token| Cursor::decode(token, options)).transpose()?;
-        let top = options.top.map(|top| top as usize);
-        let remaining = after.as_ref().map_or(top, |cursor| cursor.remaining.or(top));
-        let preferred = preferred.map_or(PAGE_SIZE_DEFAULT, |size| size as usize);
-        // A $top up to the maximum is one page, as Graph answers it.
-        let page_size = top.filter(|_| options.skiptoken.is_none()).map_or(preferred, |top| top.max(1)).min(PAGE_SIZE_MAX);
-        Ok(Self { options, page_size: remaining.map_or(page_size, |left| left.min(page_size)), remaining, after })
+        // In Graph $top is the size of a page: what remains is behind @odata.nextLink (concepts/query-parameters.md).
+        let preferred = || preferred.map_or(PAGE_SIZE_DEFAULT, |size| size as usize).min(PAGE_SIZE_MAX);
+        Ok(Self { options, page_size: options.top.map_or_else(preferred, |top| top as usize), after })
+    }
+}
+
+/// Refuses what would read or answer too much, on a URL of its own as inside `$expand`.
+pub(super) fn check_limits(options: &QueryOptions) -> Result<(), AppError> {
+    if options.skip.is_some_and(|skip| skip as usize > SKIP_MAX) {
+        return Err(AppError::invalid_at("$skip", format!("$skip goes up to {SKIP_MAX}; follow @odata.nextLink instead.")));
+    }
+    match options.top.filter(|top| *top as usize > PAGE_SIZE_MAX) {
+        Some(top) => Err(AppError::invalid_at("$top", format!("$top is the size of a page and goes up to {PAGE_SIZE_MAX}, not {top}."))),
+        None => Ok(()),
     }
 }
 
@@ -156,7 +158,7 @@ fn refuse(looked_through: &[&'static Navigation]) -> Result<(), AppError> {
 impl Cursor {
     fn encode(&self) -> String {
         let keys: Vec<Value> = self.keys.iter().map(SortKey::to_json).collect();
-        URL_SAFE_NO_PAD.encode(json!({ "i": self.id, "k": keys, "r": self.remaining }).to_string())
+        URL_SAFE_NO_PAD.encode(json!({ "i": self.id, "k": keys }).to_string())
     }
 
     fn decode(token: &str, options: &QueryOptions) -> Result<Self, AppError> {
@@ -166,7 +168,7 @@ impl Cursor {
         let value: Value = serde_json::from_slice(&bytes).map_err(|_| broken())?;
         let keys = value["k"].as_array().ok_or_else(broken)?.iter().map(SortKey::from_json).collect::<Option<Vec<_>>>();
         let keys = keys.filter(|keys| keys.len() == options.orderby.len()).ok_or_else(broken)?;
-        Ok(Self { id: value["i"].as_str().ok_or_else(broken)?.to_owned(), keys, remaining: value["r"].as_u64().map(|n| n as usize) })
+        Ok(Self { id: value["i"].as_str().ok_or_else(broken)?.to_owned(), keys })
     }
 }
 
@@ -190,9 +192,7 @@ pub(super) fn page(data: &Data<'_, '_>, source: Source<'_>, plan: &ListPlan<'_>)
     let mut items = found.split_off(skip.min(found.len()));
     let more = items.len() > plan.page_size;
     items.truncate(plan.page_size);
-    let left = plan.remaining.map(|left| left - items.len());
-    let last = items.last().filter(|_| more && left != Some(0));
-    let next = last.map(|last| Cursor { id: last.stored.id.clone(), keys: last.keys.clone(), remaining: left }.encode());
+    let next = items.last().filter(|_| more).map(|last| Cursor { id: last.stored.id.clone(), keys: last.keys.clone() }.encode());
     Ok(Page { items: items.into_iter().map(|candidate| candidate.stored).collect(), next })
 }
 

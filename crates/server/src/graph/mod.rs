@@ -79,7 +79,7 @@ fn route(app: &App, data: &Data<'_, '_>, request: &GraphRequest, place: Place) -
         (Method::Get, Place::Ref(inner)) => read::reference(request, &inner),
         (Method::Get, Place::Links(at, nav)) => links::list(data, request, &at, nav),
         (Method::Get, Place::Link(at, nav, id)) => links::get(data, request, &at, nav, &id),
-        (Method::Post, Place::Ref(inner)) => links::add(data, request, *inner),
+        (Method::Post, Place::Ref(inner)) if matches!(*inner, Place::Links(..)) => links::add(data, request, *inner),
         (Method::Delete, Place::Ref(inner)) if matches!(*inner, Place::Link(..)) => links::remove(data, *inner),
         (_, Place::Operation(inner, operation, arguments)) => functions::call(app, data, request, *inner, operation, &arguments),
         (_, place) => Err(AppError::MethodNotAllowed { allow: allowed(&place).to_owned() }),

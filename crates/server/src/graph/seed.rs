@@ -9,12 +9,12 @@ use super::request::{GraphRequest, GraphResponse, Method};
 use super::{collections, read, write};
 use crate::app::App;
 use crate::error::{AppError, Detail};
+use crate::runs::SECURITY_GROUP_FLOW;
 use industry_data::permissions::Action;
 use odata::json::parse_object;
 use serde_json::Value;
 
 const NAME: &str = "securityGroupProvisioningFlow";
-const TYPE: &str = "#microsoft.graph.industryData.securityGroupProvisioningFlow";
 
 /// What the path says: `None` when it is not the short URL, `Some(None)` without a key.
 #[expect(clippy::option_option, reason = "the outer says whether it is this URL, the inner whether it has a key")]
@@ -69,7 +69,7 @@ fn find(
     collection: &'static collections::Collection,
     id: Option<String>,
 ) -> Result<EntityPlace, AppError> {
-    let flows = data.all_provisioning_flows(TYPE, request.method == Method::Patch)?;
+    let flows = data.all_provisioning_flows(SECURITY_GROUP_FLOW, request.method == Method::Patch)?;
     let place = |(parent, id): &(String, String)| EntityPlace {
         within: CollectionPlace { collection, parent: Some(parent.clone()), cast: None },
         id: id.clone(),

@@ -8,6 +8,7 @@ use super::{declared_type, element_type, read};
 use crate::app::App;
 use crate::error::AppError;
 use crate::jobs;
+use crate::runs::SECURITY_GROUP_FLOW;
 use industry_data::MODEL;
 use industry_data::permissions::Action;
 use odata::decode::{Mode, check_required, decode, merge_patch};
@@ -23,9 +24,6 @@ pub(super) enum Answer {
     /// 200 with the object: the seed's short URL and every securityGroupProvisioningFlow.
     Object,
 }
-
-/// The type whose PATCH answers with the object.
-const SECURITY_GROUP_FLOW: &str = "#microsoft.graph.industryData.securityGroupProvisioningFlow";
 
 /// POST to a collection.
 pub(super) fn create(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &CollectionPlace) -> Result<GraphResponse, AppError> {

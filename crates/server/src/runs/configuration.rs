@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::error::AppError;
 use crate::graph::Data;
-use crate::runs::{ACCEPTED, BASELINES};
+use crate::runs::{ACCEPTED, BASELINES, REFUSED, SECURITY_GROUP_FLOW};
 use industry_data::readiness::{Readiness, filter_organizations, inbound_is_active};
 use industry_data::reference;
 use industry_data::rules::{Lookup, format_time};
@@ -14,8 +14,6 @@ use store::TenantId;
 use sync::{
     Guard, InboundSpec, MatchRule, MatchTarget, Naming, PreviousRun, RoleGroup, RunSpec, SecurityFlow, SourceFile, SourceIdentifier,
 };
-
-const SECURITY_GROUP_FLOW: &str = "#microsoft.graph.industryData.securityGroupProvisioningFlow";
 
 fn text<'d>(document: &'d Map<String, Value>, name: &str) -> &'d str {
     document.get(name).and_then(Value::as_str).unwrap_or_default()
@@ -84,6 +82,7 @@ fn inbound_spec(app: &App, data: &Data<'_, '_>, flow: &Map<String, Value>) -> Re
         flow_id: id.to_owned(),
         display_name: text(flow, "displayName").to_owned(),
         files,
+        refused: data.with_tx(|tx| tx.docs(&REFUSED)?.get(connector_id))?.map(|doc| text(&doc.body, "why").to_owned()),
         rules: rules.iter().filter_map(Value::as_object).filter_map(rule).collect(),
         previous: baseline.map(|doc| previous(app, data.ctx().tenant, &doc.body)).transpose()?,
     })

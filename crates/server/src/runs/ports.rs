@@ -64,7 +64,8 @@ pub(crate) fn codes(own: &[Map<String, Value>]) -> Codes {
     codes
 }
 
-fn built_in_codes() -> Codes {
+/// The lists of values that every tenant has, for the reader of rosters.
+pub fn built_in_codes() -> Codes {
     use industry_data::reference as r;
     // People who are no part of an organization's staff or students are contacts, not roles.
     let roles = r::ROLE_GROUPS.iter().flat_map(|g| g.roles.iter().copied()).chain(["other"]);

@@ -4,7 +4,7 @@ use super::JobError;
 use crate::app::App;
 use crate::graph::Data;
 use crate::jobs::READINESS;
-use crate::runs::ORGANIZATIONS;
+use crate::runs::{ORGANIZATIONS, SECURITY_GROUP_FLOW};
 use industry_data::readiness::{self, Readiness};
 use industry_data::rules::Lookup as _;
 use serde_json::{Map, Value, json};
@@ -46,7 +46,9 @@ pub(crate) fn update(tx: &mut Tx<'_>, ctx: &OpContext, ended: Option<&Outcome>) 
                 let current = Readiness::of(&flow);
                 // Effects that the directory refuses are tried again; they do not make a flow fail.
                 let failed = ended.is_none_or(|outcome| outcome.blocked.is_some()) && current == Readiness::Failed;
-                let conditions = readiness::provisioning_conditions(&flow, &set, ctx.now, &knows, true, failed, &data);
+                // The other kinds are kept and read; to call them ready would promise what no run does yet.
+                let served = flow.get("@odata.type").and_then(Value::as_str) == Some(SECURITY_GROUP_FLOW);
+                let conditions = readiness::provisioning_conditions(&flow, &set, ctx.now, &knows, served, failed, &data);
                 note(&mut changes, "provisioningFlows", &flow, current, readiness::provisioning_flow(current, &conditions));
             }
         }

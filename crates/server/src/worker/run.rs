@@ -37,7 +37,11 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job, lost: &Lost) -> R
         Ok::<_, StoreError>(obsolete)
     };
     let obsolete = app.store().write_blocking(&end, write)?;
-    tracing::info!(run.id = %id, run.status = %outcome.status, "a run has ended");
+    if let Some(blocked) = &outcome.blocked {
+        tracing::warn!(run.id = %id, code = %blocked.code, reason = %blocked.message, "a run was stopped");
+    } else {
+        tracing::info!(run.id = %id, run.status = %outcome.status, "a run has ended");
+    }
     for folder in obsolete {
         if let Err(error) = std::fs::remove_dir_all(&folder)
             && error.kind() != std::io::ErrorKind::NotFound

@@ -4,12 +4,15 @@ use super::JobError;
 use crate::app::App;
 use crate::error::chain;
 use crate::jobs::{self, READINESS};
-use crate::runs::{self, ACCEPTED, ORGANIZATIONS};
+use crate::runs::{self, ACCEPTED, ORGANIZATIONS, REFUSED};
 use roster::segment::SegmentReader;
 use roster::{Codes, Entity, Finding, IngestOptions, Source};
 use serde_json::{Value, json};
 use std::path::Path;
-use store::{Job, NewJob, OpContext, StoreError, Tx};
+use store::{Access, Job, NewJob, OpContext, StoreError, Tx};
+
+/// Codes of `RefFileFormat` that are read.
+const READ: [&str; 1] = ["schoolDataSyncV2Rev1"];
 
 pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), JobError> {
     let text = |name: &str| job.payload[name].as_str().map(str::to_owned);
@@ -27,7 +30,8 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
     }
     let folder = blobs.path(ctx.tenant, &key)?;
     let files = sources(&folder).map_err(|e| JobError::Again(chain(&e)))?;
-    let report = roster::basic_validate(&files);
+    let mut report = roster::basic_validate(&files);
+    report.errors.extend(unsupported_format(app, ctx, &connector)?);
     let own_rows = app.store().read_blocking(ctx, runs::own_reference_rows)?;
     let organizations = if report.errors.is_empty() { organizations(&files, &runs::codes(&own_rows)) } else { Ok(Vec::new()) };
     let organizations = organizations.map_err(|e| JobError::Again(chain(&e)))?;
@@ -44,9 +48,13 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
         let before = tx.docs(&ACCEPTED)?.get(&connector)?;
         // Ids of operations sort by time: a validation that was tried again must not undo a later one.
         let newer = |doc: &store::Doc| doc.body.get("operation").and_then(Value::as_str).is_some_and(|there| there > operation.as_str());
+        if let Some(error) = report.errors.first() {
+            tx.docs(&REFUSED)?.put(&connector, None, &jobs::object(json!({ "why": error.message })))?;
+        }
         if good && !before.as_ref().is_some_and(newer) {
             let body = jobs::object(json!({ "folder": accepted_key, "files": report.validated, "operation": operation }));
             tx.docs(&ACCEPTED)?.put(&connector, None, &body)?;
+            tx.docs(&REFUSED)?.delete(&connector)?;
             tx.docs(&ORGANIZATIONS)?.put(&connector, None, &jobs::object(json!({ "ids": organizations })))?;
             let run_at = tx.ctx().now;
             tx.enqueue(&readiness, &NewJob { kind: READINESS, payload: json!({}), run_at })?;
@@ -62,6 +70,18 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
         }
     }
     Ok(())
+}
+
+/// A connector for a format that this version does not read: better said here than misread.
+fn unsupported_format(app: &App, ctx: &OpContext, connector: &str) -> Result<Option<Finding>, StoreError> {
+    let id = connector.to_owned();
+    let found = app.store().read_blocking(ctx, move |tx| tx.docs(&Access::unchecked("dataConnectors"))?.get(&id))?;
+    let code = found.as_ref().and_then(|doc| doc.body.get("fileFormat")?.get("code")?.as_str());
+    Ok(code.filter(|code| !READ.contains(code)).map(|code| {
+        let message = format!("The connector is for files of the format '{code}', which this version of Homeroom does not read.");
+        Finding::of_file("UnsupportedFormat", "", message)
+            .hint("Send SDS v2.1 files through a connector of the format schoolDataSyncV2Rev1.")
+    }))
 }
 
 /// The operation says that the files could not be looked at.

@@ -3,17 +3,26 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "the items of a test are for the test")]
 
+mod batch_parts;
+mod examples;
 mod harness;
+mod openapi;
+mod pages;
 mod permissions;
 mod query;
 mod roster_files;
 mod runs;
+mod schema;
 mod transcript;
+mod transport;
 
 use harness::Server;
 
+/// Every transcript, played by a test of its name and read for the pages of the reference.
 macro_rules! transcripts {
-    ($($name:ident),*) => {$(
+    ($($name:ident),*) => {
+        const TRANSCRIPTS: &[&str] = &[$(stringify!($name)),*];
+        $(
         #[tokio::test(flavor = "multi_thread")]
         async fn $name() {
             let server = Server::start().await;
@@ -23,4 +32,4 @@ macro_rules! transcripts {
     )*};
 }
 
-transcripts!(batch, seed, configuration, conventions, directory, reference);
+transcripts!(batch, userflow, seed, configuration, conventions, directory, metadata, operations, reference);

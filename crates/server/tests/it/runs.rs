@@ -380,7 +380,11 @@ async fn a_set_of_files_without_a_required_one_is_refused_and_the_accepted_one_s
     day(&server, &connector, &ORGS, &DAY_1).await;
     let validated = server.upload(&connector, &roster_files::files(&ORGS, &DAY_1)[..2]).await;
     assert_eq!(validated["errors"][0]["code"], "RequiredFileNotFound", "{validated}");
-    server.run().await;
+    let run = server.run().await;
+    assert_eq!(run["status"], "completedWithWarnings", "a run on older data says so: {run}");
+    let logs = server.app.findings_files(server.tenant.id, run["id"].as_str().unwrap()).unwrap();
+    let log: String = logs.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    assert!(log.contains("LastUploadRefused") && log.contains("roles.csv"), "{log}");
     assert_eq!(server.groups().await, first_day());
     server.stop().await;
 }

@@ -19,7 +19,8 @@
 //! ```
 //!
 //! `id: flow` names the id of the object that the step makes, for `{flow}` in later steps; other
-//! GUIDs are numbered in the order of their appearance (`{id1}`), times near now are `{time}`.
+//! GUIDs are numbered in the order of their appearance (`{id1}`), times near now are `{time}`, and
+//! `{session}/users.csv` is that file at the last `sessionUrl`.
 //! `HOMEROOM_BLESS=1` writes the answers anew; what a test run finds different it prints whole.
 
 use crate::harness::Server;
@@ -35,17 +36,18 @@ const SHOWN: [&str; 8] =
 /// The content type of nearly every answer, left out.
 const USUAL: &str = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
 
+/// A request with the answer that is expected.
 #[derive(Debug, Default)]
-struct Step {
-    title: String,
-    caller: Option<String>,
-    names: Option<String>,
-    until: Option<(String, String)>,
-    method: String,
-    url: String,
-    headers: Vec<(String, String)>,
-    body: String,
-    expected: String,
+pub struct Step {
+    pub title: String,
+    pub caller: Option<String>,
+    pub names: Option<String>,
+    pub until: Option<(String, String)>,
+    pub method: String,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+    pub expected: String,
 }
 
 fn parse(text: &str) -> (String, Vec<Step>) {
@@ -80,12 +82,23 @@ fn parse(text: &str) -> (String, Vec<Step>) {
     (preamble, steps)
 }
 
+/// The steps of a transcript, for what is made of them.
+pub fn steps(name: &str) -> Vec<Step> {
+    parse(&std::fs::read_to_string(file(name)).unwrap()).1
+}
+
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/transcripts").join(format!("{name}.http"))
+}
+
 /// What stands for what changes from run to run.
 struct Names {
     base: String,
     tenant: String,
     /// Name and GUID.
     ids: Vec<(String, String)>,
+    /// The last `sessionUrl`: address and signature.
+    session: (String, String),
 }
 
 impl Names {
@@ -110,6 +123,9 @@ impl Names {
                 let name = self.ids.iter().find(|(_, id)| id == guid).map_or("", |(name, _)| name);
                 let _ = write!(out, "{{{name}}}");
                 rest = &rest[36..];
+            } else if let Some(length) = name_of_run(rest) {
+                out.push_str("Run {minute}");
+                rest = &rest[length..];
             } else if let Some(length) = time_near_now(rest) {
                 out.push_str("{time}");
                 rest = &rest[length..];
@@ -154,6 +170,12 @@ fn is_guid(text: &str) -> bool {
         .all(|(i, b)| if matches!(i, 8 | 13 | 18 | 23) { b == b'-' } else { b.is_ascii_hexdigit() && !b.is_ascii_uppercase() })
 }
 
+/// Length of `Run 2026-09-01 06:00 UTC` at the start of a text.
+fn name_of_run(text: &str) -> Option<usize> {
+    let shape: String = text.chars().take(24).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    (shape == "Run 0000-00-00 00:00 UTC").then_some(shape.len())
+}
+
 /// Length of a timestamp at the start of a text when it lies within an hour of now.
 fn time_near_now(text: &str) -> Option<usize> {
     let length = text.find(|c: char| !(c.is_ascii_digit() || "-:.TZ".contains(c))).unwrap_or(text.len());
@@ -163,10 +185,10 @@ fn time_near_now(text: &str) -> Option<usize> {
 
 /// Plays a transcript against a server and compares, or blesses what came.
 pub async fn play(server: &Server, name: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/transcripts").join(format!("{name}.http"));
+    let path = file(name);
     let text = std::fs::read_to_string(&path).unwrap();
     let (mut played, steps) = parse(&text);
-    let mut names = Names { base: server.base.clone(), tenant: server.tenant.id.to_string(), ids: Vec::new() };
+    let mut names = Names { base: server.base.clone(), tenant: server.tenant.id.to_string(), ids: Vec::new(), session: Default::default() };
     let mut wrong = String::new();
     for step in &steps {
         let answer = perform(server, step, &mut names).await;
@@ -213,7 +235,10 @@ async fn perform(server: &Server, step: &Step, names: &mut Names) -> String {
             None => Some(caller.strip_prefix("token ").unwrap_or(caller).to_owned()),
         },
     };
-    let url = names.fill(&step.url);
+    let url = match step.url.strip_prefix("{session}") {
+        Some(file) => format!("{}{file}?{}", names.session.0, names.session.1),
+        None => names.fill(&step.url),
+    };
     let url = if url.starts_with('/') { format!("{}{url}", server.base) } else { url };
     for attempt in 0.. {
         let mut request = server.http.request(Method::from_bytes(step.method.as_bytes()).unwrap(), &url);
@@ -247,9 +272,14 @@ async fn perform(server: &Server, step: &Step, names: &mut Names) -> String {
         if let (Some(name), Some(id)) = (&step.names, json.as_ref().and_then(|j| j["id"].as_str())) {
             names.ids.push((name.clone(), id.to_owned()));
         }
+        if let Some((address, signature)) = json.as_ref().and_then(|j| j["sessionUrl"].as_str()?.split_once('?')) {
+            names.session = (address.to_owned(), signature.to_owned());
+        }
         let mut answer = status.as_u16().to_string();
         for name in SHOWN {
             if let Some(value) = headers.get(name).and_then(|v| v.to_str().ok()).filter(|v| *v != USUAL) {
+                // A blob's version is a time.
+                let value = if value.starts_with("\"0x") { "\"{version}\"" } else { value };
                 let _ = write!(answer, "\n{name}: {}", names.strip(value));
             }
         }
@@ -257,7 +287,7 @@ async fn perform(server: &Server, step: &Step, names: &mut Names) -> String {
             names.strip_json(&mut json);
             let _ = write!(answer, "\n\n{}", serde_json::to_string_pretty(&json).unwrap());
         } else if !body.is_empty() {
-            let _ = write!(answer, "\n\n{}", names.strip(&body));
+            let _ = write!(answer, "\n\n{}", names.strip(body.trim_end()));
         }
         return answer;
     }

@@ -142,8 +142,18 @@ fn errors_and_warnings_are_counted_as_the_findings_log_has_them() {
     let ran = world.good(&roster);
     let mut codes: Vec<String> = ran.findings().into_iter().map(|(code, _)| code).collect();
     codes.sort();
-    let expected =
-        ["ConflictingDuplicate", "DuplicateMatch", "DuplicateMatch", "InvalidOptionalValue", "InvalidReferenceCode", "ReferenceNotFound"];
+    let expected = [
+        "ConflictingDuplicate",
+        "DuplicateMatch",
+        "DuplicateMatch",
+        "InvalidOptionalValue",
+        "InvalidReferenceCode",
+        "PersonNotMatched",
+        "PersonNotMatched",
+        "PersonNotMatched",
+        "PersonNotMatched",
+        "ReferenceNotFound",
+    ];
     assert_eq!(codes, expected);
     assert_eq!((ran.total("errors"), ran.total("warnings")), (&json!(5), &json!(1)));
     assert_eq!(ran.outcome.status, "completedWithErrors");

@@ -1,0 +1,297 @@
+//! The OpenAPI document: sound in itself, true of the server, true of every transcript.
+
+use crate::harness::{Server, id};
+use crate::schema::mismatch;
+use crate::transcript::{self, Step};
+use reqwest::Method;
+use serde_json::{Value, json};
+use server::describe::endpoints::{Endpoint, Served, What, endpoints};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The document as a client reads it.
+pub fn document() -> Value {
+    serde_json::from_str(&server::describe::openapi("https://homeroom.example")).unwrap()
+}
+
+fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
+    let items = document["paths"].as_object().unwrap();
+    items.iter().flat_map(|(path, item)| item.as_object().unwrap().iter().map(|(m, op)| (path.as_str(), m.as_str(), op))).collect()
+}
+
+fn visit<'a>(value: &'a Value, found: &mut impl FnMut(&'a str)) {
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object {
+                match value.as_str() {
+                    Some(target) if name == "$ref" => found(target),
+                    _ => visit(value, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| visit(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_every_schema_is_used() {
+    let document = document();
+    let mut used = BTreeSet::new();
+    visit(&document, &mut |target| {
+        assert!(document.pointer(target.strip_prefix('#').unwrap()).is_some(), "{target}");
+        used.insert(target);
+    });
+    for kind in ["schemas", "parameters", "responses", "headers"] {
+        for name in document["components"][kind].as_object().unwrap().keys().filter(|name| !is_spare(name)) {
+            assert!(used.contains(format!("#/components/{kind}/{name}").as_str()), "{kind} {name} is not used");
+        }
+    }
+    for (_, schema) in document["components"]["schemas"].as_object().unwrap() {
+        for target in schema["discriminator"]["mapping"].as_object().into_iter().flatten().map(|(_, target)| target) {
+            assert!(document.pointer(target.as_str().unwrap().strip_prefix('#').unwrap()).is_some(), "{target}");
+        }
+    }
+}
+
+/// Errors that no endpoint of the list answers: another method, and a part of a batch.
+fn is_spare(name: &str) -> bool {
+    matches!(name, "MethodNotAllowed" | "FailedDependency")
+}
+
+#[test]
+fn every_operation_has_an_id_of_its_own_and_declares_its_parameters() {
+    let document = document();
+    let tags: BTreeSet<_> = document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+    let mut ids = BTreeSet::new();
+    for (path, method, operation) in operations(&document) {
+        assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{} stands twice", operation["operationId"]);
+        let in_path: Vec<_> = path.split('/').filter_map(|s| s.strip_prefix('{')?.strip_suffix('}')).collect();
+        let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let declared: Vec<_> = parameters.iter().filter(|p| p["in"] == "path").map(|p| p["name"].as_str().unwrap()).collect();
+        assert_eq!(in_path, declared, "{method} {path}");
+        assert_eq!(in_path.iter().collect::<BTreeSet<_>>().len(), in_path.len(), "{path} has a parameter twice");
+        for tag in operation["tags"].as_array().unwrap() {
+            assert!(tags.contains(tag.as_str().unwrap()), "{tag}");
+        }
+        assert!(operation["responses"].as_object().is_some_and(|r| r.keys().any(|status| status.starts_with('2'))), "{method} {path}");
+    }
+    assert_eq!(document["servers"][0]["url"], "https://homeroom.example");
+}
+
+/// Whether a path of a request is that of a template; a name in braces stands for one segment.
+pub fn matches(template: &str, path: &str) -> bool {
+    let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+    let fits = |(template, given): (&&str, &&str)| {
+        let key = template.starts_with('{');
+        // Case folds in URLs, but what the list shows is the canonical spelling.
+        if key { !given.starts_with('$') && !given.contains('.') || given.contains('@') } else { template == given }
+    };
+    template.len() == path.len() && template.iter().zip(&path).all(fits)
+}
+
+/// The endpoint that a step of a transcript asks, when it does so by a URL of the list.
+pub fn endpoint_of<'a>(all: &'a [Endpoint], step: &Step) -> Option<&'a Endpoint> {
+    let path = step.url.split('?').next().unwrap_or_default();
+    let (version, path) = path.strip_prefix('/')?.split_once('/')?;
+    let served = |endpoint: &&Endpoint| version == "beta" || (version == "v1.0" && endpoint.served == Served::Both);
+    // `runs/start` is no run of the key `start`, whatever the method.
+    let is_operation = all.iter().any(|e| matches!(e.what, What::Call(_)) && e.path == path);
+    let literal = |endpoint: &&Endpoint| endpoint.path.split('/').filter(|segment| !segment.starts_with('{')).count();
+    all.iter()
+        .filter(served)
+        .filter(|endpoint| endpoint.method == step.method && matches(&endpoint.path, path))
+        .filter(|e| !is_operation || matches!(e.what, What::Call(_)))
+        .max_by_key(literal)
+}
+
+/// Status and JSON of an expected answer.
+pub fn answer(step: &Step) -> (String, Option<Value>) {
+    let (head, body) = step.expected.split_once("\n\n").unwrap_or((&step.expected, ""));
+    (head.lines().next().unwrap_or_default().to_owned(), serde_json::from_str(body).ok())
+}
+
+/// Steps that show what the server takes beyond the document: other spellings, what it ignores, and
+/// parts that it keeps when they are left out.
+const LENIENT: [&str; 3] = ["another case", "times in the body", "settings without binds"];
+
+#[test]
+fn every_answer_of_the_transcripts_is_in_the_document() {
+    let (document, all) = (document(), endpoints());
+    let mut wrong = Vec::new();
+    let mut checked = 0;
+    for step in crate::TRANSCRIPTS.iter().flat_map(|name| transcript::steps(name)) {
+        let Some(endpoint) = endpoint_of(&all, &step) else { continue };
+        let (status, body) = answer(&step);
+        let operation = &document["paths"][format!("/beta/{}", endpoint.path)][endpoint.method.to_lowercase()];
+        let mut response = &operation["responses"][&status];
+        if let Some(reference) = response["$ref"].as_str() {
+            response = document.pointer(&reference[1..]).unwrap();
+        }
+        if response.is_null() {
+            wrong.push(format!("{}: {} {} answered {status}", step.title, step.method, step.url));
+            continue;
+        }
+        let schema = &response["content"]["application/json"]["schema"];
+        match body {
+            Some(body) if schema.is_object() => {
+                checked += 1;
+                wrong.extend(mismatch(&document, schema, &body, &step.title));
+            }
+            Some(body) if response["content"]["text/plain"].is_null() => wrong.push(format!("{}: {body}", step.title)),
+            _ => {}
+        }
+        // What the server took, the document must allow too.
+        if status.starts_with('2') && !step.body.is_empty() {
+            let given: Value = serde_json::from_str(&step.body).unwrap();
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+            let lenient = LENIENT.iter().any(|title| step.title.contains(title));
+            if schema.is_object() && !lenient {
+                wrong.extend(mismatch(&document, schema, &given, &format!("{}: request", step.title)));
+            }
+        }
+    }
+    assert!(checked > 80, "{checked}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Ids of one entity of each type, by the name of the parameter.
+async fn world(server: &Server) -> BTreeMap<&'static str, String> {
+    let both = json!({ "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": true });
+    let (connector, set, flow) = server.configure(&both).await;
+    let user = json!({
+        "accountEnabled": true, "displayName": "Adele", "mailNickname": "adele", "userPrincipalName": "adele@contoso.example",
+        "passwordProfile": { "password": "Sommer-2026!" }
+    });
+    let user = server.send(Method::POST, "/beta/users", Some(&user)).await.json::<Value>().await.unwrap();
+    let group = json!({ "displayName": "Chess", "mailEnabled": false, "mailNickname": "chess", "securityEnabled": true });
+    let group = server.send(Method::POST, "/beta/groups", Some(&group)).await.json::<Value>().await.unwrap();
+    let member = json!({ "@odata.id": format!("{}/beta/users/{}", server.base, id(&user)) });
+    let added = server.send(Method::POST, &format!("/beta/groups/{}/members/$ref", id(&group)), Some(&member)).await;
+    assert_eq!(added.status(), 204);
+    let started = server.send(Method::POST, "/beta/external/industryData/runs/start", None).await;
+    let operation = started.headers()["location"].to_str().unwrap().to_owned();
+    let operation = server.wait_for(&operation, "/status", &["succeeded", "failed"]).await;
+    let run = server.get(operation["resourceLocation"].as_str().unwrap()).await;
+    let first = |path: String| async move { id(&server.get(&path).await["value"][0]).to_owned() };
+    let industry = "/beta/external/industryData";
+    BTreeMap::from([
+        ("sourceSystemDefinition-id", first(format!("{industry}/sourceSystems")).await),
+        ("industryDataConnector-id", connector),
+        ("yearTimePeriodDefinition-id", first(format!("{industry}/years")).await),
+        ("inboundFlow-id", first(format!("{industry}/inboundFlows")).await),
+        ("outboundProvisioningFlowSet-id", set),
+        ("provisioningFlow-id", flow.clone()),
+        ("securityGroupProvisioningFlow-id", flow),
+        ("referenceDefinition-id", "RefAcademicSubject-01".to_owned()),
+        ("roleGroup-id", "staff".to_owned()),
+        ("industryDataRun-id", id(&run).to_owned()),
+        ("industryDataRunActivity-id", first(format!("{industry}/runs/{}/activities", id(&run))).await),
+        ("longRunningOperation-id", id(&operation).to_owned()),
+        ("user-id", id(&user).to_owned()),
+        ("group-id", id(&group).to_owned()),
+    ])
+}
+
+fn fill(endpoint: &Endpoint, ids: &BTreeMap<&'static str, String>) -> String {
+    let of_user = endpoint.path.starts_with("users");
+    let segments = endpoint.path.split('/').map(|segment| match segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
+        // A member is a user, a group is what a user is in.
+        Some("directoryObject-id") => ids[if of_user { "group-id" } else { "user-id" }].clone(),
+        Some(name) => ids[name].clone(),
+        None => segment.to_owned(),
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_endpoint_of_the_list_is_served_and_no_other_method() {
+    let server = Server::start().await;
+    let (document, all, ids) = (document(), endpoints(), world(&server).await);
+    let mut wrong = Vec::new();
+    // What takes something away comes last, and names a version that there is not.
+    let (last, first): (Vec<_>, Vec<_>) = all.iter().partition(|e| matches!(e.what, What::RemoveLink));
+    for endpoint in first.into_iter().chain(last) {
+        let path = format!("/beta/{}", fill(endpoint, &ids));
+        let mut request =
+            server.http.request(endpoint.method.parse().unwrap(), format!("{}{path}", server.base)).bearer_auth(server.token());
+        if matches!(endpoint.method, "DELETE") && !matches!(endpoint.what, What::RemoveLink) {
+            request = request.header("if-match", "W/\"0\"");
+        }
+        if matches!(endpoint.what, What::Create | What::Update | What::ShortUpdate | What::AddLink) {
+            request = request.json(&json!({ "unknown": 1 }));
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        let expected: &[u16] = match endpoint.what {
+            What::Create | What::Update | What::ShortUpdate | What::AddLink => &[400],
+            What::Delete => &[412, 409],
+            What::RemoveLink => &[204],
+            What::Call(op) if op.action => &[202],
+            // A group is in no group here.
+            What::Link if endpoint.path.starts_with("groups") && endpoint.path.contains("memberOf") => &[404],
+            _ => &[200],
+        };
+        if !expected.contains(&status) {
+            wrong.push(format!("{} {path}: {status} {text}", endpoint.method));
+            continue;
+        }
+        let operation = &document["paths"][format!("/beta/{}", endpoint.path)][endpoint.method.to_lowercase()];
+        if operation["responses"][status.to_string()].is_null() {
+            wrong.push(format!("{} {path}: {status} is not in the document", endpoint.method));
+        }
+        let schema = &operation["responses"][status.to_string()]["content"]["application/json"]["schema"];
+        if schema.is_object() {
+            let body: Value = serde_json::from_str(&text).unwrap();
+            wrong.extend(mismatch(&document, schema, &body, &format!("{} {path}", endpoint.method)));
+        }
+    }
+    let paths: BTreeSet<_> = all.iter().map(|e| &e.path).collect();
+    for path in paths {
+        let answered: Vec<_> = all.iter().filter(|e| &e.path == path).collect();
+        for method in ["GET", "POST", "PATCH", "PUT", "DELETE"].iter().filter(|m| !answered.iter().any(|e| e.method == **m)) {
+            let filled = fill(answered[0], &ids);
+            // The member has been removed by now: there is nothing left to answer for.
+            if path.contains("members/{") {
+                continue;
+            }
+            // A reference leads to an entity that answers on its own page; see there.
+            if answered.iter().any(|e| matches!(e.what, What::Follow)) {
+                continue;
+            }
+            let answer = server.send(method.parse().unwrap(), &format!("/beta/{filled}"), Some(&json!({}))).await;
+            let status = answer.status().as_u16();
+            let allow = answer.headers().get("allow").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+            let all_named = answered.iter().all(|e| allow.split(", ").any(|m| m == e.method));
+            if status != 405 || !all_named {
+                wrong.push(format!("{method} /beta/{filled}: {status}, allow {allow}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_needs_no_token_and_names_the_server() {
+    let server = Server::start().await;
+    let answer = server.http.get(format!("{}/openapi.json", server.base)).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let document: Value = answer.json().await.unwrap();
+    assert_eq!(document["servers"][0]["url"], server.base);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_of_beta_in_both_forms() {
+    let server = Server::start().await;
+    let get = |accept: &'static str| server.http.get(format!("{}/beta/$metadata", server.base)).header("accept", accept).send();
+    let xml = get("application/xml").await.unwrap();
+    assert_eq!(xml.headers()["content-type"], "application/xml;charset=utf-8");
+    assert_eq!(xml.headers()["odata-version"], "4.0");
+    assert_eq!(xml.text().await.unwrap(), industry_data::edm::metadata().xml());
+    let json = get("application/json").await.unwrap();
+    assert_eq!(json.headers()["odata-version"], "4.01");
+    assert_eq!(json.json::<Value>().await.unwrap(), industry_data::edm::metadata().json());
+    server.stop().await;
+}

@@ -84,7 +84,6 @@ async fn answer_part(app: &App, ctx: &OpContext, batch: &Call, part: &Part, fail
 async fn perform_part(app: &App, ctx: &OpContext, call: Call, body: Bytes) -> Outcome {
     call.check_url()?;
     let ctx = OpContext { request_id: call.request_id, now: app.now(), ..ctx.clone() };
-    app.throttle(&ctx)?;
     if is_batch(&call.path) {
         return Err(AppError::invalid("A batch cannot be a part of a batch."));
     }

@@ -21,6 +21,7 @@ use crate::error::AppError;
 pub use data::Data;
 use industry_data::MODEL;
 use odata::limits::Limits;
+use odata::path::Segment;
 use odata::query::{QueryOptions, parse_query_with};
 use place::Place;
 use request::{GraphRequest, GraphResponse, Method, Version};
@@ -60,6 +61,11 @@ fn dispatch(app: &App, ctx: &OpContext, tx: &mut store::Tx<'_>, request: &GraphR
     let place = Place::resolve(&path, &data)?;
     if request.version == Version::V1 && is_industry_data(&place) {
         return Err(AppError::NotFound("industryData is on /beta only.".to_owned()));
+    }
+    // What a reference leads to is changed at its own URL: to delete a flow by way of a run would surprise.
+    let by_reference = matches!(path.segments.last(), Some(Segment::Navigation(nav)) if !nav.collection && !nav.contained);
+    if by_reference && matches!(request.method, Method::Patch | Method::Delete) && matches!(place, Place::Entity(_)) {
+        return Err(AppError::MethodNotAllowed { allow: "GET".to_owned() });
     }
     route(app, &data, request, place).map_err(|error| error.with_links(|path| request.link(path)))
 }

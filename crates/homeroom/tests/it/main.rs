@@ -6,6 +6,7 @@
 mod cli;
 mod district;
 mod docs;
+mod issuers;
 mod kill_anywhere;
 mod process;
 mod tls;

@@ -2,6 +2,7 @@
 //! hang and misbehave; and the grants of Homeroom's own issuer over HTTP.
 
 use crate::harness::{Server, id};
+use crate::runs::Database;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::signature::KeyPair as _;
 use axum::body::{Body, Bytes};
@@ -362,10 +363,28 @@ async fn a_flood_of_made_up_keys_does_not_reach_the_issuer() {
     server.stop().await;
 }
 
-/// Azure's and MSAL's way with a certificate, over HTTP, by what the discovery document says.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_with_a_key_gets_a_token() {
+async fn grants_of_the_own_issuer() {
     let server = Server::start().await;
+    a_client_with_a_key_gets_a_token(&server).await;
+    a_device_code_is_approved_on_the_server(&server).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grants_of_the_own_issuer_on_postgresql() {
+    let Some(database) = Database::create() else {
+        eprintln!("skipped: HOMEROOM_TEST_POSTGRES_URL is not set");
+        return;
+    };
+    let server = Server::on(Some(database.url.clone()), Config::default()).await;
+    a_client_with_a_key_gets_a_token(&server).await;
+    a_device_code_is_approved_on_the_server(&server).await;
+    server.stop().await;
+}
+
+/// Azure's and MSAL's way with a certificate, over HTTP, by what the discovery document says.
+async fn a_client_with_a_key_gets_a_token(server: &Server) {
     let pem = KEYS[0].public_pem.clone().into_bytes();
     let made = server.app.register_client(server.tenant.id, "nightly", vec![READ.to_owned()], &[pem], false).await.unwrap();
     assert!(made.secret.is_none());
@@ -392,16 +411,16 @@ async fn a_client_with_a_key_gets_a_token() {
         ("client_assertion", &jwt),
     ];
     let answer: Value = server.http.post(endpoint).form(&form).send().await.unwrap().json().await.unwrap();
-    assert_eq!(status(&server, answer["access_token"].as_str().unwrap()).await, 200);
+    assert_eq!(status(server, answer["access_token"].as_str().unwrap()).await, 200);
     let again = server.http.post(endpoint).form(&form).send().await.unwrap();
     assert_eq!(again.status(), 401);
     assert_eq!(again.json::<Value>().await.unwrap()["error"], "invalid_client");
-    server.stop().await;
+    server.app.delete_client(server.tenant.id, &made.client_id).await.unwrap();
+    let gone = server.http.post(endpoint).form(&form).send().await.unwrap();
+    assert_eq!(gone.json::<Value>().await.unwrap()["error"], "unauthorized_client");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_device_code_is_approved_on_the_server() {
-    let server = Server::start().await;
+async fn a_device_code_is_approved_on_the_server(server: &Server) {
     let client = server.app.create_client(server.tenant.id, "command line", vec![READ.to_owned()]).await.unwrap();
     let url = |path: &str| format!("{}/contoso.example/oauth2/v2.0/{path}", server.base);
     let form = [("client_id", client.client_id.as_str()), ("scope", "offline_access")];
@@ -419,11 +438,10 @@ async fn a_device_code_is_approved_on_the_server() {
     assert_eq!((device.client_name.as_str(), device.permissions.len()), ("command line", 1));
     server.app.decide_device(&device, Some("Ada")).await.unwrap();
     let answer = ask().await;
-    assert_eq!(status(&server, answer["access_token"].as_str().unwrap()).await, 200, "{answer}");
+    assert_eq!(status(server, answer["access_token"].as_str().unwrap()).await, 200, "{answer}");
     assert_eq!(ask().await["error"], "bad_verification_code");
     let huge = vec![b'a'; 2 << 20];
     assert_eq!(server.http.post(url("devicecode")).body(huge).send().await.unwrap().status(), 413);
-    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

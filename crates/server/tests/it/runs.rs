@@ -117,14 +117,15 @@ async fn the_same_comes_out_on_postgresql() {
 }
 
 /// A database of its own, dropped at the end.
-struct Database {
+pub struct Database {
     admin_url: String,
     name: String,
-    url: String,
+    pub url: String,
 }
 
 impl Database {
-    fn create() -> Option<Self> {
+    /// When the environment names a PostgreSQL.
+    pub fn create() -> Option<Self> {
         let admin_url = std::env::var("HOMEROOM_TEST_POSTGRES_URL").ok()?;
         let name = format!("homeroom_server_{}", uuid::Uuid::new_v4().simple());
         let url = format!("{}/{name}", admin_url.rsplit_once('/')?.0);

@@ -10,6 +10,7 @@ mod openapi;
 mod pages;
 mod permissions;
 mod query;
+mod races;
 mod roster_files;
 mod runs;
 mod schema;

@@ -377,8 +377,9 @@ pub fn reference(url: &str) -> Option<String> {
     let (collection, id) = match last.split_once('(') {
         Some((collection, key)) => {
             let key = key.strip_suffix(')')?;
-            let key = key.strip_prefix('\'').and_then(|k| k.strip_suffix('\'')).unwrap_or(key);
-            (collection.to_owned(), key.replace("''", "'"))
+            let quoted = key.strip_prefix('\'').map(|rest| rest.strip_suffix('\'').filter(|key| !key.replace("''", "").contains('\'')));
+            // A quote inside has to be doubled, as in the URL of a request.
+            (collection.to_owned(), quoted.map_or(Some(key), |key| key)?.replace("''", "'"))
         }
         None => (decode(head.rsplit('/').next()?)?, last),
     };

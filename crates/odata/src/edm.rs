@@ -217,6 +217,13 @@ impl Navigation {
     }
 }
 
+/// Two navigation properties are the same when they are the same row of the table.
+impl PartialEq for Navigation {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
 /// An entity type or a complex type.
 #[derive(Debug)]
 pub struct StructuredType {

@@ -1,6 +1,7 @@
 //! JSON bodies out: from a canonical document to what a client reads, driven by the EDM.
 
 use crate::edm::{Model, Property, StructuredType, TypeRef};
+use crate::filter::Step;
 use crate::query::SelectPath;
 use serde_json::{Map, Value};
 
@@ -37,20 +38,38 @@ pub fn encode(
     document: &Map<String, Value>,
     options: &EncodeOptions<'_>,
 ) -> Map<String, Value> {
+    let paths: Vec<&[Step]> = options.select.iter().map(SelectPath::steps).collect();
+    object(model, declared, document, if paths.is_empty() { None } else { Some(&paths) }, options.metadata)
+}
+
+/// Paths of `$select` from here on; none given means everything.
+type Selection<'a> = Option<&'a [&'a [Step]]>;
+
+fn object(
+    model: &Model,
+    declared: &'static StructuredType,
+    document: &Map<String, Value>,
+    selection: Selection<'_>,
+    metadata: Metadata,
+) -> Map<String, Value> {
     let named = document.get("@odata.type").and_then(Value::as_str).and_then(|name| model.find_type(name));
     let ty = named.unwrap_or(declared);
+    let here = selection.map(|paths| paths.iter().filter_map(|path| uncast(model, ty, path)).collect::<Vec<_>>());
+    // A path that ends at a cast wants everything of that type.
+    let here = here.filter(|paths| !paths.iter().any(|path| path.is_empty()));
     let mut out = Map::new();
     // The SDKs choose the class by @odata.type: it stays even under $select and without metadata.
-    if model.is_polymorphic(declared) || options.metadata == Metadata::Full {
+    if model.is_polymorphic(declared) || metadata == Metadata::Full {
         out.insert("@odata.type".to_owned(), Value::String(format!("#{}", ty.qualified())));
     }
-    let wanted = |name: &str| options.select.is_empty() || options.select.iter().any(|path| path.first() == Some(name));
-    for property in model.properties(ty) {
-        if property.write_only || !wanted(property.name) {
+    for property in model.properties(ty).into_iter().filter(|property| !property.write_only) {
+        let rests = here.as_ref().map(|paths| after(paths, property.name));
+        if rests.as_ref().is_some_and(Vec::is_empty) {
             continue;
         }
-        if let Some(value) = property_value(model, property, document, options.metadata) {
-            out.insert(property.name.to_owned(), narrowed(property, value, options.select));
+        let inner = rests.as_deref().filter(|rests| !rests.iter().any(|rest| rest.is_empty()));
+        if let Some(value) = property_value(model, property, document, inner, metadata) {
+            out.insert(property.name.to_owned(), value);
         }
     }
     for nav in model.navigations(ty) {
@@ -64,7 +83,7 @@ pub fn encode(
             out.insert(nav.name.to_owned(), value.clone());
         }
     }
-    if ty.open {
+    if ty.open && here.is_none() {
         for (name, value) in document {
             if !name.contains('@') && !out.contains_key(name) {
                 out.insert(name.clone(), value.clone());
@@ -74,7 +93,31 @@ pub fn encode(
     out
 }
 
-fn property_value(model: &Model, property: &Property, document: &Map<String, Value>, metadata: Metadata) -> Option<Value> {
+/// A path without the casts in front; `None` when they are to other types.
+fn uncast<'p>(model: &Model, ty: &'static StructuredType, path: &'p [Step]) -> Option<&'p [Step]> {
+    match path {
+        [Step::Cast { to, .. }, rest @ ..] if model.is_subtype(ty, to) => uncast(model, ty, rest),
+        [Step::Cast { .. }, ..] => None,
+        path => Some(path),
+    }
+}
+
+/// What follows a name in the paths that start with it.
+fn after<'p>(paths: &[&'p [Step]], name: &str) -> Vec<&'p [Step]> {
+    let rest = |path: &&'p [Step]| match path {
+        [Step::Name(first), rest @ ..] if *first == name => Some(rest),
+        _ => None,
+    };
+    paths.iter().filter_map(rest).collect()
+}
+
+fn property_value(
+    model: &Model,
+    property: &Property,
+    document: &Map<String, Value>,
+    selection: Selection<'_>,
+    metadata: Metadata,
+) -> Option<Value> {
     match document.get(property.name) {
         None if property.undocumented => None,
         None if property.collection => Some(Value::Array(Vec::new())),
@@ -82,7 +125,7 @@ fn property_value(model: &Model, property: &Property, document: &Map<String, Val
         None => property.nullable.then_some(Value::Null),
         Some(value) => Some(match property.ty {
             TypeRef::Complex(name) => match model.find_type(name) {
-                Some(declared) => complex(model, declared, value, metadata),
+                Some(declared) => complex(model, declared, value, selection, metadata),
                 None => value.clone(),
             },
             _ => value.clone(),
@@ -90,29 +133,11 @@ fn property_value(model: &Model, property: &Property, document: &Map<String, Val
     }
 }
 
-fn complex(model: &Model, declared: &'static StructuredType, value: &Value, metadata: Metadata) -> Value {
+fn complex(model: &Model, declared: &'static StructuredType, value: &Value, selection: Selection<'_>, metadata: Metadata) -> Value {
     match value {
-        Value::Array(items) => Value::Array(items.iter().map(|item| complex(model, declared, item, metadata)).collect()),
-        Value::Object(object) => Value::Object(encode(model, declared, object, &EncodeOptions { select: &[], metadata })),
+        Value::Array(items) => Value::Array(items.iter().map(|item| complex(model, declared, item, selection, metadata)).collect()),
+        Value::Object(inner) => Value::Object(object(model, declared, inner, selection, metadata)),
         other => other.clone(),
-    }
-}
-
-/// `$select=creationOptions/createBasedOnRoleGroup` keeps that part of a complex value.
-fn narrowed(property: &Property, value: Value, select: &[SelectPath]) -> Value {
-    let rests: Vec<&[&'static str]> = select.iter().filter(|p| p.first() == Some(property.name)).map(SelectPath::rest).collect();
-    if rests.is_empty() || rests.iter().any(|rest| rest.is_empty()) {
-        return value;
-    }
-    match value {
-        Value::Object(object) => Value::Object(
-            object
-                .into_iter()
-                .filter(|(name, _)| name.starts_with('@') || rests.iter().any(|rest| rest.first() == Some(&name.as_str())))
-                .collect(),
-        ),
-        Value::Array(items) => Value::Array(items.into_iter().map(|item| narrowed(property, item, select)).collect()),
-        other => other,
     }
 }
 
@@ -142,5 +167,23 @@ mod tests {
     fn an_exact_type_says_nothing_unless_asked() {
         assert!(run("person", json!({"id": "1"}), Metadata::Minimal).get("@odata.type").is_none());
         assert_eq!(run("person", json!({"id": "1"}), Metadata::Full)["@odata.type"], "#t.person");
+    }
+
+    #[test]
+    fn select_keeps_parts_of_parts_and_of_subtypes() {
+        let shown = |raw: &str, document: Value| {
+            let options = crate::query::parse_query(raw, ty("animal"), &MODEL, &crate::limits::Limits::DEFAULT).unwrap();
+            let options = EncodeOptions { select: &options.select, metadata: Metadata::Minimal };
+            Value::Object(encode(&MODEL, ty("animal"), document.as_object().unwrap(), &options))
+        };
+        let rex = json!({"@odata.type": "#t.dog", "id": "1", "name": "Rex", "breed": "collie", "home": {"size": 1, "colour": "red", "home": {"size": 2}}});
+        assert_eq!(
+            shown("$select=home/home/size,home/colour", rex.clone()),
+            json!({"@odata.type": "#t.dog", "home": {"colour": "red", "home": {"size": 2}}})
+        );
+        assert_eq!(shown("$select=t.dog/breed,t.cat/lives", rex.clone()), json!({"@odata.type": "#t.dog", "breed": "collie"}));
+        // A navigation property alone does not bring the others back.
+        assert_eq!(shown("$select=owner", rex.clone()), json!({"@odata.type": "#t.dog"}));
+        assert!(shown("$select=*,name", rex).get("breed").is_some());
     }
 }

@@ -14,6 +14,7 @@ pub mod json;
 pub mod limits;
 pub mod path;
 pub mod query;
+pub mod search;
 pub mod time;
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ pub struct Limits {
     pub filter_depth: usize,
     /// Tokens of a filter: what it costs for each entity it is evaluated on.
     pub filter_tokens: usize,
+    /// Conditions looked at for one page: a second or two of one core.
+    pub filter_conditions: u64,
     /// Nesting of a JSON body; the deepest real one has five levels.
     pub json_depth: usize,
     /// Values of a JSON body: each costs many times its bytes, and the largest real one has some hundreds.
@@ -24,6 +26,7 @@ impl Limits {
     pub const DEFAULT: Self = Self {
         filter_depth: 64,
         filter_tokens: 2_048,
+        filter_conditions: 20_000_000,
         json_depth: 32,
         json_values: 10_000,
         expand_depth: 2,

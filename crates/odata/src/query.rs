@@ -1,28 +1,25 @@
 //! Query options: `$select $expand $filter $orderby $top $skip $skiptoken $count $search $format`.
 //!
-//! With and without `$` (Graph's beta takes both), names without regard to case. An option that is
-//! not known is refused: nothing is ignored silently.
+//! With and without `$` (OData 4.01 part 2, §5.1; Graph's beta takes both), names without regard to
+//! case, parameter aliases (§5.3). An option that is not known is refused: nothing is ignored silently.
 
 use crate::edm::{Model, Navigation, StructuredType};
+use crate::encode::Metadata;
 use crate::error::{Error, nearest};
-use crate::filter::{self, Expr, PropertyPath};
+use crate::filter::{self, Aliases, Expr, Step};
 use crate::limits::Limits;
-use serde_json::{Map, Value};
+pub use crate::search::Search;
 
 /// A property path of `$select`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SelectPath {
-    names: Vec<&'static str>,
+    steps: Vec<Step>,
 }
 
 impl SelectPath {
-    /// First name.
-    pub fn first(&self) -> Option<&'static str> {
-        self.names.first().copied()
-    }
-    /// Names after the first.
-    pub fn rest(&self) -> &[&'static str] {
-        self.names.get(1..).unwrap_or_default()
+    /// The steps, names as the model spells them.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
     }
 }
 
@@ -30,7 +27,7 @@ impl SelectPath {
 #[derive(Debug, Clone)]
 pub struct OrderBy {
     /// By what.
-    pub path: PropertyPath,
+    pub key: Expr,
     /// From great to small.
     pub descending: bool,
 }
@@ -40,22 +37,14 @@ pub struct OrderBy {
 pub struct Expand {
     /// Which.
     pub navigation: &'static Navigation,
+    /// Only what is of that type.
+    pub cast: Option<&'static StructuredType>,
+    /// Named by `*`: what cannot be expanded is left out then.
+    pub wildcard: bool,
     /// Options in parentheses.
     pub options: QueryOptions,
-}
-
-/// `$search`: words that must all occur.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Search {
-    words: Vec<String>,
-}
-
-impl Search {
-    /// Whether the display name has all the words, without regard to case.
-    pub fn matches(&self, document: &Map<String, Value>) -> bool {
-        let name = document.get("displayName").and_then(Value::as_str).unwrap_or_default().to_lowercase();
-        self.words.iter().all(|word| name.contains(word))
-    }
+    /// The same as text: what the link of a cut expansion carries on.
+    pub texts: Vec<(String, String)>,
 }
 
 /// All options of a request.
@@ -83,18 +72,89 @@ pub struct QueryOptions {
     pub custom: Vec<(String, String)>,
 }
 
+impl QueryOptions {
+    /// Fixes `now()` everywhere: one request sees one time.
+    pub fn bind_now(&mut self, now: jiff::Timestamp) {
+        if let Some(filter) = &mut self.filter {
+            filter.bind_now(now);
+        }
+        self.orderby.iter_mut().for_each(|order| order.key.bind_now(now));
+        self.expand.iter_mut().for_each(|expand| expand.options.bind_now(now));
+    }
+
+    /// The navigation properties that filter and order look through.
+    pub fn navigations(&self) -> Vec<&'static Navigation> {
+        let mut found: Vec<&'static Navigation> = Vec::new();
+        for nav in self.filter.iter().chain(self.orderby.iter().map(|order| &order.key)).flat_map(Expr::navigations) {
+            if !found.iter().any(|known| std::ptr::eq(*known, nav)) {
+                found.push(nav);
+            }
+        }
+        found
+    }
+}
+
 const KNOWN: [&str; 10] = ["select", "expand", "filter", "orderby", "top", "skip", "skiptoken", "count", "search", "format"];
+/// What OData has and Homeroom has not: refused with and without `$`.
+const UNSUPPORTED: [&str; 6] = ["apply", "compute", "deltatoken", "index", "levels", "schemaversion"];
+
+/// What the options of one level are read with.
+struct Reader<'m> {
+    ty: &'static StructuredType,
+    model: &'m Model,
+    limits: &'m Limits,
+    aliases: Aliases<'m>,
+    narrow: Narrowing<'m>,
+    /// Levels of `$expand` that may still follow.
+    depth: usize,
+    nested: bool,
+}
+
+/// What a navigation property leads to in truth, where the model promises less: Graph declares the
+/// members of a group as directory objects, and clients select the properties of users from them.
+pub type Narrowing<'a> = &'a dyn Fn(&Navigation) -> Option<&'static StructuredType>;
 
 /// Parses a query string, still percent-encoded, for a resource of a type.
 pub fn parse_query(raw: &str, ty: &'static StructuredType, model: &Model, limits: &Limits) -> Result<QueryOptions, Error> {
-    let mut options = QueryOptions::default();
-    let mut seen = Vec::new();
+    parse_query_with(raw, ty, model, limits, &|_| None)
+}
+
+/// The same where some navigation properties lead to more than the model promises.
+pub fn parse_query_with(
+    raw: &str,
+    ty: &'static StructuredType,
+    model: &Model,
+    limits: &Limits,
+    narrow: Narrowing<'_>,
+) -> Result<QueryOptions, Error> {
+    let mut pairs = Vec::new();
+    let mut aliases: Vec<(String, String)> = Vec::new();
     for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, value) = (decode(name)?, decode(value)?);
-        option(&name, &value, ty, model, limits, limits.expand_depth, &mut seen, &mut options)?;
+        if !name.starts_with('@') {
+            pairs.push((name, value));
+        } else if aliases.iter().any(|(known, _)| *known == name) {
+            return Err(Error::at(name.clone(), format!("The parameter alias '{name}' is given twice.")));
+        } else if aliases.len() >= limits.list_items {
+            return Err(Error::at(name, format!("More than {} parameter aliases.", limits.list_items)));
+        } else {
+            aliases.push((name, value));
+        }
     }
-    Ok(options)
+    let reader = Reader { ty, model, limits, aliases: &aliases, narrow, depth: limits.expand_depth, nested: false };
+    reader.options(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+}
+
+/// Amount of metadata that a `$format` asks for; it wins over `Accept` (OData 4.01 part 2, §5.1.8).
+/// `None` without the option, and where it says nothing or nothing right: [`parse_query`] refuses the latter.
+pub fn requested_metadata(raw: &str) -> Option<Metadata> {
+    let mut pairs = raw.split('&').filter_map(|pair| pair.split_once('='));
+    let text = pairs.find_map(|(name, value)| {
+        let name = decode(name).ok()?;
+        name.strip_prefix('$').unwrap_or(&name).eq_ignore_ascii_case("format").then(|| decode(value).ok())?
+    });
+    format(&text?).ok()?
 }
 
 /// `application/x-www-form-urlencoded`, as every client writes queries: `+` is a blank.
@@ -106,70 +166,254 @@ fn decode(text: &str) -> Result<String, Error> {
         .map_err(|_| Error::bad("The query string is not UTF-8."))
 }
 
-#[expect(clippy::too_many_arguments, reason = "the state of one pass over the options")]
-fn option(
-    name: &str,
-    value: &str,
-    ty: &'static StructuredType,
-    model: &Model,
-    limits: &Limits,
-    depth: usize,
-    seen: &mut Vec<String>,
-    out: &mut QueryOptions,
-) -> Result<(), Error> {
-    let bare = name.strip_prefix('$').unwrap_or(name).to_ascii_lowercase();
-    if !KNOWN.contains(&bare.as_str()) {
-        if name.starts_with('$') {
-            let hint = nearest(&bare, KNOWN.into_iter()).map_or_else(String::new, |near| format!(" Did you mean '${near}'?"));
-            return Err(Error::at(name, format!("The query option '{name}' is not supported.{hint}")));
+impl Reader<'_> {
+    fn options<'t>(&self, pairs: impl Iterator<Item = (&'t str, &'t str)>) -> Result<QueryOptions, Error> {
+        let mut options = QueryOptions::default();
+        let mut seen = Vec::new();
+        for (name, value) in pairs {
+            self.option(name, value, &mut seen, &mut options)?;
         }
-        out.custom.push((name.to_owned(), value.to_owned()));
-        return Ok(());
+        Ok(options)
     }
-    if seen.contains(&bare) {
-        return Err(Error::at(format!("${bare}"), format!("The query option '${bare}' is given twice.")));
+
+    fn option(&self, name: &str, value: &str, seen: &mut Vec<String>, out: &mut QueryOptions) -> Result<(), Error> {
+        let bare = name.strip_prefix('$').unwrap_or(name).to_ascii_lowercase();
+        if !KNOWN.contains(&bare.as_str()) {
+            // Inside $expand there is no room for options of somebody else.
+            if name.starts_with('$') || self.nested || UNSUPPORTED.contains(&bare.as_str()) {
+                let near = nearest(&bare, KNOWN.into_iter()).filter(|_| !UNSUPPORTED.contains(&bare.as_str()));
+                let hint = near.map_or_else(String::new, |near| format!(" Did you mean '${near}'?"));
+                return Err(Error::at(name, format!("The query option '{name}' is not supported.{hint}")));
+            }
+            out.custom.push((name.to_owned(), value.to_owned()));
+            return Ok(());
+        }
+        if seen.contains(&bare) {
+            return Err(Error::at(format!("${bare}"), format!("The query option '${bare}' is given twice.")));
+        }
+        let target = format!("${bare}");
+        if self.nested && matches!(bare.as_str(), "skiptoken" | "format") {
+            return Err(Error::at(&*target, format!("The query option '{target}' is not supported inside $expand.")));
+        }
+        self.set(&bare, value, out).map_err(|error| Error { target: error.target.or(Some(target)), ..error })?;
+        seen.push(bare);
+        Ok(())
     }
-    let target = format!("${bare}");
-    let named = |error: Error| Error { target: error.target.or(Some(target.clone())), ..error };
-    match bare.as_str() {
-        "select" => out.select = select(value, ty, model, limits).map_err(named)?,
-        "expand" => out.expand = expand(value, ty, model, limits, depth).map_err(named)?,
-        "filter" => out.filter = Some(filter::parse(value, ty, model, limits).map_err(named)?),
-        "orderby" => out.orderby = orderby(value, ty, model, limits).map_err(named)?,
-        "top" => out.top = Some(number(value).map_err(named)?),
-        "skip" => out.skip = Some(number(value).map_err(named)?),
-        "skiptoken" => out.skiptoken = Some(value.to_owned()),
-        "count" => {
-            out.count = match value.to_ascii_lowercase().as_str() {
-                "true" => true,
-                "false" => false,
-                _ => return Err(named(Error::bad(format!("$count can be true or false, not '{value}'.")))),
+
+    fn set(&self, bare: &str, value: &str, out: &mut QueryOptions) -> Result<(), Error> {
+        match bare {
+            "select" => out.select = self.select(value)?,
+            "expand" => out.expand = self.expand(value)?,
+            "filter" => out.filter = Some(filter::parse_with(value, self.ty, self.model, self.limits, self.aliases)?),
+            "orderby" => out.orderby = self.orderby(value)?,
+            "top" => out.top = Some(number(value)?),
+            "skip" => out.skip = Some(number(value)?),
+            "skiptoken" => out.skiptoken = Some(value.to_owned()),
+            "count" => {
+                out.count = match value.to_ascii_lowercase().as_str() {
+                    "true" => true,
+                    "false" => false,
+                    _ => return Err(Error::bad(format!("$count can be true or false, not '{value}'."))),
+                }
+            }
+            "search" => out.search = Some(Search::parse(value, self.limits)?),
+            // Who answers has asked `requested_metadata` before; here it is only checked.
+            _ => {
+                format(value)?;
             }
         }
-        "search" => out.search = Some(search(value).map_err(named)?),
-        _ => {
-            if !(value.eq_ignore_ascii_case("json") || value.to_ascii_lowercase().starts_with("application/json")) {
-                return Err(named(Error::bad(format!("$format can be json, not '{value}'."))));
+        Ok(())
+    }
+
+    fn items<'t>(&self, value: &'t str) -> Result<Vec<&'t str>, Error> {
+        let parts: Vec<&str> = split(value, ',').into_iter().map(str::trim).collect();
+        if parts.len() > self.limits.list_items {
+            return Err(Error::bad(format!("More than {} items.", self.limits.list_items)));
+        }
+        match parts.iter().find(|part| part.is_empty()) {
+            Some(empty) => {
+                Err(Error::bad(format!("An item is empty at position {}.", offset(value, empty))).position(offset(value, empty)))
             }
+            None => Ok(parts),
         }
     }
-    seen.push(bare);
-    Ok(())
+
+    fn select(&self, value: &str) -> Result<Vec<SelectPath>, Error> {
+        let mut paths = Vec::new();
+        let mut all = false;
+        for item in self.items(value)? {
+            let within = |error: Error| shifted(error, offset(value, item));
+            if item == "*" {
+                all = true;
+                continue;
+            }
+            let (path, inside) = parentheses(item)?;
+            let found = filter::resolve_selected(path, self.ty, self.model).map_err(within)?;
+            let Some(inside) = inside else {
+                paths.push(SelectPath { steps: found.steps().to_vec() });
+                continue;
+            };
+            let Some(inner) = found.structured().filter(|_| self.depth > 0) else {
+                return Err(within(Error::bad(format!("'{path}' has no properties to select from.")).position(0)));
+            };
+            // The limit of $expand serves here as well: both nest, and both recurse.
+            let reader = Reader { ty: inner, depth: self.depth - 1, nested: true, ..*self };
+            let options = reader.options(nested(inside)?.into_iter())?;
+            if options.has_other_than_select() {
+                return Err(Error::bad(format!("Inside $select, '{path}' takes $select only.")).position(offset(value, item)));
+            }
+            let prefixed = options.select.iter().map(|rest| SelectPath { steps: [found.steps(), &rest.steps].concat() });
+            let whole = options.select.is_empty().then(|| SelectPath { steps: found.steps().to_vec() });
+            paths.extend(prefixed.chain(whole));
+        }
+        Ok(if all { Vec::new() } else { paths })
+    }
+
+    fn orderby(&self, value: &str) -> Result<Vec<OrderBy>, Error> {
+        let mut keys = Vec::new();
+        for item in self.items(value)? {
+            let (text, descending) = match item.rsplit_once(char::is_whitespace) {
+                Some((text, word)) if word.eq_ignore_ascii_case("asc") => (text.trim_end(), false),
+                Some((text, word)) if word.eq_ignore_ascii_case("desc") => (text.trim_end(), true),
+                _ => (item, false),
+            };
+            let key = filter::parse_value(text, offset(value, item), self.ty, self.model, self.limits, self.aliases)?;
+            keys.push(OrderBy { key, descending });
+        }
+        Ok(keys)
+    }
+
+    fn expand(&self, value: &str) -> Result<Vec<Expand>, Error> {
+        if self.depth == 0 {
+            return Err(Error::bad(format!("$expand goes {} levels deep.", self.limits.expand_depth)));
+        }
+        let mut found: Vec<Expand> = Vec::new();
+        let mut all = false;
+        for item in self.items(value)? {
+            let (path, inside) = parentheses(item)?;
+            if path == "*" {
+                if inside.is_some() {
+                    return Err(
+                        Error::bad("'*' takes no options in $expand; name the navigation properties.").position(offset(value, item))
+                    );
+                }
+                all = true;
+                continue;
+            }
+            let (navigation, cast) = self.expanded(path).map_err(|error| shifted(error, offset(value, item)))?;
+            if found.iter().any(|e| std::ptr::eq(e.navigation, navigation)) {
+                return Err(Error::bad(format!("'{path}' is expanded twice.")).position(offset(value, item)));
+            }
+            let target = self.target(navigation)?;
+            let inner = cast.filter(|cast| !self.model.is_subtype(target, cast)).unwrap_or(target);
+            let reader = Reader { ty: inner, depth: self.depth - 1, nested: true, ..*self };
+            let pairs = nested(inside.unwrap_or_default())?;
+            let options = reader.options(pairs.iter().copied())?;
+            let texts = pairs.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+            found.push(Expand { navigation, cast, wildcard: false, options, texts });
+        }
+        if all {
+            for navigation in self.model.navigations(self.ty) {
+                if !found.iter().any(|e| std::ptr::eq(e.navigation, navigation)) {
+                    found.push(Expand { navigation, cast: None, wildcard: true, options: QueryOptions::default(), texts: Vec::new() });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn target(&self, navigation: &Navigation) -> Result<&'static StructuredType, Error> {
+        if let Some(narrowed) = (self.narrow)(navigation) {
+            return Ok(narrowed);
+        }
+        self.model.find_type(navigation.target).ok_or_else(|| Error::bad(format!("the model lacks {}", navigation.target)))
+    }
+
+    /// `[type/]navigation[/type]`
+    fn expanded(&self, path: &str) -> Result<(&'static Navigation, Option<&'static StructuredType>), Error> {
+        let (mut here, mut navigation, mut cast) = (self.ty, None, None);
+        for part in path.split('/') {
+            if let Some(tail) = part.strip_prefix(['$', '@']) {
+                return Err(Error::bad(format!("'{}{tail}' is not supported in $expand.", &part[..1])).position(0));
+            }
+            if part.contains('.') {
+                let to = self.model.find_type(part).filter(|to| self.model.is_subtype(to, here) || self.model.is_subtype(here, to));
+                let unknown = || Error::bad(format!("'{part}' is not a type derived from {}.", here.qualified())).position(0);
+                here = to.ok_or_else(unknown)?;
+                if navigation.is_some() {
+                    cast = Some(here);
+                }
+                continue;
+            }
+            if navigation.is_some() {
+                return Err(Error::bad(format!("'{part}' in '{path}' is not supported; expand it inside: …($expand={part}).")).position(0));
+            }
+            // A navigation property of a derived type is found without the cast, too.
+            let known = [here].into_iter().chain(self.model.concrete(here)).find_map(|ty| self.model.navigation(ty, part));
+            let Some(nav) = known else {
+                let names = self.model.navigations(here);
+                let hint = nearest(part, names.iter().map(|n| n.name)).map_or_else(String::new, |near| format!(" Did you mean '{near}'?"));
+                return Err(Error::bad(format!("'{part}' is not a navigation property of {}.{hint}", here.qualified())).position(0));
+            };
+            here = self.target(nav)?;
+            navigation = Some(nav);
+        }
+        match navigation {
+            Some(navigation) => Ok((navigation, cast)),
+            None => Err(Error::bad(format!("'{path}' names no navigation property.")).position(0)),
+        }
+    }
+}
+
+impl QueryOptions {
+    fn has_other_than_select(&self) -> bool {
+        !self.expand.is_empty()
+            || self.filter.is_some()
+            || !self.orderby.is_empty()
+            || self.top.is_some()
+            || self.skip.is_some()
+            || self.count
+            || self.search.is_some()
+    }
 }
 
 fn number(text: &str) -> Result<u32, Error> {
     text.trim().parse().map_err(|_| Error::bad(format!("A number from 0 up is needed, not '{text}'.")))
 }
 
+/// `json`, or a media type with `odata.metadata`.
+fn format(value: &str) -> Result<Option<Metadata>, Error> {
+    let lower = value.to_ascii_lowercase();
+    let mut parts = lower.split(';').map(str::trim);
+    if !matches!(parts.next(), Some("json" | "application/json")) {
+        return Err(Error::bad(format!("$format can be json, not '{value}'.")));
+    }
+    let mut found = None;
+    for part in parts {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        if matches!(name, "odata.metadata" | "metadata") {
+            found = Some(match value {
+                "none" => Metadata::None,
+                "minimal" => Metadata::Minimal,
+                "full" => Metadata::Full,
+                _ => return Err(Error::bad(format!("odata.metadata can be none, minimal or full, not '{value}'."))),
+            });
+        }
+    }
+    Ok(found)
+}
+
 /// Splits at a character outside parentheses and quotes.
 fn split(text: &str, at: char) -> Vec<&str> {
-    let (mut parts, mut depth, mut quoted, mut start) = (Vec::new(), 0_usize, false, 0);
+    let (mut parts, mut depth, mut quote, mut start) = (Vec::new(), 0_usize, None, 0);
     for (index, c) in text.char_indices() {
         match c {
-            '\'' => quoted = !quoted,
-            '(' if !quoted => depth += 1,
-            ')' if !quoted => depth = depth.saturating_sub(1),
-            c if c == at && depth == 0 && !quoted => {
+            c if quote == Some(c) => quote = None,
+            _ if quote.is_some() => {}
+            '\'' | '"' => quote = Some(c),
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth = depth.saturating_sub(1),
+            c if c == at && depth == 0 => {
                 parts.push(&text[start..index]);
                 start = index + c.len_utf8();
             }
@@ -180,99 +424,35 @@ fn split(text: &str, at: char) -> Vec<&str> {
     parts
 }
 
-fn items<'t>(value: &'t str, limits: &Limits) -> Result<Vec<&'t str>, Error> {
-    let parts: Vec<&str> = split(value, ',').into_iter().map(str::trim).collect();
-    if parts.len() > limits.list_items {
-        return Err(Error::bad(format!("More than {} items.", limits.list_items)));
+/// `name(inside)`
+fn parentheses(item: &str) -> Result<(&str, Option<&str>), Error> {
+    match item.split_once('(') {
+        Some((name, rest)) => match rest.strip_suffix(')') {
+            Some(inside) => Ok((name, Some(inside))),
+            None => Err(Error::bad(format!("'{item}' has no closing parenthesis."))),
+        },
+        None => Ok((item, None)),
     }
-    if parts.iter().any(|part| part.is_empty()) {
-        return Err(Error::bad("An item is empty."));
-    }
-    Ok(parts)
 }
 
-fn select(value: &str, ty: &'static StructuredType, model: &Model, limits: &Limits) -> Result<Vec<SelectPath>, Error> {
-    let mut paths = Vec::new();
-    for item in items(value, limits)? {
-        if item == "*" {
-            return Ok(Vec::new());
-        }
-        if model.navigation(ty, item).is_some() {
-            continue;
-        }
-        paths.push(SelectPath { names: filter::resolve(item, ty, model, limits)?.names().to_vec() });
-    }
-    Ok(paths)
+/// `$option=value;$option=value`
+fn nested(inside: &str) -> Result<Vec<(&str, &str)>, Error> {
+    let pairs = split(inside, ';').into_iter().map(str::trim).filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| match pair.split_once('=') {
+            Some((name, value)) => Ok((name.trim(), value.trim())),
+            None => Err(Error::bad(format!("'{pair}' is not of the form $option=value."))),
+        })
+        .collect()
 }
 
-fn orderby(value: &str, ty: &'static StructuredType, model: &Model, limits: &Limits) -> Result<Vec<OrderBy>, Error> {
-    let mut keys = Vec::new();
-    for item in items(value, limits)? {
-        let (path, direction) = item.split_once(char::is_whitespace).unwrap_or((item, "asc"));
-        let descending = match direction.trim().to_ascii_lowercase().as_str() {
-            "asc" => false,
-            "desc" => true,
-            other => return Err(Error::bad(format!("The order of '{path}' can be asc or desc, not '{other}'."))),
-        };
-        let path = filter::resolve(path, ty, model, limits)?;
-        if !path.is_primitive() {
-            return Err(Error::bad(format!("'{item}' is not a single value that can be ordered by.")));
-        }
-        keys.push(OrderBy { path, descending });
-    }
-    Ok(keys)
+/// Where a part of a text starts in it.
+fn offset(whole: &str, part: &str) -> usize {
+    (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
 }
 
-fn expand(value: &str, ty: &'static StructuredType, model: &Model, limits: &Limits, depth: usize) -> Result<Vec<Expand>, Error> {
-    if depth == 0 {
-        return Err(Error::bad(format!("$expand goes {} levels deep.", limits.expand_depth)));
-    }
-    let mut found: Vec<Expand> = Vec::new();
-    for item in items(value, limits)? {
-        let (name, inside) = match item.split_once('(') {
-            Some((name, rest)) => {
-                (name, rest.strip_suffix(')').ok_or_else(|| Error::bad(format!("'{item}' has no closing parenthesis.")))?)
-            }
-            None => (item, ""),
-        };
-        let known =
-            || model.concrete(ty).into_iter().chain([ty]).find_map(|ty| model.navigation(ty, name.rsplit('/').next().unwrap_or(name)));
-        let Some(navigation) = known() else {
-            let names = model.navigations(ty);
-            let hint = nearest(name, names.iter().map(|n| n.name)).map_or_else(String::new, |near| format!(" Did you mean '{near}'?"));
-            return Err(Error::bad(format!("'{name}' is not a navigation property of {}.{hint}", ty.qualified())));
-        };
-        if found.iter().any(|e| std::ptr::eq(e.navigation, navigation)) {
-            return Err(Error::bad(format!("'{name}' is expanded twice.")));
-        }
-        let target = model.find_type(navigation.target).ok_or_else(|| Error::bad(format!("the model lacks {}", navigation.target)))?;
-        let mut options = QueryOptions::default();
-        let mut seen = Vec::new();
-        for pair in split(inside, ';').into_iter().map(str::trim).filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').ok_or_else(|| Error::bad(format!("'{pair}' is not of the form $option=value.")))?;
-            option(name.trim(), value.trim(), target, model, limits, depth - 1, &mut seen, &mut options)?;
-        }
-        found.push(Expand { navigation, options });
-    }
-    Ok(found)
-}
-
-fn search(value: &str) -> Result<Search, Error> {
-    let mut words = Vec::new();
-    let mut rest = value.trim();
-    // Graph's directory wants "displayName:word" in quotes; the prefix is the only property there is.
-    while !rest.is_empty() {
-        let (word, after) = match rest.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"').ok_or_else(|| Error::bad("A quotation mark is not closed."))?,
-            None => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
-        };
-        let word = word.strip_prefix("displayName:").unwrap_or(word);
-        if !word.is_empty() && word != "AND" {
-            words.push(word.to_lowercase());
-        }
-        rest = after.trim_start();
-    }
-    if words.is_empty() { Err(Error::bad("$search needs a word to look for.")) } else { Ok(Search { words }) }
+fn shifted(error: Error, by: usize) -> Error {
+    Error { position: error.position.map(|position| position + by), ..error }
 }
 
 #[cfg(test)]
@@ -290,7 +470,7 @@ mod tests {
         assert_eq!((options.top, options.skip, options.count), (Some(5), Some(2), true));
         assert_eq!(options.orderby.len(), 2);
         assert!(options.orderby[0].descending);
-        assert_eq!(options.select[0].first(), Some("id"));
+        assert_eq!(options.select[0].steps(), [Step::Name("id")]);
     }
 
     #[test]
@@ -318,10 +498,54 @@ mod tests {
     }
 
     #[test]
-    fn a_search_needs_all_its_words() {
-        let search = search("\"north school\" staff").unwrap();
-        let named = |name: &str| serde_json::json!({ "displayName": name }).as_object().unwrap().clone();
-        assert!(search.matches(&named("Staff - North School")));
-        assert!(!search.matches(&named("Staff - South School")));
+    fn a_path_of_select_may_be_cast_and_nested() {
+        let animal = |raw: &str| parse_query(raw, ty("animal"), &MODEL, &Limits::DEFAULT);
+        let options = animal("$select=t.dog/breed,home/colour,Home($select=size,home($select=size)),owner").unwrap();
+        let shown: Vec<String> = options.select.iter().map(|path| format!("{:?}", path.steps().len())).collect();
+        assert_eq!(shown, ["2", "2", "2", "3", "1"]);
+        assert!(animal("$select=name,*").unwrap().select.is_empty());
+        assert!(animal("$select=home($top=1)").unwrap_err().message.contains("$select only"));
+        assert!(animal("$select=name($select=size)").is_err());
+        assert_eq!(animal("$select=name,nmae").unwrap_err().position, Some(5));
+    }
+
+    #[test]
+    fn every_navigation_property_by_a_star() {
+        let options = parse("$expand=*").unwrap();
+        assert!(options.expand[0].wildcard);
+        let explicit = parse("$expand=*,pets($top=1)").unwrap();
+        assert_eq!((explicit.expand.len(), explicit.expand[0].wildcard), (1, false));
+        assert!(parse("$expand=pets/$ref").unwrap_err().message.contains("'$ref'"));
+        assert!(parse("$expand=pets($levels=2)").unwrap_err().message.contains("'$levels'"));
+        assert_eq!(parse("$expand=pets/t.dog($select=breed)").unwrap().expand[0].cast, Some(ty("dog")));
+        assert!(parse("compute=age as x").unwrap_err().message.contains("'compute'"));
+    }
+
+    #[test]
+    fn an_alias_stands_for_its_text() {
+        let options = parse("$filter=age%20gt%20@a and @b&@a=1%20add%202&@b=id%20ne%20@c&@c='x'").unwrap();
+        let plain = parse("$filter=age gt 1 add 2 and id ne 'x'").unwrap();
+        assert_eq!(options.filter, plain.filter);
+        assert!(parse("$filter=age gt @a").unwrap_err().message.contains("'@a'"));
+        assert!(parse("$filter=@a&@a=@a").unwrap_err().message.contains("deeper"));
+        let bomb = "$filter=@a&@a=@b or @b or @b&@b=@c or @c or @c&@c=@d or @d or @d&@d=@e or @e or @e&@e=@f or @f or @f&@f=@g or @g&@g=true or true or true or true or true or true";
+        assert!(parse(bomb).unwrap_err().message.contains("tokens"));
+    }
+
+    #[test]
+    fn an_order_may_be_calculated_and_says_where_it_is_wrong() {
+        assert_eq!(parse("$orderby=age mul 2 desc,length(id),pets/$count").unwrap().orderby.len(), 3);
+        assert_eq!(parse("$orderby=age,aeg desc").unwrap_err().position, Some(4));
+        assert!(parse("$orderby=age sideways").is_err());
+    }
+
+    #[test]
+    fn format_says_how_much_metadata() {
+        let full = "$top=1&%24format=application/json;odata.metadata=full";
+        assert!(parse(full).is_ok());
+        assert_eq!(requested_metadata(full), Some(Metadata::Full));
+        assert_eq!(requested_metadata("format=JSON"), None);
+        assert_eq!(requested_metadata("$format=atom"), None);
+        assert!(parse("$format=application/jsonx").is_err());
     }
 }

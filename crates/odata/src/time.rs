@@ -1,6 +1,7 @@
 //! Dates and times as OData and Graph clients write them.
 
-use jiff::{Timestamp, civil::Date};
+use jiff::civil::{Date, Time};
+use jiff::{SignedDuration, Timestamp};
 
 /// A date-time with an offset, with up to nine fraction digits kept, or a date alone (taken as
 /// midnight UTC): canonical UTC text with at most seven digits and no trailing zeros.
@@ -35,6 +36,58 @@ pub fn date(text: &str) -> Option<Date> {
     if shape { text.parse().ok() } else { None }
 }
 
+/// `hh:mm`, `hh:mm:ss` or with a fraction, and nothing else.
+pub fn time_of_day(text: &str) -> Option<Time> {
+    let bytes = text.as_bytes();
+    let shape = bytes.len() >= 5
+        && bytes.iter().enumerate().all(|(i, b)| match i {
+            2 | 5 => *b == b':',
+            8 => *b == b'.',
+            _ => b.is_ascii_digit(),
+        })
+        && (bytes.len() == 5 || bytes.len() == 8 || bytes.len() > 9);
+    if shape { text.parse().ok() } else { None }
+}
+
+/// A day-time duration, `-P6DT23H59M59.9999S` (`Edm.Duration`): no years, no months.
+pub fn duration(text: &str) -> Option<SignedDuration> {
+    let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let rest = rest.strip_prefix('P')?;
+    let (days, times) = match rest.split_once('T') {
+        Some((_, "")) => return None,
+        Some((days, times)) => (days, times),
+        None => (rest, ""),
+    };
+    if days.is_empty() && times.is_empty() {
+        return None;
+    }
+    let digits = |text: &str| if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) { text.parse::<i64>().ok() } else { None };
+    let mut seconds = match days {
+        "" => 0,
+        days => digits(days.strip_suffix('D')?)?.checked_mul(86_400)?,
+    };
+    let (mut nanos, mut rest) = (0, times);
+    for (unit, length) in [('H', 3_600), ('M', 60)] {
+        if let Some((number, after)) = rest.split_once(unit) {
+            seconds = digits(number)?.checked_mul(length)?.checked_add(seconds)?;
+            rest = after;
+        }
+    }
+    if !rest.is_empty() {
+        let number = rest.strip_suffix('S')?;
+        let (whole, fraction) = number.split_once('.').map_or((number, None), |(whole, fraction)| (whole, Some(fraction)));
+        seconds = digits(whole)?.checked_add(seconds)?;
+        if let Some(fraction) = fraction {
+            if fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+                return None;
+            }
+            nanos = format!("{fraction:0<9}").get(..9)?.parse::<i32>().ok()?;
+        }
+    }
+    let found = SignedDuration::new(seconds, nanos);
+    if negative { found.checked_neg() } else { Some(found) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +103,20 @@ mod tests {
         assert_eq!(canonical_date_time("2024-13-22T10:00:00Z"), None);
         for odd in ["yesterday", "123456789€", "€€€€", "2026-01-0é", "-000001-01-01T00:00:00Z", "+002026-01-01T00:00:00Z", ""] {
             assert_eq!(canonical_date_time(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn times_of_day_and_durations() {
+        assert_eq!(time_of_day("11:22:33.5").unwrap().millisecond(), 500);
+        assert!(time_of_day("11:22").is_some());
+        for text in ["24:00:00", "1:22", "11:22:", "11:22:33.", "11-22", "Ü:22"] {
+            assert!(time_of_day(text).is_none(), "{text}");
+        }
+        assert_eq!(duration("P1DT12H").unwrap().as_secs(), 36 * 3_600);
+        assert_eq!(duration("-PT1.25S").unwrap().as_millis(), -1_250);
+        for text in ["", "P", "PT", "P1Y", "P1M", "P1DT", "PT1S1M", "PTS", "P99999999999999999D", "PT1.S"] {
+            assert!(duration(text).is_none(), "{text}");
         }
     }
 }

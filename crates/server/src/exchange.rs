@@ -63,7 +63,10 @@ pub(crate) async fn perform(app: &App, ctx: OpContext, call: Call, body: Bytes) 
         http::Method::DELETE => Method::Delete,
         _ => Method::Other,
     };
-    let metadata = negotiate(header(&call.headers, "accept"))?;
+    let metadata = match odata::query::requested_metadata(&call.query) {
+        Some(asked) => asked,
+        None => negotiate(header(&call.headers, "accept"))?,
+    };
     let content_type = header(&call.headers, "content-type").map(str::to_owned);
     if !body.is_empty() && matches!(method, Method::Post | Method::Patch) {
         require_json(content_type.as_deref())?;

@@ -283,6 +283,19 @@ pub fn linked(tx: &mut Tx<'_>, of_group: bool, id: &str, after: Option<&str>, li
     tx.query(sql, &params)?.iter().map(document).collect()
 }
 
+/// One member of a group, or one group of a user, by id.
+pub fn linked_get(tx: &mut Tx<'_>, of_group: bool, id: &str, key: &str) -> Result<Option<Document>> {
+    let params = [tx.tenant_value(), id.into(), key.into()];
+    let sql = if of_group {
+        "SELECT o.id, o.body, o.version FROM directory_member m JOIN directory_user o ON o.tenant_id = m.tenant_id AND o.id = m.user_id
+         WHERE m.tenant_id = $1 AND m.group_id = $2 AND m.user_id = $3"
+    } else {
+        "SELECT o.id, o.body, o.version FROM directory_member m JOIN directory_group o ON o.tenant_id = m.tenant_id AND o.id = m.group_id
+         WHERE m.tenant_id = $1 AND m.user_id = $2 AND m.group_id = $3"
+    };
+    tx.query_one(sql, &params)?.as_ref().map(document).transpose()
+}
+
 /// Number of members of a group, or of groups of a user.
 pub fn linked_count(tx: &mut Tx<'_>, of_group: bool, id: &str) -> Result<u64> {
     let column = if of_group { "group_id" } else { "user_id" };

@@ -6,6 +6,7 @@
 mod examples;
 mod facts;
 mod metadata;
+mod round_trip;
 
 use std::path::{Path, PathBuf};
 

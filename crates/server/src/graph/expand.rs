@@ -2,11 +2,12 @@
 
 use super::collections::find;
 use super::data::{Data, Stored};
-use super::list::{self, ListPlan};
+use super::list::{self, ListPlan, Source};
 use super::place::{CollectionPlace, EntityPlace, target};
 use super::request::{GraphRequest, Method};
 use crate::error::AppError;
 use industry_data::MODEL;
+use industry_data::permissions::Action;
 use industry_data::rules::Lookup;
 use odata::edm::{Navigation, StructuredType, TypeRef};
 use odata::encode::{EncodeOptions, Metadata, encode};
@@ -32,8 +33,7 @@ pub(super) fn present(
         show_contained(data, request, ty, &mut document, &format!("{at}/{}", ty.qualified()))?;
     }
     for expand in &options.expand {
-        let value = expanded(data, request, place, stored, expand)?;
-        document.insert(expand.navigation.name.to_owned(), value);
+        expanded(data, request, place, stored, expand, &mut document)?;
     }
     let mut encoded = encode(&MODEL, declared, &document, &EncodeOptions { select: &options.select, metadata });
     if metadata == Metadata::Full {
@@ -42,40 +42,127 @@ pub(super) fn present(
     Ok(encoded)
 }
 
-/// A collection of the root, inline.
-pub(super) fn root_collection(data: &Data<'_, '_>, request: &GraphRequest, expand: &Expand) -> Result<Value, AppError> {
+/// A collection of the root, inline; annotations of the expansion go beside it.
+pub(super) fn root_collection(
+    data: &Data<'_, '_>,
+    request: &GraphRequest,
+    expand: &Expand,
+    into: &mut Map<String, Value>,
+) -> Result<(), AppError> {
     let collection = find(expand.navigation.name).ok_or_else(|| unsupported(expand.navigation))?;
-    let within = CollectionPlace { collection, parent: None, cast: None };
-    inline(data, request, &within, expand)
+    let within = CollectionPlace { collection, parent: None, cast: expand.cast };
+    inline(data, request, Source::Collection(&within), expand, collection.path, into)
 }
 
-/// The entities of a collection as `$expand` wants them.
-fn inline(data: &Data<'_, '_>, request: &GraphRequest, within: &CollectionPlace, expand: &Expand) -> Result<Value, AppError> {
+/// The entities of a collection as `$expand` wants them. When there are more than fit, a link leads
+/// to the rest: `path` is the collection's own URL below the version.
+fn inline(
+    data: &Data<'_, '_>,
+    request: &GraphRequest,
+    source: Source<'_>,
+    expand: &Expand,
+    path: &str,
+    into: &mut Map<String, Value>,
+) -> Result<(), AppError> {
+    let name = expand.navigation.name;
     let declared = declared_type(expand.navigation)?;
-    let page = list::page(data, within, &ListPlan::new(&expand.options, list::EXPANDED_MAX))?;
+    // The preference counts for every collection of an answer (OData 4.01 part 1, §8.2.8.6).
+    list::check_limits(&expand.options)?;
+    let size = request.prefer.page_size.map_or(list::EXPANDED_MAX, |size| (size as usize).min(list::EXPANDED_MAX));
+    let page = list::page(data, source, &ListPlan::new(&expand.options, size))?;
     let items = page.items.iter().map(|item| {
-        let at = EntityPlace { within: within.clone(), id: item.id.clone() };
+        let at = EntityPlace { within: source.home()?, id: item.id.clone() };
         present(data, request, &at, item, declared, &expand.options).map(Value::Object)
     });
-    Ok(Value::Array(items.collect::<Result<_, _>>()?))
+    let items = Value::Array(items.collect::<Result<_, _>>()?);
+    if expand.options.count {
+        let count = list::count(data, source, &expand.options)?;
+        into.insert(format!("{name}@odata.count"), Value::from(count));
+    }
+    if let Some(token) = page.next {
+        let path = expand.cast.map_or_else(|| path.to_owned(), |cast| format!("{path}/{}", cast.qualified()));
+        into.insert(format!("{name}@odata.nextLink"), Value::String(rest_link(request, &path, expand, &token)));
+    }
+    into.insert(name.to_owned(), items);
+    Ok(())
 }
 
-fn expanded(data: &Data<'_, '_>, request: &GraphRequest, place: &EntityPlace, stored: &Stored, expand: &Expand) -> Result<Value, AppError> {
+/// The URL of the rest of a cut expansion, with the options it was asked with.
+fn rest_link(request: &GraphRequest, path: &str, expand: &Expand, token: &str) -> String {
+    let mut query: Vec<String> = Vec::new();
+    for (name, text) in &expand.texts {
+        let bare = name.trim_start_matches('$').to_ascii_lowercase();
+        if bare != "skip" {
+            query.push(format!("${bare}={}", super::collections::encode_segment(text)));
+        }
+    }
+    query.push(format!("$skiptoken={token}"));
+    format!("{}?{}", request.link(path), query.join("&"))
+}
+
+fn expanded(
+    data: &Data<'_, '_>,
+    request: &GraphRequest,
+    place: &EntityPlace,
+    stored: &Stored,
+    expand: &Expand,
+    into: &mut Map<String, Value>,
+) -> Result<(), AppError> {
     let nav = expand.navigation;
-    let declared = declared_type(nav)?;
+    let ty = super::write::concrete_type(super::declared_type(&place.within)?, &stored.body);
+    if MODEL.navigation(ty, nav.name).is_none() {
+        // A navigation property of another subtype.
+        return Ok(());
+    }
+    let own = place.within.collection.entity_path(place.within.parent.as_deref(), &place.id);
+    let path = format!("{own}/{}", nav.name);
+    if super::links::are_links(nav) {
+        if expand.cast.is_some_and(|cast| !super::links::are_all(nav, cast)) {
+            return Err(unsupported(nav));
+        }
+        super::links::require(data, place, Action::List)?;
+        return inline(data, request, Source::Links(place, nav), expand, &path, into);
+    }
+    if nav.contained && nav.collection {
+        let collection = find(nav.name).ok_or_else(|| unsupported(nav))?;
+        let within = CollectionPlace { collection, parent: Some(place.id.clone()), cast: expand.cast };
+        return inline(data, request, Source::Collection(&within), expand, &path, into);
+    }
+    if nav.collection {
+        return if expand.wildcard { Ok(()) } else { Err(unsupported(nav)) };
+    }
+    let value = match target(&stored.body, nav) {
+        None => Value::Null,
+        Some(at) => match data.find(&at)? {
+            Some(found) if expand.cast.is_none_or(|ty| data.is_of_type(&at.within, &found, ty)) => {
+                Value::Object(present(data, request, &at, &found, declared_type(nav)?, &expand.options)?)
+            }
+            _ => Value::Null,
+        },
+    };
+    into.insert(nav.name.to_owned(), value);
+    Ok(())
+}
+
+/// What a navigation property leads to, for a filter that looks through it: read with the caller's
+/// own permissions, like an expansion.
+pub(super) fn related(data: &Data<'_, '_>, place: &EntityPlace, stored: &Stored, nav: &'static Navigation) -> Result<Value, AppError> {
+    let shown = |collection: &str, body: &Map<String, Value>| Value::Object(industry_data::rules::present(collection, body));
     if nav.contained && nav.collection {
         let collection = find(nav.name).ok_or_else(|| unsupported(nav))?;
         let within = CollectionPlace { collection, parent: Some(place.id.clone()), cast: None };
-        return inline(data, request, &within, expand);
+        let options = QueryOptions::default();
+        let mut all = Vec::new();
+        list::all(data, &within, &options, |item| all.push(shown(collection.name, &item.body)))?;
+        return Ok(Value::Array(all));
     }
     if nav.collection {
-        return Err(unsupported(nav));
+        let message = format!("'{0}' cannot be used in $filter and $orderby here; read it at its own URL, …/{0}.", nav.name);
+        return Err(AppError::invalid_at("$filter", message));
     }
     let Some(at) = target(&stored.body, nav) else { return Ok(Value::Null) };
-    match data.find(&at)? {
-        Some(found) => present(data, request, &at, &found, declared, &expand.options).map(Value::Object),
-        None => Ok(Value::Null),
-    }
+    let found = data.find(&at)?;
+    Ok(found.map_or(Value::Null, |found| shown(at.within.collection.name, &found.body)))
 }
 
 /// What a complex value contains stands inline without being asked for, as the published answers

@@ -22,7 +22,7 @@ pub use data::Data;
 use industry_data::MODEL;
 use odata::limits::Limits;
 use odata::path::Segment;
-use odata::query::{QueryOptions, parse_query};
+use odata::query::{QueryOptions, parse_query_with};
 use place::Place;
 use request::{GraphRequest, GraphResponse, Method, Version};
 use store::OpContext;
@@ -119,8 +119,11 @@ fn is_industry_data(place: &Place) -> bool {
 }
 
 /// Query options, checked against the type they apply to.
-fn options(request: &GraphRequest, ty: &'static odata::edm::StructuredType) -> Result<QueryOptions, AppError> {
-    Ok(parse_query(&request.query, ty, &MODEL, &Limits::DEFAULT)?)
+fn options(data: &Data<'_, '_>, request: &GraphRequest, ty: &'static odata::edm::StructuredType) -> Result<QueryOptions, AppError> {
+    let mut options =
+        parse_query_with(&request.query, ty, &MODEL, &Limits::DEFAULT, &|nav| links::are_links(nav).then(|| links::target(nav).ok())?)?;
+    options.bind_now(data.ctx().now);
+    Ok(options)
 }
 
 /// The declared element type of a collection, narrowed by a cast.

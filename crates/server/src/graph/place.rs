@@ -84,6 +84,8 @@ impl Place {
                 names.push(property.name);
                 Ok(Self::Property(entity, names))
             }
+            // Every member is a user and every parent a group, so the cast that clients write changes nothing.
+            (Self::Links(entity, nav), Segment::Cast(ty)) if super::links::are_all(nav, ty) => Ok(Self::Links(entity, nav)),
             (Self::Links(entity, nav), Segment::Key(key)) => Ok(Self::Link(entity, nav, key.clone())),
             (place, Segment::Operation { op, args }) => Ok(Self::Operation(Box::new(place), op, args.clone())),
             (place, Segment::Count) => Ok(Self::Count(Box::new(place))),
@@ -110,7 +112,7 @@ fn collection(name: &str, parent: Option<String>) -> Result<Place, AppError> {
 
 /// A navigation property of an entity.
 fn navigate(entity: EntityPlace, nav: &'static Navigation, data: &Data<'_, '_>) -> Result<Place, AppError> {
-    if matches!(nav.name, "members" | "memberOf") {
+    if super::links::are_links(nav) {
         return Ok(Place::Links(entity, nav));
     }
     if nav.contained && nav.collection {

@@ -1,7 +1,7 @@
 //! GET.
 
 use super::data::Data;
-use super::list::{self, ListPlan};
+use super::list::{self, ListPlan, Source};
 use super::place::{CollectionPlace, EntityPlace, Place};
 use super::request::{GraphRequest, GraphResponse, Metadata};
 use super::{declared_type, element_type, expand, options};
@@ -18,14 +18,15 @@ const ROOT_TYPE: &str = "microsoft.graph.industryData.industryDataRoot";
 pub(super) fn collection(data: &Data<'_, '_>, request: &GraphRequest, at: &CollectionPlace) -> Result<GraphResponse, AppError> {
     let element = element_type(at)?;
     let declared = declared_type(at)?;
-    let options = options(request, element)?;
-    let page = list::page(data, at, &ListPlan::for_request(&options, request.prefer.page_size)?)?;
+    let options = options(data, request, element)?;
+    let source = Source::Collection(at);
+    let page = list::page(data, source, &ListPlan::for_request(&options, request.prefer.page_size)?)?;
     let mut items = Vec::with_capacity(page.items.len());
     for stored in &page.items {
         let place = EntityPlace { within: at.clone(), id: stored.id.clone() };
         items.push(Value::Object(expand::present(data, request, &place, stored, declared, &options)?));
     }
-    let count = options.count.then(|| list::count(data, at, &options)).transpose()?;
+    let count = options.count.then(|| list::count(data, source, &options)).transpose()?;
     let body = envelope(request, &at.collection.url_path(at.parent.as_deref()), count, page.next.as_deref(), items);
     Ok(applied_page_size(GraphResponse::json(200, body), request))
 }
@@ -69,7 +70,7 @@ fn escape_braces(pair: &str) -> String {
     pair.replace('{', "%7B").replace('}', "%7D")
 }
 
-fn applied_page_size(response: GraphResponse, request: &GraphRequest) -> GraphResponse {
+pub(super) fn applied_page_size(response: GraphResponse, request: &GraphRequest) -> GraphResponse {
     match request.prefer.page_size {
         Some(size) => response.with("preference-applied", format!("odata.maxpagesize={size}")),
         None => response,
@@ -78,7 +79,7 @@ fn applied_page_size(response: GraphResponse, request: &GraphRequest) -> GraphRe
 
 /// One entity.
 pub(super) fn entity(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<GraphResponse, AppError> {
-    let options = single_options(request, element_type(&at.within)?)?;
+    let options = single_options(data, request, element_type(&at.within)?)?;
     let stored = data.get(at)?;
     let body = entity_body(data, request, at, &stored, &options)?;
     Ok(GraphResponse::json(200, body).with("etag", stored.etag()))
@@ -103,8 +104,8 @@ pub(super) fn entity_body(
 }
 
 /// The options that make sense on one entity; the others are refused, not ignored (decision 6).
-fn single_options(request: &GraphRequest, ty: &'static StructuredType) -> Result<QueryOptions, AppError> {
-    let options = options(request, ty)?;
+pub(super) fn single_options(data: &Data<'_, '_>, request: &GraphRequest, ty: &'static StructuredType) -> Result<QueryOptions, AppError> {
+    let options = options(data, request, ty)?;
     let misplaced = [
         ("$filter", options.filter.is_some()),
         ("$orderby", !options.orderby.is_empty()),
@@ -165,10 +166,10 @@ pub(super) fn value(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -
 pub(super) fn count(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -> Result<GraphResponse, AppError> {
     match inner {
         Place::Collection(at) => {
-            let options = options(request, element_type(&at)?)?;
-            Ok(GraphResponse::text(list::count(data, &at, &options)?.to_string()))
+            let options = options(data, request, element_type(&at)?)?;
+            Ok(GraphResponse::text(list::count(data, Source::Collection(&at), &options)?.to_string()))
         }
-        Place::Links(at, nav) => Ok(GraphResponse::text(super::links::count(data, &at, nav)?.to_string())),
+        Place::Links(at, nav) => Ok(GraphResponse::text(super::links::count(data, request, &at, nav)?.to_string())),
         _ => Err(AppError::NotFound("$count follows a collection.".to_owned())),
     }
 }
@@ -176,14 +177,14 @@ pub(super) fn count(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -
 /// `/external/industryData` itself, with the collections that `$expand` names.
 pub(super) fn root(data: &Data<'_, '_>, request: &GraphRequest) -> Result<GraphResponse, AppError> {
     let ty = MODEL.find_type(ROOT_TYPE).ok_or_else(|| AppError::Internal(format!("the model lacks {ROOT_TYPE}")))?;
-    let options = single_options(request, ty)?;
+    let options = single_options(data, request, ty)?;
     let mut body = Map::new();
     if request.metadata != Metadata::None {
         body.insert("@odata.context".to_owned(), json!(request.context("external/industryData/$entity")));
     }
     body.insert("id".to_owned(), json!("industryData"));
     for expand in &options.expand {
-        body.insert(expand.navigation.name.to_owned(), expand::root_collection(data, request, expand)?);
+        expand::root_collection(data, request, expand, &mut body)?;
     }
     Ok(GraphResponse::json(200, body))
 }

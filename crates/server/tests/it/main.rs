@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "the items of a test are for the test")]
 
-mod batch_parts;
 mod examples;
 mod harness;
 mod issuers;
 mod openapi;
 mod pages;
 mod permissions;
+mod query;
 mod roster_files;
 mod runs;
 mod schema;

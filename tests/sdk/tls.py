@@ -8,6 +8,7 @@ authority, msgraph-beta-sdk calls the API with them over HTTP/2, azure-storage-b
 """
 
 import asyncio
+import datetime
 import json
 import os
 import ssl
@@ -67,6 +68,49 @@ def tokens(origin, tenant, app, authority):
     }.items():
         answer = msal.ConfidentialClientApplication(app["clientId"], app["clientSecret"], **arguments).acquire_token_for_client([scope])
         check(what, "access_token" in answer, answer)
+
+
+def certificate():
+    """A private key and a certificate for it, in PEM, as users make them with openssl."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Nightly export")])
+    today = datetime.datetime.now(datetime.timezone.utc)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), today, today + datetime.timedelta(days=9))
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return private + builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def without_secret(origin, tenant, command, approve, folder):
+    """Certificates and device codes."""
+    from azure.core.exceptions import ClientAuthenticationError
+    from azure.identity import CertificateCredential, DeviceCodeCredential
+
+    scope = "https://graph.microsoft.com/.default"
+    common = {"authority": origin, "disable_instance_discovery": True}
+    mine, stranger = Path(folder) / "mine.pem", Path(folder) / "stranger.pem"
+    mine.write_bytes(certificate())
+    stranger.write_bytes(certificate())
+    app = command("app", "create", "--tenant", tenant, "--name", "by certificate", "--all-permissions", "--certificate", str(mine))
+    check("no secret was made", app["clientSecret"] is None, app)
+    for chain in (False, True):
+        credential = CertificateCredential(tenant, app["clientId"], str(mine), send_certificate_chain=chain, **common)
+        check(f"azure-identity, certificate, chain: {chain}", credential.get_token(scope).token)
+    try:
+        CertificateCredential(tenant, app["clientId"], str(stranger), **common).get_token(scope)
+        check("another's certificate is refused", False)
+    except ClientAuthenticationError as refused:
+        check("another's certificate is refused in Entra's words", "AADSTS700027" in str(refused), refused)
+
+    def prompt(uri, code, _):
+        check("the code is shown", uri.startswith(f"{origin}/") and len(code) == 9, (uri, code))
+        approve(code)
+
+    credential = DeviceCodeCredential(app["clientId"], tenant_id=tenant, prompt_callback=prompt, **common)
+    check("azure-identity, device code", credential.get_token(scope).token)
 
 
 async def graph_calls(origin, tenant, app):
@@ -157,6 +201,10 @@ def main():
                 authority = Path(data_dir) / "tls" / "ca.pem"
                 trust(authority)
                 tokens(origin, tenant, app, authority)
+                with tempfile.TemporaryDirectory() as folder:
+                    approve = [homeroom, "token", "approve"]
+                    silent = {"env": environment, "check": True, "stdout": subprocess.DEVNULL}
+                    without_secret(origin, tenant, command, lambda code: subprocess.run([*approve, code], **silent), folder)
                 asyncio.run(graph_calls(origin, tenant, app))
             finally:
                 server.terminate()

@@ -8,7 +8,7 @@ mod cache;
 mod jwks;
 mod settings;
 
-use crate::verify::{Denied, check_times, short};
+use crate::verify::{Denied, check_times, numeric_date, short};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cache::{KeyCache, NoKey};
@@ -168,10 +168,10 @@ impl Issuer {
             }
         }
         let (claims, key) = outcome?;
-        let exp = claims["exp"].as_i64().ok_or(MALFORMED)?;
+        let exp = numeric_date(&claims["exp"]).ok_or(MALFORMED)?;
         let nbf = match &claims["nbf"] {
             Value::Null => None,
-            other => Some(other.as_i64().ok_or(MALFORMED)?),
+            other => Some(numeric_date(other).ok_or(MALFORMED)?),
         };
         check_times(exp, nbf, now)?;
         self.accept(&claims, key.issuer.as_deref())

@@ -258,9 +258,16 @@ fn issue(keys: &Keys, ctx: &OpContext, base_url: &str, client: &Client, holder: 
     }
     let mut header = Header::new(Algorithm::RS256);
     header.kid = Some(keys.kid().to_owned());
-    let token = jsonwebtoken::encode(&header, &claims, keys.signing()).map_err(|e| IdentityError::Keys(e.to_string()))?;
+    let sign = |claims: &Value| jsonwebtoken::encode(&header, claims, keys.signing()).map_err(|e| IdentityError::Keys(e.to_string()));
+    let token = sign(&claims)?;
     let mut answer = json!({ "token_type": "Bearer", "expires_in": TOKEN_SECONDS, "ext_expires_in": TOKEN_SECONDS, "access_token": token });
-    if let Holder::Person { scopes, .. } = holder {
+    if let Holder::Person { name, scopes } = holder {
+        // OpenID Connect Core §2. azure-identity takes no delegated token without one. It opens nothing:
+        // it is addressed to the client.
+        answer["id_token"] = json!(sign(&json!({
+            "iss": claims["iss"], "aud": client.client_id, "sub": name, "name": name, "preferred_username": name, "tid": id,
+            "iat": now, "nbf": now, "exp": now + TOKEN_SECONDS, "ver": "2.0",
+        }))?);
         // RFC 6749 §5.1: what was granted, which need not be what was asked for.
         answer["scope"] = json!(scopes);
     }

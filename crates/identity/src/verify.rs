@@ -155,6 +155,14 @@ fn decode(keys: &Keys, token: &str, now: jiff::Timestamp) -> Result<Claims, Deni
     Ok(claims)
 }
 
+/// Seconds of the Unix epoch as others write them: a fraction is allowed (RFC 7519 §2, NumericDate),
+/// and MSAL for Python sends one. It is cut off.
+pub(crate) fn numeric_date(value: &serde_json::Value) -> Option<i64> {
+    /// Beyond it `f64` leaves seconds out.
+    const EXACT: f64 = 9e15;
+    value.as_i64().or_else(|| value.as_f64().filter(|seconds| seconds.abs() < EXACT).map(|seconds| seconds.floor() as i64))
+}
+
 /// Whether a token is valid now. Times are compared with the caller's clock, which tests can set.
 pub(crate) fn check_times(exp: i64, nbf: Option<i64>, now: i64) -> Result<(), Denied> {
     if now >= exp.saturating_add(LEEWAY_SECONDS) {

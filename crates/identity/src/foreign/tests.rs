@@ -128,6 +128,7 @@ async fn application_and_delegated_tokens() {
         });
         assert_eq!(accepted(renamed).await.actor, Actor::Client("other".to_owned()));
     }
+    accepted(changed(|c| (c["exp"], c["nbf"]) = (json!(at_second() as f64 + 1.5), json!(at_second() as f64 - 0.5)))).await;
     assert_eq!(provider.asked(), 1, "the keys are fetched once");
 }
 
@@ -222,6 +223,7 @@ async fn tokens_that_are_not_taken() {
         ("no end", sign(&remove("exp"))),
         ("an end in words", sign(&changed(|c| c["exp"] = "never".into()))),
         ("not yet valid", sign(&changed(|c| c["nbf"] = (second + 61).into()))),
+        ("an end beyond all numbers", sign(&changed(|c| c["exp"] = json!(1e300)))),
         ("a start in words", sign(&changed(|c| c["nbf"] = "now".into()))),
         ("no tenant", sign(&remove("tid"))),
         ("a tenant that is no text", sign(&changed(|c| c["tid"] = 7.into()))),

@@ -2,11 +2,13 @@
 //! OpenID Connect Core §9), as Microsoft Entra takes it from clients with a certificate.
 
 use super::{Failure, TokenRequest, refuse, short, unknown_client};
+use crate::verify::numeric_date;
 use crate::{Client, PublicKey, Tenant, clients};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, Validation};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use store::{OpContext, Store, StoreError};
 
 /// The one type of assertion (RFC 7523 §2.2).
@@ -25,10 +27,24 @@ const JTI_BYTES_MAX: usize = 256;
 struct Claims {
     iss: String,
     sub: String,
+    #[serde(deserialize_with = "time")]
     exp: i64,
+    #[serde(default, deserialize_with = "optional_time")]
     nbf: Option<i64>,
+    #[serde(default, deserialize_with = "optional_time")]
     iat: Option<i64>,
     jti: String,
+}
+
+fn time<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+    optional_time(from)?.ok_or_else(|| D::Error::custom("a time is missing"))
+}
+
+fn optional_time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    match Option::<serde_json::Value>::deserialize(from)? {
+        None => Ok(None),
+        Some(value) => numeric_date(&value).map(Some).ok_or_else(|| D::Error::custom("a time is no number")),
+    }
 }
 
 #[derive(Deserialize)]

@@ -54,6 +54,11 @@ async fn a_client_proves_itself_by_its_key() {
         claims["aud"] = aud.clone();
         assert_eq!(send(&w, &rsa.sign(Algorithm::RS256, None, &claims)).await.status, 200, "{aud}");
     }
+    // MSAL for Python sends fractions of seconds.
+    let at = now().as_second() as f64;
+    let mut claims = assertion(&w, "fractions");
+    (claims["nbf"], claims["iat"], claims["exp"]) = ((at - 0.5).into(), (at + 0.25).into(), (at + 599.7).into());
+    assert_eq!(send(&w, &rsa.sign(Algorithm::PS256, None, &claims)).await.status, 200);
     // The assertion itself may say whose it is.
     let jwt = rsa.sign(Algorithm::RS256, None, &assertion(&w, "without id"));
     let form = [("grant_type", "client_credentials"), ("client_assertion_type", super::TYPE), ("client_assertion", &jwt)];
@@ -133,6 +138,9 @@ async fn assertions_that_are_not_taken() {
         ("about another client", signed(&|c| c["sub"] = CLIENT.into()), 700_021),
         ("no end", without("exp"), 50_027),
         ("expired", signed(&|c| c["exp"] = (at - 60).into()), 700_024),
+        ("an end in words", signed(&|c| c["exp"] = "tomorrow".into()), 50_027),
+        ("an end beyond all numbers", signed(&|c| c["exp"] = json!(1e300)), 50_027),
+        ("a start in words", signed(&|c| c["nbf"] = "now".into()), 50_027),
         ("endless", signed(&|c| c["exp"] = i64::MAX.into()), 700_024),
         ("for two hours", signed(&|c| c["exp"] = (at + 7_200).into()), 700_024),
         ("from the future", signed(&|c| c["nbf"] = (at + 120).into()), 700_024),

@@ -7,6 +7,7 @@ usage: fuzzed.py PATH-OF-HOMEROOM
 import asyncio
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from homeroom import check, witness
@@ -28,7 +29,9 @@ async def job(session):
         "--suppress-health-check", "all",
         "--no-color",
     ]  # fmt: skip
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+    # In a folder of its own: it keeps what it has found from run to run, and every run is to be the same.
+    with tempfile.TemporaryDirectory() as folder:
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, cwd=folder)
     print("\n".join(done.stdout.splitlines()[-25:]))
     check("every answer is in the document", done.returncode == 0, done.stdout[-4000:])
 

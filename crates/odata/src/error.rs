@@ -74,6 +74,11 @@ pub fn error_body(
     Map::from_iter([("error".to_owned(), error)])
 }
 
+/// A piece of a request repeated in a message: short, without control characters.
+pub fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
 /// The known name nearest to a misspelt one, when it is near enough to be meant.
 pub fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     /// Names are short; a long text is no misspelling of one, and comparing it would cost time.

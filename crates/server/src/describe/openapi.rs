@@ -385,7 +385,7 @@ fn batch() -> Value {
         "requestBody": { "required": true, "content": content(&json!({
             "type": "object",
             "required": ["requests"],
-            "properties": { "requests": { "type": "array", "minItems": 1, "maxItems": limits::BATCH_PARTS_MAX, "items": part } }
+            "properties": { "requests": { "type": "array", "minItems": 1, "maxItems": odata::limits::Limits::DEFAULT.batch_parts, "items": part } }
         })) },
         "responses": responses,
         "security": [{ "bearer": [] }]

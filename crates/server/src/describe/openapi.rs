@@ -4,7 +4,6 @@ use super::ERRORS;
 use super::endpoints::{Endpoint, SHORT, Served, What, endpoints, key_name};
 use super::schemas::{Schemas, Shape, reference};
 use super::words;
-use crate::limits;
 use industry_data::MODEL;
 use odata::edm::{StructuredType, TypeRef};
 use serde_json::{Map, Value, json};

@@ -146,8 +146,9 @@ pub(super) fn property(
     }
     match value {
         Value::Null => return Ok(GraphResponse::no_content()),
-        Value::Object(complex) => body.extend(match complex_type(steps).filter(|_| !select.is_empty()) {
-            Some(ty) => encode(&MODEL, ty, &complex, &EncodeOptions { select: &select, metadata: request.metadata }),
+        // By its declared type, so that it says which one it is.
+        Value::Object(complex) => body.extend(match steps.iter().rev().find_map(declared_value_type).filter(|_| !select.is_empty()) {
+            Some(declared) => encode(&MODEL, declared, &complex, &EncodeOptions { select: &select, metadata: request.metadata }),
             None => complex,
         }),
         other => {
@@ -172,9 +173,16 @@ fn property_path(at: &EntityPlace, steps: &[PropertyStep]) -> String {
 /// The type of what a path leads to, when that is one complex value.
 fn complex_type(steps: &[PropertyStep]) -> Option<&'static StructuredType> {
     match steps.last()? {
-        PropertyStep::To(Property { ty: TypeRef::Complex(name), collection: false, .. }) => MODEL.find_type(name),
-        PropertyStep::To(_) => None,
         PropertyStep::Cast(ty) => Some(ty),
+        to @ PropertyStep::To(_) => declared_value_type(to),
+    }
+}
+
+/// The declared type of a property that is one complex value.
+fn declared_value_type(step: &PropertyStep) -> Option<&'static StructuredType> {
+    match step {
+        PropertyStep::To(Property { ty: TypeRef::Complex(name), collection: false, .. }) => MODEL.find_type(name),
+        PropertyStep::To(_) | PropertyStep::Cast(_) => None,
     }
 }
 

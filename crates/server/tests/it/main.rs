@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "the items of a test are for the test")]
 
 mod examples;
+mod filters;
 mod harness;
 mod issuers;
 mod openapi;

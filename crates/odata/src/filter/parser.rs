@@ -600,10 +600,14 @@ impl Parser<'_> {
             "Edm.TimeOfDay" => Simple::Clock,
             "Edm.Duration" => Simple::Duration,
             _ => {
-                let names = self.model.all_types().map(StructuredType::qualified).collect::<Vec<_>>();
                 let edm = [Primitive::Boolean, Primitive::Int32, Primitive::String, Primitive::Date, Primitive::DateTimeOffset];
-                let known = names.iter().map(String::as_str).chain(edm.iter().map(|p| p.name()));
-                let hint = nearest(text, known).map_or_else(String::new, |near| format!(" Did you mean {near}?"));
+                let known: Vec<String> =
+                    self.model.all_types().map(StructuredType::qualified).chain(edm.iter().map(|p| p.name().to_owned())).collect();
+                // By the last part: namespaces are long, and comparing costs the product of the lengths.
+                let simple = |name: &'_ str| name.rfind('.').map_or(0, |dot| dot + 1);
+                let near = nearest(&text[simple(text)..], known.iter().map(|name| &name[simple(name)..]));
+                let full = near.and_then(|near| known.iter().find(|name| &name[simple(name)..] == near));
+                let hint = full.map_or_else(String::new, |near| format!(" Did you mean {near}?"));
                 return Err(
                     Error::bad(format!("'{text}' at position {position} is not a type that Homeroom knows.{hint}")).position(position)
                 );

@@ -85,7 +85,8 @@ impl Place {
             (Self::Collection(place), Segment::Cast(ty)) => Ok(Self::Collection(CollectionPlace { cast: Some(ty), ..place })),
             (Self::Entity(entity), Segment::Cast(ty)) => {
                 data.require_type(&entity, ty)?;
-                Ok(Self::Entity(entity))
+                let within = CollectionPlace { cast: Some(ty), ..entity.within };
+                Ok(Self::Entity(EntityPlace { within, ..entity }))
             }
             (Self::Entity(entity), Segment::Navigation(nav)) => navigate(entity, nav, data),
             (Self::Entity(entity), Segment::Property(property)) => Ok(Self::Property(entity, vec![PropertyStep::To(property)])),

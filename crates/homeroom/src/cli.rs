@@ -269,7 +269,17 @@ pub(crate) enum Runs {
     /// Let a run that a guard has stopped go on
     Approve(OneRun),
     /// Print the findings of a run, one JSON object a line
-    Log(OneRun),
+    Log(Log),
+}
+
+/// `runs log`
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    #[command(flatten)]
+    pub one: OneRun,
+    /// Write them to a file instead: .csv, .json (one object a line) or .html; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
 }
 
 /// Runs of a tenant

@@ -139,6 +139,25 @@ pub(crate) fn findings_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// What a report on a run is made from; `None` when there is no such run. The logs of a run that is going on are
+/// those of the steps that are done, and old runs have none any more.
+pub(crate) fn findings(tx: &mut Tx<'_>, id: &str, folder: &Path) -> Result<Option<roster::report::Findings>, StoreError> {
+    let Some(run) = tx.docs(&RUNS)?.get(id)?.map(|doc| doc.body) else { return Ok(None) };
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let stopped = run.get("blockingError").and_then(|error| text(error.get("message")));
+    let subject = text(run.get("displayName")).unwrap_or_default();
+    let logs = findings_files(folder).unwrap_or_default();
+    let files = logs.iter().flat_map(|log| file_reports(log)).collect();
+    Ok(Some(roster::report::Findings { subject, logs, files, stopped }))
+}
+
+/// What became of each file that a log is about: the counts lie beside it.
+fn file_reports(log: &Path) -> Vec<roster::FileReport> {
+    let name = log.file_stem().map(|stem| stem.to_string_lossy().replacen("findings", "files", 1)).unwrap_or_default();
+    let read = std::fs::read(log.with_file_name(format!("{name}.json")));
+    read.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
 /// All runs, newest first.
 pub(crate) fn newest_first(tx: &mut Tx<'_>) -> Result<Vec<Map<String, Value>>, StoreError> {
     let mut runs = Vec::new();

@@ -2,6 +2,7 @@
 
 mod apps;
 mod plan;
+mod report;
 mod runs;
 mod serve;
 mod tenants;

@@ -216,8 +216,9 @@ mod tests {
 
     #[test]
     fn a_page_keeps_every_code_and_says_what_it_leaves_out() {
-        let mut findings: Vec<Finding> =
-            (0..page::ROWS_OF_CODE_MAX + 5).map(|n| Finding { line: n as u64 + 2, ..Finding::of_file("FieldCount", "users.csv", "x") }).collect();
+        let mut findings: Vec<Finding> = (0..page::ROWS_OF_CODE_MAX + 5)
+            .map(|n| Finding { line: n as u64 + 2, ..Finding::of_file("FieldCount", "users.csv", "x") })
+            .collect();
         findings.push(Finding::of_file("UnknownColumn", "users.csv", "the last one"));
         let page = report(Form::Html, &findings);
         assert!(page.contains("the last one"));

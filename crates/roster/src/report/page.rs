@@ -59,7 +59,10 @@ pub(super) fn write(findings: &Findings, out: &mut dyn Write) -> io::Result<()> 
     let totals = Totals::of(findings)?;
     let subject = escape(&findings.subject);
     write!(out, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Findings: {subject}</title>")?;
-    write!(out, "<meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head>\n<body><h1>Findings: {subject}</h1>\n")?;
+    write!(
+        out,
+        "<meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head>\n<body><h1>Findings: {subject}</h1>\n"
+    )?;
     out.write_all(head(findings, &totals).as_bytes())?;
     if totals.all() > 0 {
         out.write_all(by_code(&totals).as_bytes())?;
@@ -87,7 +90,8 @@ fn head(findings: &Findings, totals: &Totals) -> String {
         0 => {}
         1 => html.push_str("<p>1 of the errors and warnings follows from another one; mend the cause and it goes away.</p>\n"),
         n => {
-            let _ = writeln!(html, "<p>{} of the errors and warnings follow from others; mend the causes and they go away.</p>", grouped(n));
+            let _ =
+                writeln!(html, "<p>{} of the errors and warnings follow from others; mend the causes and they go away.</p>", grouped(n));
         }
     }
     if findings.files.is_empty() {

@@ -134,7 +134,7 @@ fn by_code(totals: &Totals) -> String {
         let _ = writeln!(
             html,
             "<tr><th scope=\"row\">{}<td><span class=\"{severity}\">{severity}</span><td class=\"n\">{}<td class=\"bar\">{}<td>{}<td>{}",
-            escape(code),
+            breakable(code),
             grouped(of.count),
             bar(&severity, of.count, most),
             escape(when),
@@ -176,7 +176,8 @@ fn table(findings: &Findings, totals: &Totals, out: &mut dyn Write) -> io::Resul
 }
 
 fn row(entry: &Entry<'_>) -> String {
-    let [severity, code, file, line, column, key, value, message, hint, root] = entry.cells().map(|cell| escape(&cell));
+    let [severity, _, file, line, column, key, value, message, hint, root] = entry.cells().map(|cell| escape(&cell));
+    let code = breakable(&entry.code);
     let mut html = format!(
         "<tr><td><span class=\"{severity}\">{severity}</span><td>{code}<td>{file}<td class=\"n\">{line}<td>{column}<td>{key}<td>{value}<td>{message}"
     );
@@ -217,6 +218,18 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
+/// A code that a narrow column may break between its words.
+fn breakable(code: &str) -> String {
+    let mut html = String::new();
+    for c in escape(code).chars() {
+        if c.is_ascii_uppercase() && !html.is_empty() {
+            html.push_str("<wbr>");
+        }
+        html.push(c);
+    }
+    html
+}
+
 const STYLE: &str = "
 :root{color-scheme:light dark;--error:#b3261e;--warning:#8a5a00;--good:#1b6e3c;--line:#8884;--bar-error:#d0453c;--bar-warning:#dfa23a;--bar-info:#6a8fbf}
 @media(prefers-color-scheme:dark){:root{--error:#ff8a80;--warning:#f2c26b;--good:#7bd79b}}
@@ -228,7 +241,7 @@ h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem}
 table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;text-align:left;border-bottom:1px solid var(--line);vertical-align:top;font-weight:normal;overflow-wrap:anywhere}
 thead th{font-weight:600;border-bottom-width:2px;white-space:nowrap}tbody th{font-weight:600}.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 dd.error,span.error,span.catastrophic{color:var(--error)}dd.warning,span.warning{color:var(--warning)}span.catastrophic{font-weight:700}
-.bar{min-width:10rem;width:25%;white-space:nowrap}.bar i{display:inline-block;height:.8rem;border-radius:.15rem;background:var(--bar-info)}
+.bar{min-width:7rem;width:18%;white-space:nowrap}.bar i{display:inline-block;height:.8rem;border-radius:.15rem;background:var(--bar-info)}
 .bar i.error,.bar i.catastrophic{background:var(--bar-error)}.bar i.warning{background:var(--bar-warning)}
 em{font-style:normal;opacity:.8}small{opacity:.8}input{font:inherit;padding:.4rem .6rem;width:22rem;max-width:100%}
 @media print{.search{display:none}body{margin:0;max-width:none}}

@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Validate(Validate),
     /// Say what a run over a folder of files would do, and write nothing
     Plan(Plan),
+    /// Show the places that exports are fetched from, when they were looked at and what is wrong there
+    Sources(Sources),
     /// Look at runs, approve a run that a guard has stopped
     #[command(subcommand)]
     Runs(Runs),
@@ -257,6 +259,15 @@ pub(crate) struct Plan {
     /// The inbound flow that the files are for [default: the only one that is active]
     #[arg(long, value_name = "ID")]
     pub flow: Option<String>,
+}
+
+/// `sources`
+#[derive(Debug, Args)]
+pub(crate) struct Sources {
+    #[command(flatten)]
+    pub data: Data,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `runs …`

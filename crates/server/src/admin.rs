@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::error::chain;
+use crate::intake::SourceStatus;
 use crate::{reports, runs};
 use identity::{Client, Credentials, IdentityError, NewClient, PendingDevice, PublicKey, Registered, Tenant};
 use serde_json::{Map, Value, json};
@@ -191,6 +192,11 @@ impl App {
             .collect();
         let imported = self.store().write(&ctx, move |tx| directory::embedded::graph::user_import(tx, users)).await;
         imported.map(|_| ()).map_err(|error: directory::DirectoryError| AdminError::new(chain(&error)))
+    }
+
+    /// How the places stand that exports are fetched from.
+    pub async fn list_sources(&self) -> Result<Vec<SourceStatus>, AdminError> {
+        crate::intake::statuses(self).await.map_err(AdminError::new)
     }
 
     /// The runs of a tenant, newest first.

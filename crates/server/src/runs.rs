@@ -181,8 +181,10 @@ pub(crate) fn show(tx: &mut Tx<'_>, id: &str) -> Result<Option<Value>, StoreErro
     let statistics = tx.docs(&STATISTICS)?.get(id)?.map(|doc| doc.body);
     let activities: Vec<Value> =
         tx.docs(&ACTIVITIES)?.list(Some(id), None, usize::from(u16::MAX))?.into_iter().map(|doc| Value::Object(doc.body)).collect();
+    let inbound = state.get("spec").and_then(|spec| spec["inbound"].as_array()).map_or(&[][..], Vec::as_slice);
+    let origins: Vec<Value> = inbound.iter().map(|flow| json!({ "flow": flow["display_name"], "origin": flow["origin"] })).collect();
     Ok(Some(json!({
-        "run": run.body, "waitsForApproval": state.get("approvable"), "steps": state.get("steps"), "activities": activities, "statistics": statistics,
+        "run": run.body, "inbound": origins, "waitsForApproval": state.get("approvable"), "steps": state.get("steps"), "activities": activities, "statistics": statistics,
     })))
 }
 

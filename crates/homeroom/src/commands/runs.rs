@@ -63,6 +63,9 @@ async fn show(one: cli::OneRun) -> Result<(), Failure> {
         output::line(&format!("waits for `homeroom runs approve {}`, until the next run", one.id));
     }
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    for flow in list(&shown["inbound"]).iter().filter(|flow| flow["origin"].is_string()) {
+        output::line(&format!("{} from {}", output::printable(&text(&flow["flow"])), output::printable(&text(&flow["origin"]))));
+    }
     let activities = list(&shown["activities"]);
     let rows: Vec<_> = activities.iter().map(|a| vec![output::printable(&text(&a["displayName"])), text(&a["status"])]).collect();
     output::table(&["activity", "status"], &rows);

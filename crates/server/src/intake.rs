@@ -206,19 +206,18 @@ async fn deliver(app: &App, source: &Source, ctx: &OpContext, place: &Place, fil
         )));
     }
     let limits = SessionLimits { hours: app.config().uploads.session_hours };
-    let (service, connector, id) = (app.uploads().clone(), source.connector.clone(), app.new_id().to_string());
-    let opened = app.store().write(ctx, move |tx| {
-        if !is_file_connector(tx, &connector)? {
-            return Ok(None);
-        }
-        upload::open_session(&service, tx, &connector, "", limits, true, &id).map(Some)
+    let (service, named, id) = (app.uploads().clone(), source.connector.clone(), app.new_id().to_string());
+    let opened = app.store().write(ctx, move |tx| -> Result<_, StoreError> {
+        let connector = match find_connector(tx, &named)? {
+            Ok(connector) => connector,
+            Err(why) => return Ok(Err(why)),
+        };
+        let session = upload::open_session(&service, tx, &connector, "", limits, true, &id)?;
+        Ok(Ok((connector, session)))
     });
-    let Some(session) = opened.await? else {
-        return Err(Undelivered::Problem(format!("there is no file connector {} in the tenant", source.connector)));
-    };
-    let folder = Container::new(app.store(), ctx.tenant, &session.container_id)?
-        .files_folder()
-        .map_err(|error| Undelivered::Problem(error.to_string()))?;
+    let (connector, session) = opened.await?.map_err(Undelivered::Problem)?;
+    let folder = Container::new(app.store(), ctx.tenant, &session.container_id)?.files_folder();
+    let folder = folder.map_err(|error| Undelivered::Problem(format!("cannot make a folder for the files: {error}")))?;
     match place.fetch(files, &folder).await {
         Ok(()) => {}
         // The session is discarded by the next one, and its files with it.

@@ -82,7 +82,7 @@ fn route(app: &App, data: &Data<'_, '_>, request: &GraphRequest, place: Place) -
         (Method::Get, Place::Value(inner)) => read::value(data, request, *inner),
         (Method::Get, Place::Count(inner)) => read::count(data, request, *inner),
         (Method::Get, Place::Root) => read::root(data, request),
-        (Method::Get, Place::Ref(inner)) => read::reference(request, &inner),
+        (Method::Get, Place::Ref(inner)) => read::reference(data, request, &inner),
         (Method::Get, Place::Links(at, nav)) => links::list(data, request, &at, nav),
         (Method::Get, Place::Link(at, nav, id)) => links::get(data, request, &at, nav, &id),
         (Method::Post, Place::Ref(inner)) if matches!(*inner, Place::Links(..)) => links::add(data, request, *inner),

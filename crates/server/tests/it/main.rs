@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "the items of a test are for the test")]
 
+mod authorization;
 mod examples;
 mod harness;
 mod issuers;
 mod openapi;
 mod pages;
-mod permissions;
 mod query;
 mod races;
 mod roster_files;
@@ -16,6 +16,7 @@ mod runs;
 mod schema;
 mod transcript;
 mod transport;
+mod world;
 
 use harness::Server;
 

@@ -33,8 +33,8 @@ pub(crate) async fn perform(app: &App, ctx: OpContext, call: Call, body: Bytes) 
     if call.method != Method::POST {
         return Err(AppError::MethodNotAllowed { allow: "POST".to_owned() });
     }
-    exchange::negotiate(exchange::header(&call.headers, "accept"))?;
-    exchange::require_json(exchange::header(&call.headers, "content-type"))?;
+    exchange::negotiate(exchange::header(&call.headers, "accept").as_deref())?;
+    exchange::require_json(&call.headers)?;
     let parts = parse(&body)?;
     let order = order(&parts)?;
     let mut statuses = vec![0; parts.len()];
@@ -159,8 +159,13 @@ fn parse_part(at: &str, request: Value) -> Result<(Part, Vec<String>), AppError>
     let Value::Object(request) = request else { return Err(AppError::invalid_at(at, "A request of a batch is an object.")) };
     let (mut id, mut method, mut url) = (None, None, None);
     let (mut headers, mut body, mut depends_on) = (HeaderMap::new(), None, Vec::new());
+    let mut seen: Vec<String> = Vec::new();
     for (name, value) in request {
         let here = format!("{at}.{name}");
+        if seen.contains(&name.to_ascii_lowercase()) {
+            return Err(AppError::invalid_at(here, format!("'{}' is given twice, in different spellings.", links::printable(&name))));
+        }
+        seen.push(name.to_ascii_lowercase());
         match (name.to_ascii_lowercase().as_str(), value) {
             (_, Value::Null) => {}
             ("id", value) => id = Some(text(&here, value)?),
@@ -212,7 +217,8 @@ fn parse_headers(at: &str, given: Map<String, Value>) -> Result<HeaderMap, AppEr
         let here = format!("{at}.{name}");
         let parsed = HeaderName::from_bytes(name.as_bytes()).ok().zip(value.as_str().and_then(|v| HeaderValue::from_str(v).ok()));
         match parsed {
-            Some((name, value)) => headers.insert(name, value),
+            // Two spellings of one name are two lines of one header.
+            Some((name, value)) => headers.append(name, value),
             None => return Err(AppError::invalid_at(here, "This is not a header: a name and a string.")),
         };
     }
@@ -362,6 +368,8 @@ mod tests {
         assert_eq!(refused(&odd), "requests[0].atomicityGroup");
         let bare = json!({ "requests": [{ "id": "1", "method": "POST", "url": "/users", "body": {} }] });
         assert_eq!(refused(&bare), "requests[0].headers");
+        let twice = json!({ "requests": [{ "id": "1", "ID": "2", "method": "GET", "url": "/users" }] });
+        assert_eq!(refused(&twice), "requests[0].ID");
         let header = json!({ "requests": [{ "id": "1", "method": "GET", "url": "/users", "headers": { "a b": "c" } }] });
         assert_eq!(refused(&header), "requests[0].headers.a b");
     }

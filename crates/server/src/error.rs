@@ -127,7 +127,7 @@ impl AppError {
             Self::Forbidden(message) => plain(403, "Authorization_RequestDenied", message),
             Self::NotFound(message) => plain(404, "NotFound", message),
             Self::MethodNotAllowed { allow } => GraphFailure {
-                headers: vec![("allow", allow.clone())],
+                headers: vec![("allow", crate::exchange::with_head_and_options(&allow))],
                 ..plain(405, "MethodNotAllowed", format!("This resource answers only: {allow}."))
             },
             Self::NotAcceptable(message) => plain(406, "NotAcceptable", message),

@@ -13,6 +13,7 @@ use crate::graph::request::{GraphResponse, Metadata, Version};
 use endpoints::{Endpoint, What};
 use industry_data::MODEL;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 /// An error that the API answers.
@@ -81,7 +82,8 @@ pub(crate) fn answer(call: &Call) -> Option<Outcome> {
     }
     Some(if matches!(call.method, http::Method::GET | http::Method::HEAD) {
         format(&call.query).and_then(|wanted| {
-            let wanted = wanted.as_deref().or_else(|| header(&call.headers, "accept"));
+            let wanted = wanted.map(Cow::Owned).or_else(|| header(&call.headers, "accept"));
+            let wanted = wanted.as_deref();
             if is_metadata { metadata(call.version, wanted).map(|found| (found, Metadata::Minimal)) } else { service(call, wanted) }
         })
     } else {

@@ -6,6 +6,7 @@
 mod authorization;
 mod examples;
 mod harness;
+mod hostile;
 mod issuers;
 mod openapi;
 mod pages;

@@ -196,14 +196,14 @@ fn versions(endpoint: &Endpoint) -> &'static [&'static str] {
 }
 
 /// Homeroom's own signing key and the claims of a good token, to make tokens that it would never issue.
-struct OwnIssuer {
+pub struct OwnIssuer {
     kid: String,
     key: EncodingKey,
-    claims: Value,
+    pub claims: Value,
 }
 
 impl OwnIssuer {
-    async fn of(server: &Server) -> Self {
+    pub async fn of(server: &Server) -> Self {
         let ctx = server.app.system(server.tenant.id);
         let read = |tx: &mut store::Tx<'_>| {
             let row = tx.query_one("SELECT kid, private_pkcs8 FROM signing_key", &[])?.unwrap();
@@ -217,7 +217,7 @@ impl OwnIssuer {
         Self { kid, key: EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap(), claims }
     }
 
-    fn sign(&self, claims: &Value) -> String {
+    pub fn sign(&self, claims: &Value) -> String {
         let mut header = Header::new(Algorithm::RS256);
         header.kid = Some(self.kid.clone());
         jsonwebtoken::encode(&header, claims, &self.key).unwrap()

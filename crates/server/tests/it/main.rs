@@ -5,6 +5,7 @@
 
 mod authorization;
 mod edu;
+mod errors;
 mod examples;
 mod harness;
 mod hostile;

@@ -306,12 +306,8 @@ fn index(reference: &Reference) -> String {
          - Every answer has `request-id` and `client-request-id`; the latter is the caller's own when it was sent.\n\n\
          ## Errors\n\n\
          ```json\n{ \"error\": { \"code\": \"BadRequest\", \"message\": \"…\", \"target\": \"displayName\", \"details\": [], \"innerError\": { \"date\": \"…\", \"request-id\": \"…\", \"client-request-id\": \"…\" } } }\n```\n\n\
-         | status | code | when | header |\n| --- | --- | --- | --- |\n",
+         [errors](../errors.md) lists them all, with an example of each.\n",
     );
-    for error in ERRORS {
-        let header = error.header.map_or_else(String::new, |header| format!("`{header}`"));
-        let _ = writeln!(page, "| {} | `{}` | {} | {header} |", error.status, error.code, error.when);
-    }
     page
 }
 

@@ -135,7 +135,8 @@ impl AppError {
             Self::PreconditionFailed => plain(
                 412,
                 "PreconditionFailed",
-                "The resource is not in the version that If-Match or If-None-Match asks for. Read it again and repeat the change.".to_owned(),
+                "The resource is not in the version that If-Match or If-None-Match asks for. Read it again and repeat the change."
+                    .to_owned(),
             ),
             Self::TooLarge(message) => plain(413, "RequestEntityTooLarge", message),
             Self::UnsupportedMediaType(message) => plain(415, "UnsupportedMediaType", message),

@@ -48,7 +48,11 @@ pub static ERRORS: &[ErrorAnswer] = &[
     error(412, "PreconditionFailed", "The resource is not in the version that `If-Match` (or `If-None-Match`) asks for."),
     error(413, "RequestEntityTooLarge", "The body, or a text in it, is too long."),
     error(415, "UnsupportedMediaType", "The body is not `application/json`, or it is compressed."),
-    error(424, "FailedDependency", "A part of a batch, in an answer that is 200 itself, was not carried out, because a part that it depends on failed."),
+    error(
+        424,
+        "FailedDependency",
+        "A part of a batch, in an answer that is 200 itself, was not carried out, because a part that it depends on failed.",
+    ),
     ErrorAnswer {
         header: Some("Retry-After"),
         ..error(429, "TooManyRequests", "A quota is used up; `Retry-After` says for how many seconds.")

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "the items of a test are for the test")]
 
 mod authorization;
+mod clients;
 mod edu;
 mod errors;
 mod examples;

@@ -4,7 +4,7 @@
 //
 // That SDK has the models of industryData and no request builders for them: requests are kiota's
 // RequestInformation, bodies and answers its typed models. The older @microsoft/microsoft-graph-client
-// leaves the token out over http and is no witness here. Its own page iterator walks the reference rows.
+// leaves the token out over http: its witness is tls.mjs. Its own page iterator walks the reference rows.
 
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -12,7 +12,7 @@ use industry_data::rules::format_time;
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 use store::{Access, NewJob, StoreError, Tx};
-use upload::SessionLimits;
+use upload::SessionTerms;
 
 /// Kinds of jobs.
 pub(crate) const VALIDATE: &str = "validate";
@@ -47,8 +47,10 @@ pub(crate) fn open_upload_session(
     base_url: &str,
     reset: bool,
 ) -> Result<Map<String, Value>, AppError> {
-    let limits = SessionLimits { hours: app.config().uploads.session_hours };
-    let session = upload::open_session(app.uploads(), tx, connector, base_url, limits, reset, &app.new_id().to_string())?;
+    let uploads = &app.config().uploads;
+    let rights = uploads.session_rights.parse().map_err(AppError::Internal)?;
+    let terms = SessionTerms { hours: uploads.session_hours, rights };
+    let session = upload::open_session(app.uploads(), tx, connector, base_url, &terms, reset, &app.new_id().to_string())?;
     Ok(object(json!({
         "containerExpirationDateTime": format_time(session.container_expires),
         "containerId": session.container_id,

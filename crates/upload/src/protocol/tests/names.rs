@@ -74,7 +74,7 @@ async fn a_signature_opens_its_own_container_only() {
         let refused = elsewhere.send("GET", "/a.csv", "", &[], "").await;
         assert!(matches!(refused.status, 400 | 403), "{path}: {}", refused.status);
     }
-    for query in [String::new(), w.query.replace("sig=", "sig=A"), w.query.replace("rcwdl", "rcwdlx"), w.query.replace("2026", "2036")] {
+    for query in [String::new(), w.query.replace("sig=", "sig=A"), w.query.replace("rcwdlm", "rcwdlmx"), w.query.replace("2026", "2036")] {
         let changed = World { query, ..w.clone() };
         assert_eq!(changed.text("/a.csv").await, "AuthenticationFailed", "{}", changed.query);
     }

@@ -94,7 +94,12 @@ pub(super) fn answer(status: u16) -> UploadResponse {
 
 /// A file was committed, or changed.
 pub(super) fn committed(status: u16, file: &UploadedFile) -> UploadResponse {
-    answer(status).of_file(file).with("x-ms-request-server-encrypted", "false")
+    answer(status).of_file(file)
+}
+
+/// The reader has the file already.
+pub(super) fn not_modified(file: &UploadedFile) -> UploadResponse {
+    answer(304).of_file(file).with("x-ms-error-code", "ConditionNotMet")
 }
 
 impl UploadResponse {
@@ -123,8 +128,6 @@ impl UploadResponse {
             .with("x-ms-resource-type", "file")
             .with("x-ms-lease-status", "unlocked")
             .with("x-ms-lease-state", "available")
-            // Said as it is: whether the disk is encrypted is the operator's business.
-            .with("x-ms-server-encrypted", "false")
             .with("accept-ranges", "bytes")
             .with("content-type", properties.content_type.as_deref().unwrap_or("application/octet-stream"))
             .with_some("content-encoding", properties.content_encoding.as_ref())

@@ -1,11 +1,11 @@
 //! The blob protocol's ways to upload: in one piece, or in blocks and a list of them.
 
-use super::answer::{Answer, Refused, committed, refuse};
+use super::BodyStream;
+use super::answer::{Answer, Refused, answer, committed, refuse};
 use super::body::{self, Wanted};
 use super::call::{Call, Commit, blocking, may_replace, room_for};
 use super::conditions::Conditions;
 use super::headers::{self, Dialect};
-use super::{BodyStream, answer};
 use crate::files::{Part, Pieces};
 use crate::properties::Block;
 use crate::sas::Right;
@@ -88,14 +88,14 @@ pub(super) async fn put_block(call: &Call, name: &str, body: &mut BodyStream) ->
     let (container, name) = (call.container.clone(), name.to_owned());
     blocking(move || Ok(container.keep_piece(Pieces::Blocks, &name, &block, arrived.file)?)).await?;
     arrived.room.settle();
-    body::checked(call, answer::answer(201).with("x-ms-request-server-encrypted", "false"))
+    body::checked(call, answer(201))
 }
 
 /// Put Block List.
 pub(super) async fn put_block_list(call: &Call, name: &str, body: &mut BodyStream) -> Answer {
     before_body(call, name)?;
     let properties = headers::of_new(call, Dialect::Blob)?;
-    let xml = body::to_memory(call, body, limits::BLOCK_LIST_BYTES_MAX as u64, &["content-md5"]).await?;
+    let (xml, md5) = body::to_memory(call, body, limits::BLOCK_LIST_BYTES_MAX as u64, &["content-md5"]).await?;
     let wanted = block_ids(&xml)?.into_iter().map(|(from, id)| Ok((from, block(&id)?))).collect::<Result<Vec<_>, Refused>>()?;
     let (container, named) = (call.container.clone(), name.to_owned());
     let Chosen { parts, before, blocks } = blocking(move || choose(&container, &named, wanted)).await?;
@@ -115,7 +115,8 @@ pub(super) async fn put_block_list(call: &Call, name: &str, body: &mut BodyStrea
     let named = name.to_owned();
     let commit = Commit { name, arrived, properties, blocks, exists: EXISTS, base: None };
     let file = call.commit(commit, move |container, _| forget_all(container, &named)).await?;
-    body::checked(call, committed(201, &file))
+    // That of the list and not of the file: the clients take it for that of what they have sent.
+    Ok(body::checked(call, committed(201, &file))?.with_some("content-md5", md5.as_ref()))
 }
 
 /// Where a list wants a block from.

@@ -196,15 +196,19 @@ pub(super) async fn to_file(call: &Call, body: &mut BodyStream, wanted: Wanted<'
     Ok(Arrived { file: temporary, bytes, md5, room })
 }
 
-/// Reads a body of at most `most` bytes into memory.
-pub(super) async fn to_memory(call: &Call, body: &mut BodyStream, most: u64, md5s: &[&'static str]) -> Result<Vec<u8>, Refused> {
-    let mut check = Check::new(call, most, md5s, false)?;
+/// Reads a body of at most `most` bytes into memory; gives its MD5, too.
+pub(super) async fn to_memory(
+    call: &Call,
+    body: &mut BodyStream,
+    most: u64,
+    md5s: &[&'static str],
+) -> Result<(Vec<u8>, Option<String>), Refused> {
+    let mut check = Check::new(call, most, md5s, true)?;
     let mut bytes = Vec::new();
     while let Some(chunk) = body.next().await {
         check.take(chunk)?.iter().for_each(|part| bytes.extend_from_slice(part));
     }
-    check.finish()?;
-    Ok(bytes)
+    Ok((bytes, check.finish()?))
 }
 
 /// Refuses a body where none belongs: a client that sends one believes that it is kept.

@@ -71,11 +71,7 @@ pub(super) async fn append(call: &Call, name: &str, body: &mut BodyStream) -> An
         blocking(move || Ok(container.keep_piece(Pieces::Appends, &named, &piece(position), arrived.file)?)).await?;
         arrived.room.settle();
     }
-    let appended = if flushes {
-        committed(202, &flush_at(call, name, end).await?)
-    } else {
-        answer(202).with("x-ms-request-server-encrypted", "false")
-    };
+    let appended = if flushes { committed(202, &flush_at(call, name, end).await?) } else { answer(202) };
     body::checked(call, appended)
 }
 

@@ -83,15 +83,12 @@ pub(super) async fn blobs(call: &Call) -> Answer {
     let (page, next) = page(call, &wanted).await?;
     let mut xml =
         format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults ContainerName=\"{}\">", escape(&call.container_id));
-    for (name, value) in [
-        ("Prefix", call.field("prefix")),
-        ("Marker", call.field("marker")),
-        ("MaxResults", wanted.entries),
-        ("Delimiter", call.field("delimiter")),
-    ] {
-        if let Some(value) = value {
-            element(&mut xml, name, value);
-        }
+    let most = wanted.entries.map_or_else(|| limits::LIST_ENTRIES_MAX.to_string(), str::to_owned);
+    for (name, value) in [("Prefix", wanted.prefix), ("Marker", wanted.marker), ("MaxResults", &most)] {
+        element(&mut xml, name, value);
+    }
+    if !wanted.delimiter.is_empty() {
+        element(&mut xml, "Delimiter", wanted.delimiter);
     }
     xml.push_str("<Blobs>");
     for (name, entry) in &page {
@@ -129,11 +126,12 @@ fn blob(xml: &mut String, name: &str, entry: &Entry, with_metadata: bool) {
                 ("Cache-Control", &properties.cache_control),
             ];
             for (name, value) in given {
-                element(xml, name, value.as_deref().unwrap_or_default());
+                if let Some(value) = value {
+                    element(xml, name, value);
+                }
             }
             xml.push_str(
-                "<BlobType>BlockBlob</BlobType><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>\
-                 <ServerEncrypted>false</ServerEncrypted></Properties>",
+                "<BlobType>BlockBlob</BlobType><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState></Properties>",
             );
             if with_metadata {
                 xml.push_str("<Metadata>");

@@ -1,6 +1,6 @@
 //! Get Blob, Get Blob Properties, Get Block List: so that users can check what they sent.
 
-use super::answer::{Answer, Refused, UploadBody, UploadResponse, answer, escape, not_found, refuse};
+use super::answer::{Answer, Refused, UploadBody, UploadResponse, answer, escape, not_found, not_modified, refusal, refuse};
 use super::body::CRC64;
 use super::call::{Call, blocking};
 use super::conditions::Conditions;
@@ -24,7 +24,10 @@ const READ_BYTES: u64 = 256 * 1024;
 
 /// Properties; a range makes no difference to them.
 pub(super) async fn head(call: &Call, name: &str) -> Answer {
-    let Some((file, properties)) = described(call, name).await? else { return not_modified(call, name).await };
+    let (file, properties) = match described(call, name).await? {
+        Ok(found) => found,
+        Err(not_modified) => return Ok(not_modified),
+    };
     let head = answer(200)
         .describing(&file, &properties)
         .with("content-length", file.size.to_string())
@@ -36,30 +39,27 @@ pub(super) async fn head(call: &Call, name: &str) -> Answer {
 
 /// Get Blob Metadata.
 pub(super) async fn metadata(call: &Call, name: &str) -> Answer {
-    let Some((file, properties)) = described(call, name).await? else { return not_modified(call, name).await };
+    let (file, properties) = match described(call, name).await? {
+        Ok(found) => found,
+        Err(not_modified) => return Ok(not_modified),
+    };
     let found = answer(200).of_file(&file).with("content-length", "0");
     Ok(properties.metadata.iter().fold(found, |found, (name, value)| found.with(&format!("x-ms-meta-{name}"), value)))
 }
 
-/// A file and its properties; `None` when the reader has it already.
-async fn described(call: &Call, name: &str) -> Result<Option<(UploadedFile, Properties)>, Refused> {
+/// A file and its properties, or the answer that the reader has it already.
+async fn described(call: &Call, name: &str) -> Result<Result<(UploadedFile, Properties), UploadResponse>, Refused> {
     call.needs(&[Right::Read])?;
     let (container, name, conditions) = (call.container.clone(), name.to_owned(), Conditions::of(call)?);
     blocking(move || {
         let file = container.find(&name)?.ok_or_else(not_found)?;
         if !conditions.allow_read(&file)? {
-            return Ok(None);
+            return Ok(Err(not_modified(&file)));
         }
         let properties = container.properties(&file)?;
-        Ok(Some((file, properties)))
+        Ok(Ok((file, properties)))
     })
     .await
-}
-
-async fn not_modified(call: &Call, name: &str) -> Answer {
-    let (container, name) = (call.container.clone(), name.to_owned());
-    let file = blocking(move || container.find(&name)?.ok_or_else(not_found)).await?;
-    Ok(answer(304).of_file(&file))
 }
 
 /// What is asked for beside the content.
@@ -98,10 +98,13 @@ pub(super) async fn get(call: &Call, name: &str) -> Answer {
     blocking(move || {
         let (mut input, file) = container.open(&name)?.ok_or_else(not_found)?;
         if !conditions.allow_read(&file)? {
-            return Ok(answer(304).of_file(&file));
+            return Ok(not_modified(&file));
         }
         let properties = container.properties(&file)?;
-        let part = asked.range.as_deref().map(|range| part(range, file.size)).transpose()?;
+        let part = match asked.range.as_deref().map(|range| part(range, file.size)).transpose() {
+            Err(beyond @ Refused(416, ..)) => return Ok(refusal(&beyond, false).with("content-range", format!("bytes */{}", file.size))),
+            part => part?,
+        };
         let (start, length) = part.unwrap_or((0, file.size));
         input.seek(SeekFrom::Start(start))?;
         let mut found = answer(if part.is_some() { 206 } else { 200 }).describing(&file, &properties);

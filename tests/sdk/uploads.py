@@ -146,8 +146,12 @@ def blobs(url):
 async def async_blobs(url):
     async with AsyncContainerClient.from_container_url(url, max_single_put_size=1024, max_block_size=4096) as container:
         await asyncio.gather(*(container.upload_blob(f"{n}.csv", CSV, max_concurrency=4) for n in range(4)))
-        read = await asyncio.gather(*((await container.download_blob(f"{n}.csv")).readall() for n in range(4)))
-        check("four files at once by the asynchronous client", all(content == CSV for content in read))
+
+        async def read(name):
+            return await (await container.download_blob(name)).readall()
+
+        contents = await asyncio.gather(*(read(f"{n}.csv") for n in range(4)))
+        check("four files at once by the asynchronous client", contents == [CSV] * 4)
         async for blob in container.list_blobs():
             await container.delete_blob(blob.name)
 

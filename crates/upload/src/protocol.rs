@@ -114,6 +114,10 @@ async fn admit(
     let place = Place::of(path, folder)?;
     let rights = sas::opens(&service.key, &place.signed(), &query, now).ok_or_else(denied)?;
     let tenant: TenantId = place.tenant.parse().map_err(|_| denied())?;
+    let names: std::collections::HashSet<_> = query.iter().map(|(key, _)| key.to_ascii_lowercase()).collect();
+    if names.len() < query.len() {
+        return refuse(400, "InvalidQueryParameterValue", "A parameter of the query is there more than once.");
+    }
     let call = Call {
         service: service.clone(),
         ctx: OpContext::system(tenant, Uuid::nil(), now),
@@ -152,7 +156,9 @@ const NOT_UNDERSTOOD: [&str; 13] = [
 ];
 
 async fn dispatch(call: &Call, body: &mut BodyStream) -> Answer {
-    if let Some(header) = NOT_UNDERSTOOD.into_iter().find(|header| call.headers.contains_key(*header)) {
+    // Empty ones are sent by SDKs that were not asked for them.
+    let is_set = |header: &&str| call.headers.get(*header).is_some_and(|value| !value.is_empty());
+    if let Some(header) = NOT_UNDERSTOOD.into_iter().find(is_set) {
         return refuse(400, "UnsupportedHeader", format!("The header {header} is not supported."));
     }
     let comp = call.field("comp").unwrap_or_default();

@@ -16,7 +16,7 @@ pub struct Server {
     token: String,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     task: Option<tokio::task::JoinHandle<()>>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Server {
@@ -41,7 +41,7 @@ impl Server {
         let served = app.clone();
         let task = tokio::spawn(async move { server::serve(served, listener, shutdown).await.unwrap() });
         let http = Client::builder().no_proxy().build().unwrap();
-        let mut server = Self { app, tenant, base, http, token: String::new(), stop: Some(stop), task: Some(task), _dir: dir };
+        let mut server = Self { app, tenant, base, http, token: String::new(), stop: Some(stop), task: Some(task), dir };
         server.token = server.token_with(server::all_permissions()).await;
         server
     }
@@ -63,6 +63,11 @@ impl Server {
         let url = format!("{}/{tenant}/oauth2/v2.0/token", self.base);
         let answer: Value = self.http.post(url).form(&form).send().await.unwrap().json().await.unwrap();
         answer["access_token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
+    }
+
+    /// Where its data are.
+    pub fn data_dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// A token with all permissions.
@@ -136,10 +141,16 @@ impl Server {
         (connector, id(&set).to_owned(), id(&flow).to_owned())
     }
 
+    /// The upload session of a connector.
+    pub async fn upload_session(&self, connector: &str) -> Value {
+        let cast = "microsoft.graph.industryData.azureDataLakeConnector";
+        self.get(&format!("/beta/external/industryData/dataConnectors/{connector}/{cast}/getUploadSession")).await
+    }
+
     /// Uploads files to a connector and waits for basic validation; gives the operation.
     pub async fn upload(&self, connector: &str, files: &[(String, Vec<u8>)]) -> Value {
+        let session = self.upload_session(connector).await;
         let connector = format!("/beta/external/industryData/dataConnectors/{connector}");
-        let session = self.get(&format!("{connector}/microsoft.graph.industryData.azureDataLakeConnector/getUploadSession")).await;
         let url = session["sessionUrl"].as_str().unwrap();
         let (path, signature) = url.split_once('?').unwrap();
         for (name, content) in files {

@@ -16,6 +16,7 @@ mod runs;
 mod schema;
 mod transcript;
 mod transport;
+mod uploads;
 
 use harness::Server;
 

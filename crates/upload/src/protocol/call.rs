@@ -41,10 +41,16 @@ impl Call {
         self.query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// A header's text; one that is there but no text is refused, for it may be a condition.
+    /// A header's text. One that is there but no text is refused, for it may be a condition; so is one that
+    /// is there twice, which could be read in one way here and in another elsewhere.
     pub(super) fn header(&self, name: &str) -> Result<Option<&str>, Refused> {
+        let mut values = self.headers.get_all(name).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return refuse(400, "InvalidHeaderValue", format!("The header {name} is there more than once."));
+        }
         let bad = |_| Refused(400, "InvalidHeaderValue", format!("The value of the header {name} is not text."));
-        self.headers.get(name).map(|value| value.to_str().map(str::trim).map_err(bad)).transpose()
+        value.to_str().map(|text| Some(text.trim())).map_err(bad)
     }
 
     /// Bytes of the largest file.

@@ -74,6 +74,33 @@ async fn what_is_not_understood_changes_nothing() {
     assert_eq!(w.text("/a.csv").await, "old");
 }
 
+/// What is said twice could be read in one way here and in another by a proxy.
+#[tokio::test]
+async fn what_is_said_twice_is_refused() {
+    let w = world().await;
+    w.put("/a.csv", "old").await;
+    for (name, values) in [
+        ("if-none-match", ["\"x\"", "*"]),
+        ("if-match", ["*", "\"x\""]),
+        ("x-ms-blob-type", ["BlockBlob", "PageBlob"]),
+        ("x-ms-meta-a", ["1", "2"]),
+        ("content-md5", ["1B2M2Y8AsgTpgAmY7PhCfg==", "x"]),
+        ("content-length", ["3", "300"]),
+    ] {
+        let mut request = w.request("PUT", "/a.csv", "", &[BLOB], b"new");
+        request.headers.remove(name);
+        for value in values {
+            request.headers.append(name, value.parse().unwrap());
+        }
+        assert_eq!(w.handle(request).await.refusal(), (400, "InvalidHeaderValue"), "{name}");
+    }
+    for extra in ["&comp=block&comp=blocklist&blockid=MQ%3D%3D", "&comp=block&COMP=block&blockid=MQ%3D%3D", "&x&x"] {
+        assert_eq!(w.send("PUT", "/a.csv", extra, &[BLOB], "new").await.refusal(), (400, "InvalidQueryParameterValue"), "{extra}");
+    }
+    assert_eq!(w.text("/a.csv").await, "old");
+    assert_eq!(w.on_disk(""), ["a.csv"]);
+}
+
 #[tokio::test]
 async fn a_body_is_as_long_as_announced() {
     let w = world().await;

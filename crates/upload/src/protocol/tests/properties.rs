@@ -138,7 +138,8 @@ async fn a_file_is_renamed() {
     assert_eq!(fresh.refusal(), (409, "PathAlreadyExists"));
     let changed = rename(&source(&w, "old.csv"), "/there.csv", &[("x-ms-source-if-match", "\"0x1\"")]).await;
     assert_eq!(changed.refusal(), (412, "ConditionNotMet"));
-    let renamed = rename(&source(&w, "old.csv"), "/there.csv", &[("x-ms-source-if-match", put.header("etag"))]).await;
+    let as_python_sends_it = [("x-ms-source-if-match", put.header("etag")), ("x-ms-source-lease-id", "")];
+    let renamed = rename(&source(&w, "old.csv"), "/there.csv", &as_python_sends_it).await;
     assert_eq!(renamed.status, 201);
     assert_eq!((w.text("/there.csv").await.as_str(), w.text("/old.csv").await.as_str()), ("content", "BlobNotFound"));
     assert_eq!(metadata(&w, "/there.csv").await, pairs(&[("a", "b")]));

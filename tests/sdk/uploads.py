@@ -10,6 +10,12 @@ metadata, conditions, renaming, validation of content by MD5 and CRC-64.
 import asyncio
 import hashlib
 import io
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from azure.core import MatchConditions
@@ -216,12 +222,31 @@ def lake(url):
     check("deleted", not list(system.get_paths(path=folder)))
 
 
+def documented(url):
+    """The scripts of docs/uploads.md, as their readers run them."""
+    page = (Path(__file__).parent / "../../docs/uploads.md").read_text()
+    scripts = re.findall(r"^```(python|sh)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    check("the page has scripts", [language for language, _ in scripts] == ["python", "sh", "sh", "sh"])
+    container = ContainerClient.from_container_url(url)
+    for language, script in scripts:
+        with tempfile.TemporaryDirectory() as folder:
+            files = {"orgs.csv": CSV, "large.csv": CSV * 40} if "large.csv" in script else {"orgs.csv": CSV}
+            for name, content in files.items():
+                (Path(folder) / name).write_bytes(content)
+            runs = [sys.executable, "-c", script] if language == "python" else ["bash", "-euc", script]
+            subprocess.run(runs, cwd=folder, env=os.environ | {"SESSION_URL": url}, check=True, stdout=subprocess.DEVNULL)
+            name = "large.csv" if "large.csv" in files else "orgs.csv"
+            check(f"documented: {script.splitlines()[0]} …", same(container.download_blob(name).readall(), files[name]))
+            container.delete_blob(name)
+
+
 async def job(session):
     opened = await upload_session(session)
     url = opened["sessionUrl"]
     await asyncio.to_thread(blobs, url)
     await async_blobs(url)
     await asyncio.to_thread(lake, url)
+    await asyncio.to_thread(documented, url)
     ContainerClient.from_container_url(url).upload_blob("left.csv", CSV)
     again = await upload_session(session, connector=opened["connector"])
     check("the open session is given again", again["containerId"] == opened["containerId"], again)

@@ -1,10 +1,14 @@
 // Upload sessions, used by Microsoft's storage SDK for JavaScript (@azure/storage-blob) as it is.
 //
-// usage: node uploads.mjs PATH-OF-HOMEROOM
+// usage: node uploads.mjs PATH-OF-HOMEROOM PATH-OF-UPLOADS.MD
 //
 // `new ContainerClient(sessionUrl)` and nothing else, then all that its users do around an upload.
 
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { ContainerClient } from "@azure/storage-blob";
 import { check, signIn, witness } from "./homeroom.mjs";
@@ -42,6 +46,24 @@ async function opened(base, token) {
   });
   const at = `${root}/dataConnectors/${connector.id}/microsoft.graph.industryData.azureDataLakeConnector/getUploadSession`;
   return (await (await fetch(at, { headers })).json()).sessionUrl;
+}
+
+/** The script of docs/uploads.md, as its readers run it. */
+async function documented(url, container) {
+  const [, script] = readFileSync(process.argv[3], "utf8").match(/^```js\n(.*?)^```$/ms);
+  // Beside this file, where the packages are.
+  const program = join(import.meta.dirname, "documented.mjs");
+  const folder = mkdtempSync(join(tmpdir(), "homeroom-"));
+  try {
+    writeFileSync(program, script);
+    writeFileSync(join(folder, "orgs.csv"), CSV);
+    const told = execFileSync(process.execPath, [program], { cwd: folder, env: { ...process.env, SESSION_URL: url } }).toString();
+    check("the documented script lists what it has sent", told.includes(`orgs.csv ${CSV.length}`), told);
+    check("… and has sent it", (await container.getBlockBlobClient("orgs.csv").downloadToBuffer()).equals(CSV));
+  } finally {
+    rmSync(folder, { recursive: true });
+    rmSync(program);
+  }
 }
 
 async function uploads(base, tenant, app) {
@@ -122,6 +144,8 @@ async function uploads(base, tenant, app) {
   const kinds = [];
   for await (const entry of container.listBlobsByHierarchy("/")) kinds.push(entry.kind);
   check("… by hierarchy", kinds.length === 7 && kinds.every((kind) => kind === "blob"), kinds);
+
+  await documented(url, container);
 
   // The end.
   check("deleted", (await blob.delete()) && !(await blob.exists()));

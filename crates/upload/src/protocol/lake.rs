@@ -119,10 +119,9 @@ async fn flush_at(call: &Call, name: &str, position: u64) -> Result<UploadedFile
         headers::take_given(&mut properties, given.clone(), None);
         // For a moment the pieces and the file of them are on the disk.
         let _room = call.reserve(position, None).await?;
-        let (container, whole) = (call.container.clone(), |path| Part::Whole(path));
-        let parts: Vec<_> = base.iter().map(|file| file.path.clone()).map(whole).collect();
-        let parts: Vec<_> =
-            parts.into_iter().chain(pieces.iter().map(|piece| whole(container.piece(Pieces::Appends, name, piece)))).collect();
+        let container = call.container.clone();
+        let mut parts: Vec<_> = base.iter().map(|file| Part::Whole(file.path.clone())).collect();
+        parts.extend(pieces.iter().map(|piece| Part::Whole(container.piece(Pieces::Appends, name, piece))));
         let joined = blocking(move || match container.join(&parts, None) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             joined => Ok(Some(joined?)),

@@ -63,6 +63,14 @@ pub struct Container {
     properties: PathBuf,
 }
 
+/// A committed file that is being read.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) content: File,
+    pub(crate) file: UploadedFile,
+    pub(crate) properties: Properties,
+}
+
 /// Pieces of a file that were acknowledged but not committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Pieces {
@@ -129,6 +137,15 @@ impl Container {
         Ok(Self { files: path("files")?, staging: path("staging")?, properties: path("properties")? })
     }
 
+    /// The folder of its committed files, for Homeroom's own deliveries. It is made when it is not there.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn files_folder(&self) -> io::Result<PathBuf> {
+        make_folder(&self.files)?;
+        Ok(self.files.clone())
+    }
+
     /// Committed files by name.
     ///
     /// # Errors
@@ -137,9 +154,14 @@ impl Container {
         self.committed().map_err(|source| StoreError::Io { what: format!("list {}", self.files.display()), source })
     }
 
+    /// Names of the committed files.
+    pub(crate) fn names(&self) -> io::Result<BTreeSet<String>> {
+        names(&self.files)
+    }
+
     pub(crate) fn committed(&self) -> io::Result<Vec<UploadedFile>> {
         let mut found = Vec::new();
-        for name in names(&self.files)? {
+        for name in self.names()? {
             found.extend(self.find(&name)?);
         }
         Ok(found)
@@ -151,12 +173,19 @@ impl Container {
         Ok(existing(std::fs::metadata(&path))?.filter(Metadata::is_file).map(|data| UploadedFile::of(name, path, &data)))
     }
 
-    /// The committed file of that name, open: what is read of it is of one commit.
-    pub(crate) fn open(&self, name: &str) -> io::Result<Option<(File, UploadedFile)>> {
+    /// The committed file of that name, open, and its properties: all that is read of it is of one commit.
+    pub(crate) fn open(&self, name: &str) -> io::Result<Option<Opened>> {
         let path = self.files.join(name);
-        let Some(file) = existing(File::open(&path))? else { return Ok(None) };
-        let data = file.metadata()?;
-        Ok(Some((file, UploadedFile::of(name, path, &data))))
+        loop {
+            let Some(content) = existing(File::open(&path))? else { return Ok(None) };
+            let file = UploadedFile::of(name, path.clone(), &content.metadata()?);
+            let kept = existing(File::open(self.properties_of(&file)))?;
+            // A file without them was just replaced, or was laid here by Homeroom itself.
+            if kept.is_some() || self.find(name)?.as_ref() == Some(&file) {
+                let properties = kept.as_ref().map(|kept| properties::read(BufReader::new(kept))).transpose()?;
+                return Ok(Some(Opened { content, file, properties: properties.unwrap_or_default() }));
+            }
+        }
     }
 
     /// A new file for something that arrives.
@@ -168,9 +197,8 @@ impl Container {
         Ok((file, temporary))
     }
 
-    /// Parts one after the other as a new file, synced; `before` is what parts of the file before are taken
-    /// from. A piece alone is not copied where the file system
-    /// has links: pieces are replaced, never written into.
+    /// Parts one after the other as a new file, synced; `before` is the file that parts of it are taken from.
+    /// A piece alone is not copied where the file system has links: pieces are replaced, never written into.
     pub(crate) fn join(&self, parts: &[Part], before: Option<&File>) -> io::Result<Temporary> {
         if let [Part::Whole(only)] = parts {
             make_folder(&self.arriving())?;
@@ -250,12 +278,6 @@ impl Container {
         std::fs::remove_file(self.files.join(name))?;
         sync_folder(&self.files)?;
         self.forget_properties(name, None)
-    }
-
-    /// Properties of a committed file. One that another commit has just replaced has none any more.
-    pub(crate) fn properties(&self, file: &UploadedFile) -> io::Result<Properties> {
-        let kept = existing(File::open(self.properties_of(file)))?;
-        kept.map_or_else(|| Ok(Properties::default()), |kept| properties::read(BufReader::new(kept)))
     }
 
     /// The blocks that a committed file was made of; none when it came in another way.
@@ -363,7 +385,7 @@ impl Container {
 
     /// Names of all files of which anything is there.
     pub(crate) fn all_names(&self) -> io::Result<BTreeSet<String>> {
-        let mut all = names(&self.files)?;
+        let mut all = self.names()?;
         all.extend(self.names_with_pieces(Pieces::Blocks)?);
         all.extend(self.names_with_pieces(Pieces::Appends)?);
         Ok(all)

@@ -6,7 +6,7 @@ use super::body::{self, Wanted};
 use super::call::{Call, Commit, blocking, may_replace, room_for};
 use super::conditions::Conditions;
 use super::headers::{self, Dialect};
-use crate::files::{Part, Pieces};
+use crate::files::{Opened, Part, Pieces};
 use crate::properties::Block;
 use crate::sas::Right;
 use crate::{Container, limits};
@@ -141,7 +141,7 @@ fn choose(container: &Container, name: &str, wanted: Vec<(Source, String)>) -> R
     let staged: HashMap<String, u64> = container.pieces(Pieces::Blocks, name)?.into_iter().collect();
     let mut committed = HashMap::new();
     let before = container.open(name)?;
-    if let Some((_, file)) = &before {
+    if let Some(Opened { file, .. }) = &before {
         let mut place = 0;
         for (id, bytes) in container.blocks(file)? {
             committed.insert(id, (place, bytes));
@@ -160,7 +160,7 @@ fn choose(container: &Container, name: &str, wanted: Vec<(Source, String)>) -> R
         parts.push(part);
         blocks.push((id, bytes));
     }
-    Ok(Chosen { parts, before: before.map(|(file, _)| file), blocks })
+    Ok(Chosen { parts, before: before.map(|before| before.content), blocks })
 }
 
 fn missing_block() -> Refused {

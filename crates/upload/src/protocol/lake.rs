@@ -6,7 +6,7 @@ use super::body::{self, Wanted};
 use super::call::{Call, Commit, blocking, may_replace, room_for};
 use super::conditions::Conditions;
 use super::headers::{self, Dialect};
-use crate::files::{Part, Pieces};
+use crate::files::{Opened, Part, Pieces};
 use crate::properties::Properties;
 use crate::sas::Right;
 use crate::{Container, UploadedFile};
@@ -145,7 +145,8 @@ async fn flush_at(call: &Call, name: &str, position: u64) -> Result<UploadedFile
 
 fn gather(container: &Container, name: &str, position: u64) -> Result<Flush, Refused> {
     let pieces = container.pieces(Pieces::Appends, name)?;
-    let file = container.find(name)?;
+    let (file, mut properties) =
+        container.open(name)?.map_or_else(Default::default, |Opened { file, properties, .. }| (Some(file), properties));
     let Some((first, _)) = pieces.first() else {
         return match file {
             Some(file) if file.size == position => Ok(Flush::Done(file)),
@@ -153,7 +154,6 @@ fn gather(container: &Container, name: &str, position: u64) -> Result<Flush, Ref
             None => refuse(404, "PathNotFound", "The specified path does not exist."),
         };
     };
-    let mut properties = file.as_ref().map(|file| container.properties(file)).transpose()?.unwrap_or_default();
     properties.md5 = None;
     let starts_anew = *first == piece(0);
     let base = file.filter(|_| !starts_anew);

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Refused, UploadResponse, answer, escape, http_date, refuse};
 use super::call::{Call, blocking};
-use crate::files::Pieces;
+use crate::files::{Opened, Pieces};
 use crate::properties::Properties;
 use crate::sas::Right;
 use crate::{Container, UploadedFile, limits};
@@ -61,9 +61,10 @@ fn entries(container: &Container, uncommitted: bool) -> std::io::Result<BTreeMap
     if uncommitted {
         all.extend(container.names_with_pieces(Pieces::Blocks)?.into_iter().map(|name| (name, Entry::Uncommitted)));
     }
-    for file in container.committed()? {
-        let properties = container.properties(&file)?;
-        all.insert(file.name.clone(), Entry::File(Box::new((file, properties))));
+    for name in container.names()? {
+        if let Some(Opened { file, properties, .. }) = container.open(&name)? {
+            all.insert(name, Entry::File(Box::new((file, properties))));
+        }
     }
     Ok(all)
 }

@@ -7,7 +7,7 @@ use super::conditions::Conditions;
 use super::headers;
 use super::structured::{self, Encoder};
 use super::{BodyStream, blob};
-use crate::files::Pieces;
+use crate::files::{Opened, Pieces};
 use crate::properties::{Block, Properties};
 use crate::sas::Right;
 use crate::{UploadedFile, limits};
@@ -52,11 +52,10 @@ async fn described(call: &Call, name: &str) -> Result<Result<(UploadedFile, Prop
     call.needs(&[Right::Read])?;
     let (container, name, conditions) = (call.container.clone(), name.to_owned(), Conditions::of(call)?);
     blocking(move || {
-        let file = container.find(&name)?.ok_or_else(not_found)?;
+        let Opened { file, properties, .. } = container.open(&name)?.ok_or_else(not_found)?;
         if !conditions.allow_read(&file)? {
             return Ok(Err(not_modified(&file)));
         }
-        let properties = container.properties(&file)?;
         Ok(Ok((file, properties)))
     })
     .await
@@ -96,11 +95,10 @@ pub(super) async fn get(call: &Call, name: &str) -> Answer {
     call.needs(&[Right::Read])?;
     let (container, name, conditions, asked) = (call.container.clone(), name.to_owned(), Conditions::of(call)?, Asked::of(call)?);
     blocking(move || {
-        let (mut input, file) = container.open(&name)?.ok_or_else(not_found)?;
+        let Opened { content: mut input, file, properties } = container.open(&name)?.ok_or_else(not_found)?;
         if !conditions.allow_read(&file)? {
             return Ok(not_modified(&file));
         }
-        let properties = container.properties(&file)?;
         let part = match asked.range.as_deref().map(|range| part(range, file.size)).transpose() {
             Err(beyond @ Refused(416, ..)) => return Ok(refusal(&beyond, false).with("content-range", format!("bytes */{}", file.size))),
             part => part?,

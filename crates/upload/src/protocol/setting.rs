@@ -5,7 +5,7 @@ use super::call::{Call, may_replace, room_for};
 use super::conditions::Conditions;
 use super::headers::{self, Dialect};
 use super::names::{self, Place};
-use crate::files::Pieces;
+use crate::files::{Opened, Pieces};
 use crate::properties::Properties;
 use crate::sas::{self, Right};
 
@@ -38,9 +38,8 @@ async fn set(call: &Call, name: &str, change: impl FnOnce(&mut Properties) + Sen
     let (conditions, name, now) = (Conditions::of(call)?, name.to_owned(), call.ctx.now);
     let file = call
         .change(move |container| {
-            let file = container.find(&name)?.ok_or_else(not_found)?;
+            let Opened { file, mut properties, .. } = container.open(&name)?.ok_or_else(not_found)?;
             conditions.allow_change(Some(&file), "BlobAlreadyExists")?;
-            let mut properties = container.properties(&file)?;
             change(&mut properties);
             Ok(container.set_properties(&file, now, &properties)?)
         })
@@ -57,7 +56,7 @@ pub(super) async fn rename(call: &Call, name: &str, source: &str) -> Answer {
     let file = call
         .change(move |container| {
             let missing = || Refused(404, "SourcePathNotFound", "The source path for a rename operation does not exist.".to_owned());
-            let file = container.find(&from)?.ok_or_else(missing)?;
+            let Opened { file, properties, .. } = container.open(&from)?.ok_or_else(missing)?;
             source_conditions.allow_change(Some(&file), "PathAlreadyExists")?;
             let before = container.find(&name)?;
             conditions.allow_change(before.as_ref(), "PathAlreadyExists")?;
@@ -66,7 +65,7 @@ pub(super) async fn rename(call: &Call, name: &str, source: &str) -> Answer {
             }
             may_replace(&rights, before.as_ref())?;
             room_for(container, &name, Some(&from))?;
-            let renamed = container.rename(&file, &name, now, &container.properties(&file)?)?;
+            let renamed = container.rename(&file, &name, now, &properties)?;
             // What waits for a flush or a list of either name is not meant for the file that is there now.
             for name in [&from, &name] {
                 container.forget(Pieces::Blocks, name)?;

@@ -26,8 +26,8 @@ struct Check {
     content: u64,
     taken: u64,
     md5: Option<Md5>,
-    /// Announced hashes of the body, by the name of the header.
-    md5s: Vec<(&'static str, [u8; 16])>,
+    /// Announced hashes of the content.
+    md5s: Vec<[u8; 16]>,
     crc: Option<(Digest<'static, u64, Table<16>>, u64)>,
     structured: Option<structured::Decoder>,
 }
@@ -68,7 +68,7 @@ impl Check {
         let mut announced_md5s = Vec::new();
         for name in md5s {
             if let Some(text) = call.header(name)? {
-                announced_md5s.push((*name, headers::read_md5(text, name)?));
+                announced_md5s.push(headers::read_md5(text, name)?);
             }
         }
         let crc = call.header("x-ms-content-crc64")?.map(read_crc).transpose()?;
@@ -120,7 +120,7 @@ impl Check {
             return Err(crc_mismatch());
         }
         let Some(md5) = self.md5.map(Md5::finalize) else { return Ok(None) };
-        if self.md5s.iter().any(|(_, announced)| md5[..] != announced[..]) {
+        if self.md5s.iter().any(|announced| md5[..] != announced[..]) {
             return refuse(
                 400,
                 "Md5Mismatch",

@@ -12,7 +12,7 @@ use industry_data::rules::format_time;
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 use store::{Access, Actor, NewJob, StoreError, Tx};
-use upload::SessionLimits;
+use upload::SessionTerms;
 
 /// Kinds of jobs.
 pub(crate) const VALIDATE: &str = "validate";
@@ -39,6 +39,12 @@ pub(crate) fn after_change(app: &App, data: &Data<'_, '_>, collection: &str) -> 
     Ok(())
 }
 
+/// What the operator has set for upload sessions.
+pub(crate) fn session_terms(app: &App) -> Result<SessionTerms, String> {
+    let uploads = &app.config().uploads;
+    Ok(SessionTerms { hours: uploads.session_hours, rights: uploads.session_rights.parse()? })
+}
+
 /// The upload session of a connector as `fileUploadSession`.
 pub(crate) fn open_upload_session(
     app: &App,
@@ -47,8 +53,8 @@ pub(crate) fn open_upload_session(
     base_url: &str,
     reset: bool,
 ) -> Result<Map<String, Value>, AppError> {
-    let limits = SessionLimits { hours: app.config().uploads.session_hours };
-    let session = upload::open_session(app.uploads(), tx, connector, base_url, limits, reset, &app.new_id().to_string())?;
+    let terms = session_terms(app).map_err(AppError::Internal)?;
+    let session = upload::open_session(app.uploads(), tx, connector, base_url, &terms, reset, &app.new_id().to_string())?;
     Ok(object(json!({
         "containerExpirationDateTime": format_time(session.container_expires),
         "containerId": session.container_id,

@@ -79,6 +79,11 @@ impl Server {
         answer["access_token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
     }
 
+    /// Where its data are.
+    pub fn data_dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     /// A token with all permissions.
     pub fn token(&self) -> &str {
         &self.token
@@ -150,10 +155,16 @@ impl Server {
         (connector, id(&set).to_owned(), id(&flow).to_owned())
     }
 
+    /// The upload session of a connector.
+    pub async fn upload_session(&self, connector: &str) -> Value {
+        let cast = "microsoft.graph.industryData.azureDataLakeConnector";
+        self.get(&format!("/beta/external/industryData/dataConnectors/{connector}/{cast}/getUploadSession")).await
+    }
+
     /// Uploads files to a connector and waits for basic validation; gives the operation.
     pub async fn upload(&self, connector: &str, files: &[(String, Vec<u8>)]) -> Value {
+        let session = self.upload_session(connector).await;
         let connector = format!("/beta/external/industryData/dataConnectors/{connector}");
-        let session = self.get(&format!("{connector}/microsoft.graph.industryData.azureDataLakeConnector/getUploadSession")).await;
         let url = session["sessionUrl"].as_str().unwrap();
         let (path, signature) = url.split_once('?').unwrap();
         for (name, content) in files {

@@ -22,6 +22,7 @@ mod schema;
 mod sources;
 mod transcript;
 mod transport;
+mod uploads;
 mod world;
 
 use harness::Server;

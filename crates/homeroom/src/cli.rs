@@ -229,7 +229,7 @@ pub(crate) enum Device {
 /// `validate`
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
-    /// Folder of the export's files
+    /// Folder of the export's files, zip archives among them, or one zip archive
     pub path: PathBuf,
     /// Format of the files
     #[arg(long, default_value = "auto", value_name = "FORMAT", value_parser = ["auto", "sds-v2.1"])]
@@ -250,7 +250,7 @@ pub(crate) struct Validate {
 /// `plan`
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
-    /// Folder of the export's files
+    /// Folder of the export's files, zip archives among them, or one zip archive
     pub path: PathBuf,
     #[command(flatten)]
     pub of: RunsOf,

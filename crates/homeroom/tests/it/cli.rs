@@ -213,6 +213,29 @@ fn plan_without_an_inbound_flow_says_what_to_make() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere/at/all"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_is_as_good_as_a_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    prepare(dir.path()).await;
+    let export = tempfile::tempdir().unwrap();
+    roster::demo::write_demo_district(export.path(), DOMAIN, 0).unwrap();
+    let archive = dir.path().join("export.zip");
+    roster::archive::pack(&roster::Source::list(export.path()).unwrap(), &archive).unwrap();
+    for command in ["validate", "plan"] {
+        let said = |path: &Path| {
+            let arguments = [command, path.to_str().unwrap(), "--json"];
+            let output = if command == "plan" { run(dir.path(), &arguments) } else { homeroom().args(arguments).output().unwrap() };
+            assert_eq!(output.status.code(), Some(1), "the export has errors: {}", String::from_utf8_lossy(&output.stderr));
+            serde_json::from_slice::<Value>(&output.stdout).unwrap()
+        };
+        assert_eq!(said(&archive), said(export.path()), "{command}");
+        let bad = dir.path().join("bad.zip");
+        std::fs::write(&bad, &std::fs::read(&archive).unwrap()[..900]).unwrap();
+        let said = said(&bad);
+        assert_eq!((&said["findings"][0]["code"], &said["findings"][0]["file"]), (&"FileUnreadable".into(), &"bad.zip".into()), "{said}");
+    }
+}
+
 #[test]
 fn validate_says_what_is_wrong_and_where() {
     let export = tempfile::tempdir().unwrap();

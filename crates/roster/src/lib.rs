@@ -10,10 +10,12 @@ mod check;
 mod codes;
 pub mod demo;
 mod finding;
+pub mod generate;
 mod ingest;
 mod keys;
 mod lines;
 mod model;
+mod names;
 pub mod segment;
 mod sort;
 #[cfg(test)]

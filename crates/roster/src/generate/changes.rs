@@ -3,12 +3,14 @@
 use super::format::Table;
 use serde::Serialize;
 use std::collections::HashMap;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The rows of yesterday as hashes, and the keys of the rows that are not as they were. Sixteen bytes a row.
 #[derive(Default)]
 pub(super) struct Compare {
     before: HashMap<u64, u64>,
+    /// Used again and again.
+    bytes: Vec<u8>,
     pub(super) changes: Changes,
 }
 
@@ -35,28 +37,30 @@ pub(super) fn key(table: &Table, fields: &[&str]) -> String {
     table.key.iter().map(|column| fields[*column]).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
 }
 
-fn hash<'f>(fields: impl Iterator<Item = &'f str>) -> u64 {
-    let mut hash = Xxh3::new();
-    for field in fields {
-        hash.update(field.as_bytes());
-        hash.update(&[0]);
-    }
-    hash.digest()
-}
-
-fn key_hash(table: &Table, fields: &[&str]) -> u64 {
-    hash(table.key.iter().map(|column| fields[*column]))
-}
-
 impl Compare {
+    /// Hashes of the key and of the whole row.
+    fn hashes(&mut self, table: &Table, fields: &[&str]) -> (u64, u64) {
+        let mut hash = |fields: &mut dyn Iterator<Item = &&str>| {
+            self.bytes.clear();
+            for field in fields {
+                self.bytes.extend_from_slice(field.as_bytes());
+                self.bytes.push(0);
+            }
+            xxh3_64(&self.bytes)
+        };
+        (hash(&mut table.key.iter().map(|column| &fields[*column])), hash(&mut fields.iter()))
+    }
+
     pub(super) fn remember(&mut self, table: &Table, fields: &[&str]) {
-        self.before.insert(key_hash(table, fields), hash(fields.iter().copied()));
+        let (key, row) = self.hashes(table, fields);
+        self.before.insert(key, row);
     }
 
     /// A row of today; what has been remembered and is never seen is gone.
     pub(super) fn see(&mut self, table: &Table, fields: &[&str]) -> Seen {
-        let list = match self.before.remove(&key_hash(table, fields)) {
-            Some(before) if before == hash(fields.iter().copied()) => return Seen::Same,
+        let (key_hash, row) = self.hashes(table, fields);
+        let list = match self.before.remove(&key_hash) {
+            Some(before) if before == row => return Seen::Same,
             Some(_) => &mut self.changes.changed,
             None => &mut self.changes.added,
         };
@@ -66,7 +70,8 @@ impl Compare {
 
     /// Whether a row of yesterday is gone today.
     pub(super) fn is_gone(&mut self, table: &Table, fields: &[&str]) -> bool {
-        let gone = self.before.contains_key(&key_hash(table, fields));
+        let (key_hash, _) = self.hashes(table, fields);
+        let gone = self.before.contains_key(&key_hash);
         if gone {
             self.changes.removed.push(key(table, fields));
         }

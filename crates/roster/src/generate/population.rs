@@ -89,7 +89,7 @@ const FAMILIES: u64 = 5;
 /// One grade of a school.
 pub(super) struct Grade {
     /// Place in [`GRADES`].
-    pub(super) grade: usize,
+    pub(super) index: usize,
     pub(super) students: u32,
     /// Parallel classes of each subject.
     pub(super) sections: u32,
@@ -220,10 +220,10 @@ impl School {
     fn new(number: u32, level: &'static Level, district: u32, first: u32, students: u32) -> Self {
         let count = level.grades.len() as u32;
         let mut first_class = 0;
-        let grades = level.grades.clone().zip(0..).map(|(grade, n)| {
+        let grades = level.grades.clone().zip(0..).map(|(index, n)| {
             let students = students / count + u32::from(n < students % count);
             let sections = students.div_ceil(CLASS_STUDENTS).max(1);
-            let of = Grade { grade, students, sections, first_class };
+            let of = Grade { index, students, sections, first_class };
             first_class += sections * level.subjects.len() as u32;
             of
         });
@@ -270,7 +270,7 @@ fn shuffle(n: u64) -> (u64, u64) {
         a
     };
     let golden = (n * 618_034 / 1_000_000).max(1);
-    let factor = (golden..).find(|factor| divisor(*factor, n) == 1).unwrap_or(1);
+    let factor = (golden..=n).find(|factor| divisor(*factor, n) == 1).unwrap_or(1);
     (factor, inverse(factor, n))
 }
 

@@ -415,7 +415,7 @@ fn wrong_options_and_strange_folders_are_refused() {
 fn defects_are_where_they_are_said_to_be() {
     for format in Format::ALL {
         let set = make(&Options { dirty: 0.01, ..options(format, 600, "places") });
-        let read: BTreeMap<&str, (Vec<String>, BTreeMap<u64, Vec<String>>)> = format
+        let read: BTreeMap<&str, (Vec<String>, BTreeMap<_, _>)> = format
             .tables()
             .iter()
             .map(|table| {

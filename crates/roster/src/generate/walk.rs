@@ -279,7 +279,7 @@ impl Walk<'_> {
         let school = &self.population.schools[number];
         for (place, grade) in school.grades.iter().enumerate() {
             for (subject, names) in school.level.subjects.iter().enumerate() {
-                let texts = CourseTexts::new(school.district, *names, grade.grade);
+                let texts = CourseTexts::new(school.district, *names, grade.index);
                 let district = district_id(school.district);
                 for section in 0..grade.sections {
                     let id = class_id(number, school.class(place, subject, section));
@@ -302,7 +302,7 @@ impl Walk<'_> {
             // A nurse looks after two schools.
             let roles: &[(&str, &str)] = &[(org, role), (&next, role)];
             let both = role == "nurse" && next != org;
-            self.staff(&format!("P{number:05}{n}"), school.district, &roles[..1 + usize::from(both)])?;
+            self.staff(&format!("P{number:05}{n}"), school.district, &roles[..=usize::from(both)])?;
         }
         for teacher in 0..school.teachers {
             let id = teacher_id(number, teacher);
@@ -329,8 +329,8 @@ impl Walk<'_> {
         let guardians: Vec<String> = population.guardians(family_number).map(|(n, ..)| guardian_id(family_number, n)).collect();
         let draw = population.seed.of("details", u64::from(student));
         // The youngest have no address yet.
-        let grade = school.grades[place.grade].grade;
-        let has_email = grade > 1 || student % 3 != 0;
+        let grade = school.grades[place.grade].index;
+        let has_email = grade > 1 || !student.is_multiple_of(3);
         let domain = domain(school.district);
         let person = Person { id: &id, given: given.0, family: family.0, login: &login, domain: &domain, has_email };
         self.sink.student(&Student { person, org, grade, guardians: &guardians, draw })?;

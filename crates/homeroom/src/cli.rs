@@ -36,6 +36,8 @@ pub(crate) enum Command {
     /// Make a roster of invented people: any size, any format, with daily changes and with defects
     #[command(long_about = GENERATE)]
     Generate(Generate),
+    /// Show the places that exports are fetched from, when they were looked at and what is wrong there
+    Sources(Sources),
     /// Look at runs, approve a run that a guard has stopped
     #[command(subcommand)]
     Runs(Runs),
@@ -305,6 +307,15 @@ pub(crate) struct Generate {
     pub output: Output,
 }
 
+/// `sources`
+#[derive(Debug, Args)]
+pub(crate) struct Sources {
+    #[command(flatten)]
+    pub data: Data,
+    #[command(flatten)]
+    pub output: Output,
+}
+
 /// `runs …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Runs {
@@ -315,7 +326,17 @@ pub(crate) enum Runs {
     /// Let a run that a guard has stopped go on
     Approve(OneRun),
     /// Print the findings of a run, one JSON object a line
-    Log(OneRun),
+    Log(Log),
+}
+
+/// `runs log`
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    #[command(flatten)]
+    pub one: OneRun,
+    /// Write them to a file instead: .csv, .json (one object a line) or .html; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
 }
 
 /// Runs of a tenant

@@ -16,6 +16,7 @@ mod keys;
 mod lines;
 mod model;
 mod names;
+pub mod report;
 pub mod segment;
 mod sort;
 #[cfg(test)]

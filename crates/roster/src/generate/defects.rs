@@ -40,15 +40,13 @@ pub struct Defect {
 }
 
 impl Defect {
-    fn new(kind: Kind, table: &'static Table, line: u64) -> Self {
-        let code = kind.code(table);
-        let severity = CATALOGUE.iter().find(|entry| entry.code == code).map_or("error", |entry| entry.severity.word());
-        Self { kind: kind.name(), code, severity, file: table.file, line, column: None, key: None, value: None, root_cause: None }
+    fn new(kind: &'static str, code: &'static str, table: &'static Table, line: u64) -> Self {
+        let severity = CATALOGUE.iter().find(|entry| entry.code == code).map_or("", |entry| entry.severity.word());
+        Self { kind, code, severity, file: table.file, line, column: None, key: None, value: None, root_cause: None }
     }
 
-    /// A defect of a whole file.
-    fn of_file(kind: &'static str, code: &'static str, file: &'static str, line: u64) -> Self {
-        Self { kind, code, severity: "warning", file, line, column: None, key: None, value: None, root_cause: None }
+    fn of(kind: Kind, table: &'static Table, line: u64) -> Self {
+        Self::new(kind.name(), kind.code(table), table, line)
     }
 }
 
@@ -240,10 +238,10 @@ impl Injector {
     /// Defects of the file as a whole, before its rows.
     pub(super) fn start(table: &'static Table, shared: &mut Shared) {
         if table.utf16 {
-            shared.defects.push(Defect::of_file("utf-16", "Utf16Encoding", table.file, 0));
+            shared.defects.push(Defect::new("utf-16", "Utf16Encoding", table, 0));
         }
         if table.extra_column {
-            shared.defects.push(Defect::of_file("unknown-column", "UnknownColumn", table.file, 1));
+            shared.defects.push(Defect::new("unknown-column", "UnknownColumn", table, 1));
         }
     }
 

@@ -46,7 +46,7 @@ fn about(kind: Kind, table: &'static Table, line: u64, row: &[String], column: u
         column: Some(table.columns[column].name),
         key: Some(key(table, &texts)).filter(|key| !key.is_empty()),
         value: Some(row[column].clone()).filter(|value| !value.is_empty()),
-        ..Defect::new(kind, table, line)
+        ..Defect::of(kind, table, line)
     }
 }
 
@@ -181,7 +181,7 @@ impl Injector {
             _ => return Ok(false),
         }
         let line = put(table, &row, file)?;
-        shared.defects.push(Defect::new(kind, table, line));
+        shared.defects.push(Defect::of(kind, table, line));
         Ok(true)
     }
 

@@ -41,7 +41,7 @@ pub(crate) async fn handle(app: App, request: Request) -> Response {
     }
     // Never the query: it holds the signature.
     tracing::info!(
-        http.method = %method, http.path = %links::printable(&path), http.status = response.status().as_u16(),
+        http.method = %method, http.path = %odata::error::printable(&path), http.status = response.status().as_u16(),
         duration_ms = started.elapsed().as_millis() as u64, "answered a request to an upload session"
     );
     response

@@ -145,7 +145,7 @@ fn respond(app: &App, outcome: Outcome, request_id: Uuid, client_request_id: Opt
 /// `GET /admin/runs/{id}/findings.csv`, `.json` (JSON lines) or `.html`
 async fn run_report(State(app): State<App>, Path((run, report)): Path<(String, String)>, headers: HeaderMap) -> Response {
     let request_id = app.new_id();
-    match reports::answer(&app, header(&headers, "authorization"), request_id, &run, &report).await {
+    match reports::answer(&app, header(&headers, "authorization").as_deref(), request_id, &run, &report).await {
         Ok(response) => response,
         Err(error) => respond(&app, Err(error), request_id, client_request_id(&headers).as_deref()),
     }

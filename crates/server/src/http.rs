@@ -207,7 +207,8 @@ async fn other(State(app): State<App>, request: Request) -> Response {
     if upload_http::is_upload_path(request.uri().path()) {
         return upload_http::handle(app, request).await;
     }
-    let error = AppError::NotFound(format!("There is nothing at '{}'. The API is below /beta.", links::printable(request.uri().path())));
+    let error =
+        AppError::NotFound(format!("There is nothing at '{}'. The API is below /beta.", odata::error::printable(request.uri().path())));
     respond(&app, Err(error), app.new_id(), client_request_id(request.headers()).as_deref())
 }
 

@@ -12,9 +12,6 @@ pub(crate) const COMPRESSED_BYTES_MIN: u16 = 1024;
 /// A batch. Graph takes 4 MiB in one request; twenty parts of real size stay far below it.
 pub(crate) const BATCH_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Parts of a batch, as Graph limits them (concepts/json-batching.md).
-pub(crate) const BATCH_PARTS_MAX: usize = 20;
-
 /// A document of another issuer: discovery or keys. Microsoft Entra's largest has 20 KiB.
 pub(crate) const ISSUER_DOCUMENT_BYTES_MAX: usize = 512 * 1024;
 

@@ -82,7 +82,7 @@ fn route(app: &App, data: &Data<'_, '_>, request: &GraphRequest, place: Place) -
         (Method::Get, Place::Entity(at)) => read::entity(data, request, &at),
         (Method::Patch, Place::Entity(at)) => write::update(app, data, request, &at, write::Answer::NoContent),
         (Method::Delete, Place::Entity(at)) => write::delete(app, data, request, &at),
-        (Method::Get, Place::Property(at, names)) => read::property(data, request, &at, &names),
+        (Method::Get, Place::Property(at, steps)) => read::property(data, request, &at, &steps),
         (Method::Get, Place::Value(inner)) => read::value(data, request, *inner),
         (Method::Get, Place::Count(inner)) => read::count(data, request, *inner),
         (Method::Get, Place::Root) => read::root(data, request),

@@ -30,10 +30,14 @@ pub(super) fn create(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at:
     require_writable(at, "GET")?;
     // Before the body is looked at: what is wrong with it is nothing for those who may not write.
     data.require(at.collection, Action::Write)?;
-    let declared = element_type(at)?;
-    let given = decode(&MODEL, declared, &request.body, Mode::Create, &Limits::DEFAULT)?;
-    let ty = given.get("@odata.type").and_then(Value::as_str).and_then(|name| MODEL.find_type(name)).unwrap_or(declared);
+    let expected = element_type(at)?;
+    let mut given = decode(&MODEL, expected, &request.body, Mode::Create, &Limits::DEFAULT)?;
+    let ty = concrete_type(expected, &given);
     check_required(&MODEL, ty, &given)?;
+    // The URL may have said the type, which the document has to say from now on.
+    if MODEL.is_polymorphic(declared_type(at)?) {
+        given.insert("@odata.type".to_owned(), Value::String(format!("#{}", ty.qualified())));
+    }
     let stored = data.create(app, at, given)?;
     let place = EntityPlace { within: at.clone(), id: stored.id.clone() };
     jobs::after_change(app, data, at.collection.name)?;

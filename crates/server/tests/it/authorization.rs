@@ -148,9 +148,12 @@ const TABLE: &[(&[AnyOf], &[&str])] = &[
     (&[MEMBERS_WRITE], &["POST /groups/{}/members/$ref", "DELETE /groups/{}/members/{}/$ref"]),
 ];
 
-/// An endpoint as the table names it.
+/// An endpoint as the table names it. A cast asks for what its entity or collection asks for, and so does a property.
 fn name(endpoint: &Endpoint) -> String {
-    let segments = endpoint.path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
+    let own_row = endpoint.path.ends_with("/getUploadSession");
+    let (path, _) = endpoint.path.split_once("/{property}").unwrap_or((&endpoint.path, ""));
+    let segments = path.split('/').filter(|segment| own_row || !segment.starts_with("microsoft.graph."));
+    let segments = segments.map(|segment| if segment.starts_with('{') { "{}" } else { segment });
     let path = segments.collect::<Vec<_>>().join("/");
     let path = match path.strip_prefix("external/industryData") {
         Some(below) => below.trim_start_matches('/').to_owned(),

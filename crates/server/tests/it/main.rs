@@ -8,6 +8,7 @@ mod clients;
 mod edu;
 mod errors;
 mod examples;
+mod filters;
 mod harness;
 mod hostile;
 mod issuers;

@@ -51,10 +51,23 @@ pub async fn world(server: &Server) -> Ids {
     ])
 }
 
-/// The path of an endpoint with the ids in place of the parameters.
+/// The path of an endpoint with the ids in place of the parameters; of one that serves several properties, the first.
 pub fn fill(endpoint: &Endpoint, ids: &Ids) -> String {
+    fill_each(endpoint, ids).remove(0)
+}
+
+/// The paths of an endpoint: one, or one for each property that it is for.
+pub fn fill_each(endpoint: &Endpoint, ids: &Ids) -> Vec<String> {
+    match endpoint.properties.as_slice() {
+        [] => vec![fill_with(endpoint, "", ids)],
+        properties => properties.iter().map(|property| fill_with(endpoint, property.name, ids)).collect(),
+    }
+}
+
+fn fill_with(endpoint: &Endpoint, property: &str, ids: &Ids) -> String {
     let of_user = endpoint.path.starts_with("users");
     let segments = endpoint.path.split('/').map(|segment| match segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
+        Some("property") => property.to_owned(),
         // A member is a user, a group is what a user is in.
         Some("directoryObject-id") => ids[if of_user { "group-id" } else { "user-id" }].clone(),
         Some(name) => ids[name].clone(),

@@ -51,6 +51,14 @@ pub struct Record {
     pub(crate) other_version: bool,
 }
 
+impl Record {
+    /// Whether its rows fit the headers of their files and one line each: the promise of [`read`], for tests.
+    pub fn is_well_formed(&self, reading: Reading) -> bool {
+        let fits = |file: File, row: &[String]| row.len() == file.header(reading.version, reading.switches).len();
+        self.rows.iter().all(|(file, row)| fits(*file, row) && !row.iter().any(|field| field.contains(char::is_control)))
+    }
+}
+
 /// The records of a page, and what is to be said about them.
 #[derive(Debug, Default)]
 pub struct Page {

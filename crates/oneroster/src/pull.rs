@@ -9,7 +9,7 @@ use crate::page::{Note, Page, Reading};
 use crate::paging::{Query, Seen, WalkError, Walked, walk};
 use jiff::Timestamp;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Notes that are kept word for word; the others are counted.
 const NOTES_MAX: usize = 1_000;
@@ -57,6 +57,8 @@ pub struct Report {
     pub notes_total: u64,
     /// Collections that the provider does not have.
     pub missing: Vec<Collection>,
+    /// Ids of the organizations.
+    pub organizations: Vec<String>,
 }
 
 /// Why there are no files.
@@ -80,7 +82,8 @@ impl From<WalkError> for PullError {
 }
 
 /// Pulls into a folder, which appears whole when everything is there, durable, and not at all
-/// otherwise. `into` must not exist; beside it, the same name with `.part` is used and cleared.
+/// otherwise. `into` must not exist; beside it, folders of its name that end in `.part` are used, and
+/// cleared of what interrupted pulls have left.
 ///
 /// Dropping the future stops the pull.
 ///
@@ -93,9 +96,10 @@ pub async fn pull(
     into: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Report, PullError> {
-    let part = beside(into);
-    remove(&part)?;
+    clear_beside(into)?;
     let api = Api::open(connection, surroundings).await?;
+    // A name of its own: another process that was declared dead may still write the same pull.
+    let part = into.with_file_name(format!("{}.{}.part", name(into), (surroundings.nonce)()));
     std::fs::create_dir_all(&part)?;
     let mut pull = Pull {
         api,
@@ -115,10 +119,19 @@ pub async fn pull(
     outcome
 }
 
-fn beside(into: &Path) -> PathBuf {
-    let mut name = into.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    into.with_file_name(name)
+fn name(folder: &Path) -> String {
+    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn clear_beside(into: &Path) -> io::Result<()> {
+    let (parent, begin) = (into.parent().filter(|parent| parent.is_dir()), format!("{}.", name(into)));
+    for entry in parent.map(std::fs::read_dir).transpose()?.into_iter().flatten() {
+        let path = entry?.path();
+        if name(&path).starts_with(&begin) && path.extension().is_some_and(|extension| extension == "part") {
+            remove(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn remove(folder: &Path) -> io::Result<()> {
@@ -225,6 +238,9 @@ impl Pull<'_> {
                 } else if !known.is_some_and(|known| known.has(&record.sourced_id)) {
                     package.write(record)?;
                     kept += 1;
+                    if collection == Collection::Orgs {
+                        report.organizations.push(record.sourced_id.clone());
+                    }
                 }
             }
             report.notes_total += page.notes.len() as u64;

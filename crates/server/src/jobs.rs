@@ -5,6 +5,7 @@ use crate::error::AppError;
 use crate::graph::Data;
 use crate::graph::place::EntityPlace;
 use crate::graph::request::GraphRequest;
+use crate::providers;
 use crate::runs;
 use crate::worker::update_readiness;
 use industry_data::permissions::{Action, Resource, allowed};
@@ -18,6 +19,8 @@ use upload::SessionLimits;
 pub(crate) const VALIDATE: &str = "validate";
 /// A run.
 pub(crate) const RUN: &str = "run";
+/// Test the connection of a connector.
+pub(crate) const TEST: &str = "test";
 /// Bring readiness up to date.
 pub(crate) const READINESS: &str = "readiness";
 
@@ -57,16 +60,11 @@ pub(crate) fn open_upload_session(
     })))
 }
 
-/// `validate`: closes the session and has its files looked at. Gives the operation's id.
+/// `validate`: closes the session and has its files looked at, or has the connection tested. Gives the
+/// operation's id.
 pub(crate) fn start_validation(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<String, AppError> {
     data.ctx().grants.require(allowed(Resource::Upload, Action::Write))?;
     let connector = data.stored_unchecked(at)?.ok_or_else(|| AppError::no_such(at.within.collection.name, &at.id))?;
-    let is_file = connector.body.get("@odata.type").and_then(Value::as_str).is_some_and(|ty| ty.ends_with("azureDataLakeConnector"));
-    if !is_file {
-        return Err(AppError::invalid(
-            "This version of Homeroom validates file connectors; OneRoster connectors can be configured, but not yet pulled.",
-        ));
-    }
     let id = app.new_id().to_string();
     let now = format_time(data.ctx().now);
     let operation = object(json!({
@@ -77,12 +75,17 @@ pub(crate) fn start_validation(app: &App, data: &Data<'_, '_>, request: &GraphRe
     }));
     let job = app.new_id().to_string();
     data.with_tx(|tx| {
-        let closed = upload::close_session(app.uploads(), tx, &at.id)?;
-        let container = closed.map(|(id, _)| id);
+        let mut payload = json!({ "operation": id, "connector": at.id });
+        let kind = if providers::is_pulled(&connector.body) {
+            TEST
+        } else {
+            let closed = upload::close_session(app.uploads(), tx, &at.id)?;
+            payload["container"] = json!(closed.map(|(id, _)| id));
+            VALIDATE
+        };
         tx.docs(&OPERATIONS)?.insert(&id, None, &operation)?;
-        let payload = json!({ "operation": id, "connector": at.id, "container": container });
         let run_at = tx.ctx().now;
-        tx.enqueue(&job, &NewJob { kind: VALIDATE, payload, run_at })
+        tx.enqueue(&job, &NewJob { kind, payload, run_at })
     })?;
     Ok(id)
 }

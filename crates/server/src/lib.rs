@@ -16,6 +16,7 @@ mod limits;
 mod links;
 mod listen;
 mod preview;
+mod providers;
 mod runs;
 mod shutdown;
 mod throttle;

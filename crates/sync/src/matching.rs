@@ -290,6 +290,9 @@ mod tests {
         };
         InboundSpec {
             refused: None,
+            pull: None,
+            format: None,
+            remarks: 0,
             flow_id: "f".to_owned(),
             display_name: "F".to_owned(),
             files: Vec::new(),

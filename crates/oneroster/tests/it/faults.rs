@@ -199,7 +199,7 @@ async fn a_connector_of_the_other_version_is_told_so() {
 async fn what_an_interrupted_pull_left_is_cleared() {
     let provider = with(Setup::default()).await;
     let dir = tempfile::tempdir().unwrap();
-    let part = dir.path().join("package.part");
+    let part = dir.path().join("package.old.part");
     std::fs::create_dir_all(&part).unwrap();
     std::fs::write(part.join("rubbish.csv"), "x").unwrap();
     let connection = connection(&provider, Auth::OAuth2Basic, Version::V1p1, Switches::default());

@@ -18,6 +18,7 @@ mod good;
 mod guarded;
 mod probing;
 mod property;
+#[allow(dead_code, reason = "the tests of the server use it, too, and other parts of it")]
 mod provider;
 mod recorded;
 

@@ -151,6 +151,13 @@ impl Provider {
     pub(crate) fn tokens(&self) -> usize {
         self.state().tokens
     }
+
+    /// Something more goes wrong from now on; requests are counted from now, too.
+    pub(crate) fn trouble(&self, planned: Planned) {
+        let mut state = self.state();
+        state.requests.clear();
+        state.setup.troubles.push(planned);
+    }
 }
 
 impl Drop for Provider {

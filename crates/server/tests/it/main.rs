@@ -6,9 +6,13 @@
 mod examples;
 mod harness;
 mod issuers;
+mod oneroster;
 mod openapi;
 mod pages;
 mod permissions;
+#[path = "../../../oneroster/tests/it/provider.rs"]
+#[allow(dead_code, reason = "the crate of the client uses all of it")]
+mod provider;
 mod query;
 mod races;
 mod roster_files;

@@ -262,7 +262,11 @@ const PROPERTIES: &[(&str, &str, &str)] = &[
         "sessionUrl",
         "Where to upload, with a signature as an Azure Storage SAS has it. A file's name goes in front of the `?`.",
     ),
-    ("fileValidateOperation", "validatedFiles", "Names of the files that were looked at; of an API connector, the collections that could be read."),
+    (
+        "fileValidateOperation",
+        "validatedFiles",
+        "Names of the files that were looked at; of an API connector, the collections that could be read.",
+    ),
     ("group", "groupTypes", "`Unified` for a Microsoft 365 group, empty for a security group."),
     ("group", "mailEnabled", "Whether it has mail."),
     ("group", "securityEnabled", "Whether it can be used for access."),

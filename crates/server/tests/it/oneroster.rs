@@ -173,7 +173,10 @@ async fn a_run_pulls_the_roster_first() {
     let mut second = server.get(&format!("{ROOT}/inboundFlows/{flow}")).await;
     let other = json!({ "displayName": "2027-2028", "startDate": "2027-08-01", "endDate": "2028-07-31", "year": { "code": "2028" } });
     let other = server.create("years", &other).await;
-    second.as_object_mut().unwrap().retain(|name, _| ["@odata.type", "displayName", "dataDomain", "effectiveDateTime"].contains(&name.as_str()));
+    second
+        .as_object_mut()
+        .unwrap()
+        .retain(|name, _| ["@odata.type", "displayName", "dataDomain", "effectiveDateTime"].contains(&name.as_str()));
     second["dataConnector@odata.bind"] = json!(format!("dataConnectors/{connector}"));
     second["year@odata.bind"] = json!(format!("years/{}", id(&other)));
     server.create("inboundFlows", &second).await;

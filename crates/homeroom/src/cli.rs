@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Validate(Validate),
     /// Say what a run over a folder of files would do, and write nothing
     Plan(Plan),
+    /// Show the places that exports are fetched from, when they were looked at and what is wrong there
+    Sources(Sources),
     /// Look at runs, approve a run that a guard has stopped
     #[command(subcommand)]
     Runs(Runs),
@@ -259,6 +261,15 @@ pub(crate) struct Plan {
     pub flow: Option<String>,
 }
 
+/// `sources`
+#[derive(Debug, Args)]
+pub(crate) struct Sources {
+    #[command(flatten)]
+    pub data: Data,
+    #[command(flatten)]
+    pub output: Output,
+}
+
 /// `runs …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Runs {
@@ -269,7 +280,17 @@ pub(crate) enum Runs {
     /// Let a run that a guard has stopped go on
     Approve(OneRun),
     /// Print the findings of a run, one JSON object a line
-    Log(OneRun),
+    Log(Log),
+}
+
+/// `runs log`
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    #[command(flatten)]
+    pub one: OneRun,
+    /// Write them to a file instead: .csv, .json (one object a line) or .html; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
 }
 
 /// Runs of a tenant

@@ -13,6 +13,7 @@ mod ingest;
 mod keys;
 mod lines;
 mod model;
+pub mod report;
 pub mod segment;
 mod sort;
 #[cfg(test)]

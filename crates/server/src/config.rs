@@ -1,8 +1,11 @@
 //! Settings of a server: one typed struct a concern, from `homeroom.toml` and the environment.
 //!
 //! Every setting `[section] key` can be given as `HOMEROOM_SECTION__KEY`, the list of issuers as a whole
-//! as `HOMEROOM_ISSUERS`. A key that is not
-//! known is refused with its place, so that a misspelt safety limit is never silently ignored.
+//! as `HOMEROOM_ISSUERS`, that of sources as `HOMEROOM_SOURCES`. A key that is not known is refused with its place, so that a misspelt safety limit is never silently ignored.
+
+mod source;
+
+pub use source::{SftpSource, Source};
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
@@ -34,6 +37,8 @@ pub struct Config {
     pub outbound: Outbound,
     /// Issuers whose tokens are taken beside Homeroom's own.
     pub issuers: Vec<Issuer>,
+    /// Places that exports are fetched from.
+    pub sources: Vec<Source>,
 }
 
 /// `[worker]`
@@ -210,7 +215,8 @@ impl Config {
             figment = figment.merge(Toml::file_exact(path));
         }
         // Only names with the section separator: HOMEROOM_DATA_DIR and the like are not settings.
-        let environment = Env::prefixed("HOMEROOM_").filter(|key| key.as_str().contains("__") || key == "issuers").split("__");
+        let environment =
+            Env::prefixed("HOMEROOM_").filter(|key| key.as_str().contains("__") || key == "issuers" || key == "sources").split("__");
         let config: Self = figment.merge(environment).extract().map_err(|error| error.to_string())?;
         config.check()?;
         Ok(config)
@@ -225,6 +231,12 @@ impl Config {
             // Not a number would switch the guard off without a word.
             if !(0.0..=100.0).contains(&percent) {
                 return Err(format!("[guards] {name} is a share in percent, from 0 to 100, not {percent}"));
+            }
+        }
+        for (index, source) in self.sources.iter().enumerate() {
+            source.place().map_err(|why| format!("[[sources]] {} ('{}'): {why}", index + 1, source.name))?;
+            if self.sources[..index].iter().any(|other| other.name == source.name) {
+                return Err(format!("[[sources]] has two of the name '{}'; what is known of a source is kept by its name", source.name));
             }
         }
         let http = &self.server;

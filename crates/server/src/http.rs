@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::error::AppError;
 use crate::exchange::{self, Call, Outcome, client_request_id, header};
 use crate::graph::request::{GraphBody, Version};
-use crate::{batch, cors, describe, limits, links, upload_http};
+use crate::{batch, cors, describe, limits, links, reports, upload_http};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, Request, State};
@@ -39,6 +39,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1.0/", any(graph_v1))
         .route("/v1.0/{*path}", any(graph_v1))
         .route("/openapi.json", get(openapi))
+        .route("/admin/runs/{id}/{report}", get(run_report))
         .layer(compression)
         .route("/health", get(|| async { "ok" }))
         .route("/{tenant}/oauth2/v2.0/token", post(token))
@@ -138,6 +139,15 @@ fn respond(app: &App, outcome: Outcome, request_id: Uuid, client_request_id: Opt
         }
     }
     response
+}
+
+/// `GET /admin/runs/{id}/findings.csv`, `.json` (JSON lines) or `.html`
+async fn run_report(State(app): State<App>, Path((run, report)): Path<(String, String)>, headers: HeaderMap) -> Response {
+    let request_id = app.new_id();
+    match reports::answer(&app, header(&headers, "authorization"), request_id, &run, &report).await {
+        Ok(response) => response,
+        Err(error) => respond(&app, Err(error), request_id, client_request_id(&headers).as_deref()),
+    }
 }
 
 /// `POST /{tenant}/oauth2/v2.0/token`

@@ -12,7 +12,7 @@ use industry_data::permissions::{Action, Resource, allowed};
 use industry_data::rules::format_time;
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
-use store::{Access, NewJob, StoreError, Tx};
+use store::{Access, Actor, NewJob, StoreError, Tx};
 use upload::SessionLimits;
 
 /// Kinds of jobs.
@@ -65,28 +65,53 @@ pub(crate) fn open_upload_session(
 pub(crate) fn start_validation(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<String, AppError> {
     data.ctx().grants.require(allowed(Resource::Upload, Action::Write))?;
     let connector = data.stored_unchecked(at)?.ok_or_else(|| AppError::no_such(at.within.collection.name, &at.id))?;
+    let resource = request.link(&at.within.collection.entity_path(None, &at.id));
+    if providers::is_pulled(&connector.body) {
+        return Ok(data.with_tx(|tx| enqueue_test(app, tx, &at.id, resource))?);
+    }
+    let origin = match &data.ctx().actor {
+        Actor::System => None,
+        Actor::Client(client) | Actor::User { client, .. } => Some(format!("upload by client {client}")),
+    };
+    Ok(data.with_tx(|tx| enqueue_validation(app, tx, &at.id, resource, origin))?)
+}
+
+/// Has the connection of a connector tested. Gives the operation's id.
+fn enqueue_test(app: &App, tx: &mut Tx<'_>, connector: &str, resource: String) -> Result<String, StoreError> {
+    let id = validate_operation(app, tx, resource)?;
+    let (payload, run_at) = (json!({ "operation": id, "connector": connector }), tx.ctx().now);
+    tx.enqueue(&app.new_id().to_string(), &NewJob { kind: TEST, payload, run_at })?;
+    Ok(id)
+}
+
+/// Closes the upload session of a connector and has its files looked at. Gives the operation's id. `origin` is where
+/// the files came from, for people.
+pub(crate) fn enqueue_validation(
+    app: &App,
+    tx: &mut Tx<'_>,
+    connector: &str,
+    resource: String,
+    origin: Option<String>,
+) -> Result<String, StoreError> {
+    let id = validate_operation(app, tx, resource)?;
+    let closed = upload::close_session(app.uploads(), tx, connector)?;
+    let container = closed.map(|(id, _)| id);
+    let payload = json!({ "operation": id, "connector": connector, "container": container, "origin": origin });
+    let run_at = tx.ctx().now;
+    tx.enqueue(&app.new_id().to_string(), &NewJob { kind: VALIDATE, payload, run_at })?;
+    Ok(id)
+}
+
+/// A new operation that a client can follow. Gives its id.
+fn validate_operation(app: &App, tx: &mut Tx<'_>, resource: String) -> Result<String, StoreError> {
     let id = app.new_id().to_string();
-    let now = format_time(data.ctx().now);
+    let now = format_time(tx.ctx().now);
     let operation = object(json!({
         "@odata.type": "#microsoft.graph.industryData.fileValidateOperation",
         "id": id, "createdDateTime": now, "lastActionDateTime": now, "status": "notStarted", "statusDetail": null,
-        "resourceLocation": request.link(&at.within.collection.entity_path(None, &at.id)),
-        "errors": [], "warnings": [], "validatedFiles": [],
+        "resourceLocation": resource, "errors": [], "warnings": [], "validatedFiles": [],
     }));
-    let job = app.new_id().to_string();
-    data.with_tx(|tx| {
-        let mut payload = json!({ "operation": id, "connector": at.id });
-        let kind = if providers::is_pulled(&connector.body) {
-            TEST
-        } else {
-            let closed = upload::close_session(app.uploads(), tx, &at.id)?;
-            payload["container"] = json!(closed.map(|(id, _)| id));
-            VALIDATE
-        };
-        tx.docs(&OPERATIONS)?.insert(&id, None, &operation)?;
-        let run_at = tx.ctx().now;
-        tx.enqueue(&job, &NewJob { kind, payload, run_at })
-    })?;
+    tx.docs(&OPERATIONS)?.insert(&id, None, &operation)?;
     Ok(id)
 }
 
@@ -100,17 +125,23 @@ pub(crate) fn start_run(app: &App, data: &Data<'_, '_>, request: &GraphRequest) 
     if most > 0 {
         quota(data, most)?;
     }
+    let operation = begin_run(app, data, &request.link("external/industryData/runs"))?;
+    data.with_tx(|tx| tx.window_record(QUOTA))?;
+    Ok(operation)
+}
+
+/// Starts a run, whoever wants it; none may be going. `runs_url` is the URL of the collection. Gives the operation's id.
+pub(crate) fn begin_run(app: &App, data: &Data<'_, '_>, runs_url: &str) -> Result<String, AppError> {
     // Statuses as they are now: a client need not wait for the background to start a run.
     let ctx = data.ctx().clone();
     data.with_tx(|tx| update_readiness(tx, &ctx, None))?;
     let (run, operation, job) = (app.new_id().to_string(), app.new_id().to_string(), app.new_id().to_string());
-    let location = request.link(&format!("external/industryData/runs/{run}"));
+    let location = format!("{runs_url}/{run}");
     let spec = runs::spec(app, data, &run)?;
     data.with_tx(|tx| {
         runs::create(tx, app, &spec, &operation, &location)?;
         let run_at = tx.ctx().now;
-        tx.enqueue(&job, &NewJob { kind: RUN, payload: json!({ "run": run }), run_at })?;
-        tx.window_record(QUOTA)
+        tx.enqueue(&job, &NewJob { kind: RUN, payload: json!({ "run": run }), run_at })
     })?;
     Ok(operation)
 }

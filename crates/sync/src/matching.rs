@@ -289,6 +289,7 @@ mod tests {
             domain: None,
         };
         InboundSpec {
+            origin: None,
             refused: None,
             pull: None,
             format: None,

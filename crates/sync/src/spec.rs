@@ -51,6 +51,9 @@ pub struct InboundSpec {
     /// What there was to remark about the files before they were read; it counts with the warnings.
     #[serde(default)]
     pub remarks: u64,
+    /// Where the files came from, for people; older specifications do not say.
+    #[serde(default)]
+    pub origin: Option<String>,
     /// Why a newer upload than these files was refused.
     #[serde(default)]
     pub refused: Option<String>,

@@ -94,6 +94,15 @@ impl Container {
         Ok(Self { files: path("files")?, staging: path("staging")? })
     }
 
+    /// The folder of its committed files, for Homeroom's own deliveries. It is made when it is not there.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn files_folder(&self) -> io::Result<PathBuf> {
+        std::fs::create_dir_all(&self.files)?;
+        Ok(self.files.clone())
+    }
+
     /// Committed files by name.
     ///
     /// # Errors

@@ -1,15 +1,15 @@
 //! `homeroom validate`: the whole check of an export, without a server.
 
-mod report;
-
+use super::report::Report;
 use super::{Ended, Failure};
 use crate::cli;
 use crate::output::{self, Colour};
-use report::Report;
+use roster::report::Findings;
 use roster::{FileReport, Finding, IngestOptions, IngestReport, Severity, Source};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::time::Instant;
 
 /// Findings shown in a terminal without being asked for more.
@@ -18,10 +18,13 @@ const SHOWN: usize = 25;
 /// Checks an export and says what is wrong with it.
 pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
     let files = sources(arguments)?;
-    let mut reports: Vec<Report> = arguments.report.iter().map(|path| Report::create(path)).collect::<Result<_, _>>()?;
+    let reports: Vec<Report> = arguments.report.iter().map(|path| Report::create(path)).collect::<Result<_, _>>()?;
     let mut kept: Vec<Finding> = Vec::new();
     let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
     let mut roots = 0_u64;
+    let folder = tempfile::tempdir().map_err(Failure::io("make a temporary directory"))?;
+    let log_path = folder.path().join("findings.jsonl");
+    let mut log = BufWriter::new(File::create(&log_path).map_err(Failure::io("write a temporary file"))?);
     let started = Instant::now();
     let bar = indicatif::ProgressBar::new_spinner();
     let mut rows_before = 0;
@@ -31,10 +34,9 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
         if kept.len() < arguments.max_findings {
             kept.push(finding.clone());
         }
-        reports.iter_mut().try_for_each(|report| report.write(finding))
+        if reports.is_empty() { Ok(()) } else { writeln!(log, "{}", finding.to_json()) }
     };
     let codes = server::built_in_codes();
-    let folder = tempfile::tempdir().map_err(Failure::io("make a temporary directory"))?;
     let mut progress = |file: &str, rows: u64| {
         rows_before = rows.max(rows_before);
         bar.set_message(format!("{file}: {rows} rows"));
@@ -53,9 +55,14 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
     })?;
     let seconds = started.elapsed().as_secs_f64();
     let totals = Totals { counts, roots, rows: checked.rows() };
-    for report in reports {
-        report.finish(&checked.files, &totals.by_severity())?;
-    }
+    log.flush().map_err(Failure::io("write a temporary file"))?;
+    let findings = Findings {
+        subject: arguments.path.display().to_string(),
+        logs: vec![log_path],
+        files: checked.files.clone(),
+        stopped: checked.catastrophic.as_ref().map(|finding| finding.message.clone()),
+    };
+    reports.into_iter().try_for_each(|report| report.write(&findings))?;
     if arguments.output.json {
         output::json(&as_json(&checked, &kept, &totals));
     } else {

@@ -87,10 +87,19 @@ fn inbound_spec(app: &App, data: &Data<'_, '_>, flow: &Map<String, Value>) -> Re
         pull: providers::is_pulled(&connector).then(|| connector_id.to_owned()),
         format: providers::format(&connector),
         remarks: 0,
+        origin: origin(&connector, accepted.as_ref().map(|accepted| &accepted.body)),
         refused: data.with_tx(|tx| tx.docs(&REFUSED)?.get(connector_id))?.map(|doc| text(&doc.body, "why").to_owned()),
         rules: rules.iter().filter_map(Value::as_object).filter_map(rule).collect(),
         previous: baseline.map(|doc| previous(app, data.ctx().tenant, &doc.body)).transpose()?,
     })
+}
+
+/// Where the files of a flow come from, for people.
+fn origin(connector: &Map<String, Value>, accepted: Option<&Map<String, Value>>) -> Option<String> {
+    if providers::is_pulled(connector) {
+        return Some(format!("OneRoster API {}", text(connector, "baseUrl")));
+    }
+    accepted?.get("origin")?.as_str().map(str::to_owned)
 }
 
 /// The source system that feeds a flow: its id and document.

@@ -133,7 +133,7 @@ impl StorePorts {
     fn accept(&self, connector: &str, accepted: &str, inbound: &InboundSpec, finished: Finished) -> Result<(), RunError> {
         let (job, connector) = (self.job.clone(), connector.to_owned());
         let set: Map<String, Value> = object(json!({
-            "folder": format!("accepted/{accepted}"), "files": finished.files, "operation": accepted, "format": inbound.format,
+            "folder": format!("accepted/{accepted}"), "files": finished.files, "operation": accepted, "format": inbound.format, "origin": inbound.origin,
         }));
         let organizations = object(json!({ "ids": finished.organizations }));
         let write = move |tx: &mut store::Tx<'_>| {

@@ -19,6 +19,7 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
     let (Some(operation), Some(connector)) = (text("operation"), text("connector")) else {
         return Err(JobError::Never("the job names no operation or no connector".to_owned()));
     };
+    let origin = text("origin");
     let container = text("container").map(|container| format!("uploads/{container}"));
     let blobs = app.store().blobs();
     // First the files go where no client can write any more; after a crash they may be there already.
@@ -52,7 +53,7 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
             tx.docs(&REFUSED)?.put(&connector, None, &jobs::object(json!({ "why": error.message })))?;
         }
         if good && !before.as_ref().is_some_and(newer) {
-            let body = jobs::object(json!({ "folder": accepted_key, "files": report.validated, "operation": operation }));
+            let body = jobs::object(json!({ "folder": accepted_key, "files": report.validated, "operation": operation, "origin": origin }));
             tx.docs(&ACCEPTED)?.put(&connector, None, &body)?;
             tx.docs(&REFUSED)?.delete(&connector)?;
             tx.docs(&ORGANIZATIONS)?.put(&connector, None, &jobs::object(json!({ "ids": organizations })))?;

@@ -18,6 +18,7 @@ mod races;
 mod roster_files;
 mod runs;
 mod schema;
+mod sources;
 mod transcript;
 mod transport;
 

@@ -95,6 +95,9 @@ fn a_credential_without_its_secret_keeps_the_stored_one() {
     let mut nowhere = one_roster(&Value::Null);
     nowhere["baseUrl"] = json!("sis.example/ims");
     assert_eq!(target(create(nowhere)), "baseUrl");
+    let mut open = one_roster(&Value::Null);
+    open["baseUrl"] = json!("https://me:secret@sis.example/ims");
+    assert_eq!(target(create(open)), "baseUrl");
 }
 
 #[test]

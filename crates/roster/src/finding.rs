@@ -136,6 +136,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     row("AmbiguousMatch", Error, "A person of the source matches several accounts of the directory."),
     row("UnsupportedFormat", Catastrophic, "The connector is for a format that this version does not read."),
     row("PersonNotMatched", Info, "A person with a role in an organization has no account in the directory by any matching rule."),
+    row("ProviderValueNotTaken", Warning, "A value from a OneRoster API could not be taken over as it is."),
     row("LastUploadRefused", Warning, "The newest upload was refused; the run worked on the last one that was accepted."),
 ];
 

@@ -1,7 +1,6 @@
 //! The HTTP side of upload sessions: axum in, `upload::handle`, axum out.
 
 use crate::app::App;
-use crate::links;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;

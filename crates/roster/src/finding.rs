@@ -1,5 +1,7 @@
 //! Findings: what is wrong with a file, where, and what to do about it.
 
+use crate::limits::VALUE_CHARACTERS_MAX;
+
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -63,7 +65,7 @@ impl Finding {
 
     /// How bad it is, by its code.
     pub fn severity(&self) -> Severity {
-        CATALOGUE.iter().find(|entry| entry.code == self.code).map_or(Severity::Error, |entry| entry.severity)
+        severity_of(self.code)
     }
 
     /// The form on the wire: `validate --json` and the findings log.
@@ -73,6 +75,16 @@ impl Finding {
             "key": self.key, "value": self.value, "message": self.message, "hint": self.hint, "rootCause": self.root,
         })
     }
+}
+
+/// How bad a finding of a code is.
+pub(crate) fn severity_of(code: &str) -> Severity {
+    CATALOGUE.iter().find(|entry| entry.code == code).map_or(Severity::Error, |entry| entry.severity)
+}
+
+/// A value as a finding repeats it: not longer than anybody would read.
+pub(crate) fn shorten(text: &str) -> String {
+    text.chars().take(VALUE_CHARACTERS_MAX).collect()
 }
 
 /// One row of the catalogue.

@@ -64,7 +64,7 @@ impl App {
             ));
         }
         let files = sources(folder).map_err(|error| AdminError::new(format!("cannot read {}: {error}", folder.display())))?;
-        let basic = roster::basic_validate(&files);
+        let basic = roster::basic_validate(&files, None);
         if !basic.errors.is_empty() {
             let blocked = basic.errors.first().map(|f| Blocked { code: f.code.to_owned(), message: f.message.clone() });
             let findings = basic.errors.iter().map(Finding::to_json).collect();

@@ -405,7 +405,7 @@ impl Run<'_> {
                 false
             }
         };
-        let mut options = IngestOptions { codes: self.ports.codes(), encoding: None, progress: &mut progress };
+        let mut options = IngestOptions::new(self.ports.codes(), &mut progress);
         let outcome = roster::ingest(&files, &mut options, &dir, &mut |finding| log.write(finding));
         match outcome {
             Ok(report) => {

@@ -34,15 +34,14 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
         reports.iter_mut().try_for_each(|report| report.write(finding))
     };
     let codes = server::built_in_codes();
-    let folder = tempfile::tempdir().map_err(Failure::io("make a temporary directory"))?;
     let mut progress = |file: &str, rows: u64| {
         rows_before = rows.max(rows_before);
         bar.set_message(format!("{file}: {rows} rows"));
         bar.tick();
         true
     };
-    let mut options = IngestOptions { codes: &codes, encoding: arguments.encoding.as_deref(), progress: &mut progress };
-    let checked = roster::ingest(&files, &mut options, folder.path(), &mut take);
+    let mut options = IngestOptions { encoding: arguments.encoding.as_deref(), ..IngestOptions::new(&codes, &mut progress) };
+    let checked = roster::validate(&files, &mut options, &mut take);
     bar.finish_and_clear();
     let checked = checked.map_err(|error| match error {
         roster::IngestError::UnknownEncoding(label) => Failure::hinting(
@@ -120,7 +119,7 @@ fn as_json(checked: &IngestReport, kept: &[Finding], totals: &Totals) -> Value {
     for (severity, count) in totals.by_severity() {
         counted[severity] = json!(count);
     }
-    json!({ "format": "sds-v2.1", "files": checked.files, "findings": findings, "totals": counted })
+    json!({ "format": checked.format.name(), "files": checked.files, "findings": findings, "totals": counted })
 }
 
 fn show(checked: &IngestReport, kept: &[Finding], totals: &Totals, seconds: f64) {

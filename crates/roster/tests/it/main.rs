@@ -34,7 +34,8 @@ fn sources(folder: &Path) -> Vec<Source> {
 
 fn load(folder: &Path, encoding: Option<&str>) -> Loaded {
     let (codes, mut found, out) = (testing::codes(), Vec::new(), tempfile::tempdir().unwrap());
-    let mut options = IngestOptions { codes: &codes, encoding, progress: &mut |_, _| true };
+    let mut progress = |_: &str, _| true;
+    let mut options = IngestOptions { encoding, ..IngestOptions::new(&codes, &mut progress) };
     let report = roster::ingest(&sources(folder), &mut options, out.path(), &mut |finding| {
         found.push(finding.clone());
         Ok(())

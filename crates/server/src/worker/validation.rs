@@ -30,7 +30,7 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
     }
     let folder = blobs.path(ctx.tenant, &key)?;
     let files = sources(&folder).map_err(|e| JobError::Again(chain(&e)))?;
-    let mut report = roster::basic_validate(&files);
+    let mut report = roster::basic_validate(&files, None);
     report.errors.extend(unsupported_format(app, ctx, &connector)?);
     let own_rows = app.store().read_blocking(ctx, runs::own_reference_rows)?;
     let organizations = if report.errors.is_empty() { organizations(&files, &runs::codes(&own_rows)) } else { Ok(Vec::new()) };
@@ -115,7 +115,8 @@ pub(crate) fn sources(folder: &Path) -> std::io::Result<Vec<Source>> {
 fn organizations(files: &[Source], codes: &Codes) -> std::io::Result<Vec<String>> {
     let orgs: Vec<Source> = files.iter().filter(|file| file.name.eq_ignore_ascii_case(Entity::Org.file())).cloned().collect();
     let folder = tempfile::tempdir()?;
-    let mut options = IngestOptions { codes, encoding: None, progress: &mut |_, _| true };
+    let mut progress = |_: &str, _| true;
+    let mut options = IngestOptions::new(codes, &mut progress);
     // Whatever is wrong with them, the run will tell.
     roster::ingest(&orgs, &mut options, folder.path(), &mut |_| Ok(())).map_err(std::io::Error::other)?;
     let mut keys = Vec::new();

@@ -44,7 +44,7 @@ fn a_line_of_data_in_place_of_the_header_is_not_repeated() {
     let (report, found, dir) = run(&[("users.csv", users)]);
     assert_eq!(report.catastrophic.map(|f| f.code), Some("HeaderNotFound"));
     let sources = [Source { name: "users.csv".to_owned(), path: dir.path().join("users.csv") }];
-    let basic = crate::basic_validate(&sources);
+    let basic = crate::basic_validate(&sources, None);
     for finding in found.iter().chain(&basic.errors).chain(&basic.warnings) {
         assert!(!finding.to_json().to_string().contains("secret-word"), "{finding:?}");
     }
@@ -114,11 +114,12 @@ fn an_encoding_that_nobody_knows_is_refused_and_broken_utf16_is_told() {
         found.push(finding.clone());
         Ok(())
     };
-    let mut options = IngestOptions { codes: &codes, encoding: None, progress: &mut |_, _| true };
+    let mut progress = |_: &str, _| true;
+    let mut options = IngestOptions::new(&codes, &mut progress);
     ingest(&sources, &mut options, dir.path(), &mut keep).unwrap();
     // A replacement character that stands in the file itself cannot be told from damage here.
     assert_eq!(summary(&found)[..2], ["Utf16Encoding orgs.csv:0 -", "InvalidEncoding orgs.csv:3 -"].map(str::to_owned));
-    let mut options = IngestOptions { codes: &codes, encoding: Some("utf-nine"), progress: &mut |_, _| true };
+    let mut options = IngestOptions { encoding: Some("utf-nine"), ..IngestOptions::new(&codes, &mut progress) };
     let refused = ingest(&sources, &mut options, dir.path(), &mut |_| Ok(()));
     assert!(matches!(refused, Err(IngestError::UnknownEncoding(label)) if label == "utf-nine"));
 }
@@ -130,7 +131,8 @@ fn stopping_leaves_no_runs_behind_and_no_half_segment() {
     std::fs::create_dir(&out).unwrap();
     std::fs::write(dir.path().join("orgs.csv"), "sourcedId,name,type\nA,a,school\n").unwrap();
     let sources = [Source { name: "orgs.csv".to_owned(), path: dir.path().join("orgs.csv") }];
-    let mut options = IngestOptions { codes: &codes, encoding: None, progress: &mut |_, _| false };
+    let mut progress = |_: &str, _| false;
+    let mut options = IngestOptions::new(&codes, &mut progress);
     let outcome = ingest(&sources, &mut options, &out, &mut |_| Ok(()));
     assert!(matches!(outcome, Err(IngestError::Stopped)));
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);

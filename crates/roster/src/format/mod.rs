@@ -1,0 +1,208 @@
+//! Formats as data: a format is a table of source files.
+//!
+//! The engine in [`crate::ingest`] reads any table: it checks values by the kind of their column,
+//! references against the source file that they name, keys, spans and the rules of a file, and hands
+//! each good row to the file's `map`, which makes canonical records of it. Findings therefore speak
+//! of files and columns as the source spells them, and nothing behind the map knows a format.
+//!
+//! A new format is a table beside [`sds_v21`], a variant here, and a line in [`detect`].
+
+mod sds_v21;
+
+use crate::Source;
+use crate::codes::CodeList;
+pub use crate::ingest::{Records, Report, RowView};
+use crate::model::Entity;
+
+/// A format of exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// School Data Sync CSV, version 2.1.
+    SdsV21,
+}
+
+impl Format {
+    /// All that can be read.
+    pub const ALL: [Self; 1] = [Self::SdsV21];
+
+    /// Name on the command line and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SdsV21 => "sds-v2.1",
+        }
+    }
+
+    /// Name in messages.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::SdsV21 => "SDS v2.1",
+        }
+    }
+
+    /// The format of a [`Format::name`].
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
+    /// Its files, in order of dependency: a file refers to itself and to those before it only.
+    pub fn files(self) -> &'static [FileSpec] {
+        match self {
+            Self::SdsV21 => sds_v21::FILES,
+        }
+    }
+}
+
+/// The format that an export is in, by its files.
+pub fn detect(_files: &[Source]) -> Format {
+    // There is only one so far.
+    Format::SdsV21
+}
+
+/// One file of a format.
+#[derive(Debug)]
+pub struct FileSpec {
+    /// Name as the format spells it.
+    pub name: &'static str,
+    /// Whether the file is taken under a name that differs in case only.
+    pub any_case: bool,
+    /// Whether an export cannot be without it. A required file without one good row counts as broken.
+    pub required: bool,
+    /// Columns, in the order in which rows are checked and seen by rules and map.
+    pub columns: &'static [Column],
+    /// Columns that make the key of a row: a second row with the same key is a duplicate.
+    pub key: &'static [usize],
+    /// A column whose value belongs to one key only, compared without regard to case.
+    pub unique: Option<Unique>,
+    /// Start and end column of a span of time.
+    pub span: Option<(usize, usize)>,
+    /// Checks across columns, of rows whose values are all good.
+    pub rules: &'static [fn(&RowView<'_>, &mut Report)],
+    /// What later files may ask about a row of this one by [`RowView::is_marked`].
+    pub mark: Option<fn(&RowView<'_>) -> bool>,
+    /// Entities that the map gives.
+    pub gives: &'static [Entity],
+    /// Makes canonical records of a row that is kept. The first record of a key wins, silently.
+    pub map: fn(&RowView<'_>, &mut Records),
+}
+
+impl FileSpec {
+    /// Whether a file of this name is this file.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name == name || self.any_case && self.name.eq_ignore_ascii_case(name)
+    }
+
+    /// Index of a column.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+}
+
+/// One column of a file.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// Header.
+    pub name: &'static str,
+    /// Other headers that the column may have.
+    pub aliases: &'static [&'static str],
+    /// Whether the file must have the column.
+    pub header_required: bool,
+    /// Whether every row needs a value, when the file has the column.
+    pub required: bool,
+    /// Form of the values.
+    pub kind: Kind,
+    /// Name of the file in which an id must be found. A column may refer to its own file; such a
+    /// reference is optional, and checked when the file has been read.
+    pub refers_to: Option<&'static str>,
+    /// Whether references to the own file must not go round in circles.
+    pub acyclic: bool,
+}
+
+impl Column {
+    /// Every header that the column may have, the first choice first.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
+    /// A column whose header and value every file and row must have.
+    pub(crate) const fn need(name: &'static str, kind: Kind) -> Self {
+        Self { name, aliases: &[], header_required: true, required: true, kind, refers_to: None, acyclic: false }
+    }
+
+    /// A column that may be missing or empty.
+    pub(crate) const fn may(name: &'static str, kind: Kind) -> Self {
+        Self { header_required: false, required: false, ..Self::need(name, kind) }
+    }
+
+    /// The ids are those of a file.
+    pub(crate) const fn of(self, file: &'static str) -> Self {
+        Self { refers_to: Some(file), ..self }
+    }
+
+    /// References to the own file must not go round in circles.
+    pub(crate) const fn acyclic(self) -> Self {
+        Self { acyclic: true, ..self }
+    }
+}
+
+/// What a value must look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An id, case-sensitive, as received.
+    Id,
+    /// Ids, separated by commas in one field.
+    Ids,
+    /// Any text.
+    Text,
+    /// A code of a list.
+    Code(CodeList),
+    /// Codes of a list, separated by commas in one field.
+    Codes(CodeList),
+    /// An address, kept in lower case.
+    Email,
+    /// E.164.
+    Phone,
+    /// ISO 8601.
+    Date,
+    /// `true` or `false`.
+    Boolean,
+    /// Four digits.
+    Year,
+    /// Read and thrown away: never stored, never shown.
+    Password,
+}
+
+/// A value that only one record may have.
+#[derive(Debug, Clone, Copy)]
+pub struct Unique {
+    /// The column.
+    pub column: usize,
+    /// Code of the finding about every record but the first.
+    pub code: &'static str,
+    /// What is wrong, by the value.
+    pub message: fn(&str) -> String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the engine takes for granted.
+    #[test]
+    fn the_tables_are_sound() {
+        for format in Format::ALL {
+            let files = format.files();
+            for (index, file) in files.iter().enumerate() {
+                for column in file.columns {
+                    let earlier = |name| files[..index].iter().any(|other| other.name == name);
+                    let own = column.refers_to == Some(file.name);
+                    assert!(column.refers_to.is_none_or(|name| own || earlier(name)), "{} {}", file.name, column.name);
+                    assert!(!own || !column.required, "references to the own file are optional: {} {}", file.name, column.name);
+                    assert!(!column.acyclic || own && column.kind == Kind::Id, "{} {}", file.name, column.name);
+                    assert!(column.refers_to.is_none() || matches!(column.kind, Kind::Id | Kind::Ids), "{} {}", file.name, column.name);
+                }
+                assert!(file.key.iter().chain(file.unique.iter().map(|unique| &unique.column)).all(|key| *key < file.columns.len()));
+                assert!(!file.gives.is_empty() && !file.key.is_empty());
+            }
+        }
+    }
+}

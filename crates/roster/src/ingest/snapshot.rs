@@ -1,0 +1,96 @@
+//! Canonical records, sorted into one segment an entity.
+
+use super::view::Records;
+use super::{FileSpec, IngestError, MANIFEST, SegmentReport};
+use crate::model::Entity;
+use crate::segment::SegmentWriter;
+use crate::sort::Sorter;
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where the records of an export go.
+pub(super) struct Snapshot {
+    out: PathBuf,
+    open: BTreeMap<Entity, Open>,
+    /// Orders of records that are not to be kept after all.
+    skipped: HashSet<u64>,
+    /// Bytes of one sorter.
+    buffer: usize,
+    pub(super) segments: Vec<SegmentReport>,
+}
+
+/// An entity that records can still come for.
+struct Open {
+    sorter: Sorter,
+    sources: Vec<String>,
+}
+
+impl Snapshot {
+    /// `budget`: bytes of all buffers together.
+    pub(super) fn new(out: &Path, files: &[FileSpec], budget: usize) -> Self {
+        // An entity is open from the first file that gives it to the last one.
+        let is_open = |entity: &Entity, at: usize| {
+            let gives = |file: &FileSpec| file.gives.contains(entity);
+            files[..=at].iter().any(gives) && files[at..].iter().any(gives)
+        };
+        let at_once = (0..files.len()).map(|at| Entity::ALL.iter().filter(|entity| is_open(entity, at)).count()).max();
+        let buffer = budget / at_once.unwrap_or(1).max(1);
+        Self { out: out.to_owned(), open: BTreeMap::new(), skipped: HashSet::new(), buffer, segments: Vec::new() }
+    }
+
+    /// A file of the export is read next.
+    pub(super) fn begin(&mut self, spec: &FileSpec, source: &str) {
+        for entity in spec.gives {
+            let open = self.open.entry(*entity);
+            let open = open.or_insert_with(|| Open { sorter: Sorter::new(&self.out, self.buffer), sources: Vec::new() });
+            open.sources.push(source.to_owned());
+        }
+    }
+
+    pub(super) fn push(&mut self, records: &Records) -> io::Result<()> {
+        for (entity, order, key, payload) in records.iter() {
+            if let Some(open) = self.open.get_mut(&entity) {
+                open.sorter.push(key, order, payload)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records of this order are not kept.
+    pub(super) fn skip(&mut self, order: u64) {
+        self.skipped.insert(order);
+    }
+
+    /// Writes the segments of the entities that no later file gives.
+    pub(super) fn close(&mut self, later: &[FileSpec]) -> Result<(), IngestError> {
+        let done: Vec<Entity> = self.open.keys().copied().filter(|entity| !later.iter().any(|file| file.gives.contains(entity))).collect();
+        for entity in done {
+            let Some(Open { sorter, sources }) = self.open.remove(&entity) else { continue };
+            let mut writer = SegmentWriter::create(&self.out.join(entity.segment()))?;
+            let mut last: Option<Vec<u8>> = None;
+            sorter.finish::<IngestError>(|row| {
+                // The first record of a key wins.
+                if self.skipped.contains(&row.line) || last.as_deref() == Some(row.key) {
+                    return Ok(());
+                }
+                let last = last.get_or_insert_default();
+                last.clear();
+                last.extend_from_slice(row.key);
+                Ok(writer.push(row.key, row.payload)?)
+            })?;
+            let sealed = writer.seal()?;
+            let hash = format!("{:032x}", sealed.hash);
+            self.segments.push(SegmentReport { source: sources.join(", "), file: entity.segment(), rows: sealed.rows, hash });
+        }
+        Ok(())
+    }
+
+    /// Says that the snapshot is whole.
+    pub(super) fn seal(self) -> io::Result<Vec<SegmentReport>> {
+        let temporary = self.out.join(MANIFEST).with_extension("part");
+        std::fs::write(&temporary, serde_json::to_vec(&self.segments)?)?;
+        std::fs::rename(temporary, self.out.join(MANIFEST))?;
+        Ok(self.segments)
+    }
+}

@@ -3,13 +3,15 @@
 use crate::chunks::Chunks;
 use crate::fields::Fields;
 use crate::finding::{Finding, Severity};
-use crate::format::{FileSpec, Format, detect};
+use crate::format::{Column, Detected, FileSpec, Format, detect, manifest};
 use crate::{Source, limits};
 use encoding_rs::Encoding;
 
 /// What basic validation found.
 #[derive(Debug, Default)]
 pub struct BasicReport {
+    /// The format that the files were checked by, and what tells it.
+    pub detected: Detected,
     /// What keeps the files from being accepted.
     pub errors: Vec<Finding>,
     /// What does not.
@@ -20,8 +22,19 @@ pub struct BasicReport {
 
 /// Checks which files there are and their headers, by a format or by the one that the files are in.
 pub fn basic_validate(files: &[Source], format: Option<Format>) -> BasicReport {
-    let format = format.unwrap_or_else(|| detect(files));
-    let mut report = BasicReport::default();
+    let detected = format.map_or_else(|| detect(files), Detected::named);
+    let mut report = BasicReport { detected, ..BasicReport::default() };
+    let format = match &report.detected.format {
+        Ok(format) => *format,
+        Err(title) => {
+            report.errors.push(unread(title, &report.detected.why));
+            return report;
+        }
+    };
+    for finding in manifest::check(format, files) {
+        let list = if finding.severity() == Severity::Catastrophic { &mut report.errors } else { &mut report.warnings };
+        list.push(finding);
+    }
     for spec in format.files() {
         report.errors.extend(twice(spec, files));
         let Some(source) = files.iter().find(|file| spec.is_named(&file.name)) else {
@@ -43,7 +56,8 @@ pub fn basic_validate(files: &[Source], format: Option<Format>) -> BasicReport {
             report.validated.push(source.name.clone());
         }
     }
-    for file in files.iter().filter(|file| !format.files().iter().any(|spec| spec.is_named(&file.name))) {
+    let is_known = |name: &str| format.passes_over(name) || format.files().iter().any(|spec| spec.is_named(name));
+    for file in files.iter().filter(|file| !is_known(&file.name)) {
         let near = format.files().iter().find(|spec| spec.name.eq_ignore_ascii_case(&file.name));
         let message = format!("{} is not a file of {} and is not read.", file.name, format.title());
         let finding = Finding::of_file("UnsupportedFile", &file.name, message);
@@ -53,6 +67,12 @@ pub fn basic_validate(files: &[Source], format: Option<Format>) -> BasicReport {
         });
     }
     report
+}
+
+/// An export in a format that is known and not read.
+pub(crate) fn unread(title: &str, why: &str) -> Finding {
+    let message = format!("The files are in {title}, which is not read: {why}.");
+    Finding::of_file("UnsupportedFormat", "", message).hint("Export the roster as SDS v2.1 or OneRoster CSV.")
 }
 
 /// The same file loose and from an archive, or from two archives: which one counts nobody knows.
@@ -140,13 +160,27 @@ pub(crate) fn header(spec: &'static FileSpec, file: &str, chunks: &mut Chunks, f
         "" => "(no name)".to_owned(),
         name => name.chars().take(limits::VALUE_CHARACTERS_MAX).collect(),
     };
-    let known = |name: &str| spec.columns.iter().any(|column| column.headers().any(|header| header == name));
+    let known = |name: &str| {
+        spec.extension.is_some_and(|prefix| name.len() > prefix.len() && name.starts_with(prefix))
+            || spec.columns.iter().any(|column| column.headers().any(|header| header == name))
+    };
     let unknown: Vec<String> = names.iter().filter(|name| !known(name)).map(shown).collect();
     if !unknown.is_empty() {
         let message = format!("{file} has columns that are not read: {}.", unknown.join(", "));
         findings.push(Finding { line: 1, ..Finding::of_file("UnknownColumn", file, message) });
     }
+    findings.extend(spec.ordered.then(|| out_of_order(spec, file, &names)).flatten());
     if refused { None } else { Some(Header { columns, width: fields.len() }) }
+}
+
+/// The first column that stands before one that belongs before it.
+fn out_of_order(spec: &'static FileSpec, file: &str, names: &[&str]) -> Option<Finding> {
+    // Columns that were added come last, whatever they are called.
+    let own = |column: &Column| spec.extension.is_none_or(|prefix| !column.name.starts_with(prefix));
+    let rank = |name: &&str| spec.columns.iter().position(|column| own(column) && column.name == *name).unwrap_or(usize::MAX);
+    let (early, late) = names.iter().zip(&names[1..]).find(|(one, next)| rank(one) > rank(next))?;
+    let message = format!("The columns of {file} are not in the order of the format: {late} belongs before {early}. They are read by name.");
+    Some(Finding { line: 1, ..Finding::of_file("HeaderOrder", file, message) })
 }
 
 /// What is wrong with a first line that is no header of this file at all.

@@ -83,19 +83,22 @@ impl Codes {
 
     /// The code that a wrong one was most likely meant to be.
     pub(crate) fn nearest(&self, list: CodeList, given: &str) -> Option<&str> {
-        const CODE_BYTES_MAX: usize = 64;
-        if given.len() > CODE_BYTES_MAX {
-            return None;
-        }
-        let given = given.to_lowercase();
-        let known = self.lists.get(&list)?;
-        known
-            .iter()
-            .map(|(lower, code)| (strsim::damerau_levenshtein(&given, lower), code))
-            .filter(|(distance, code)| *distance <= 2 && *distance < code.len())
-            .min()
-            .map(|(_, code)| code.as_str())
+        nearest(given, self.lists.get(&list)?.values().map(String::as_str))
     }
+}
+
+/// The word that a wrong one was most likely meant to be.
+pub(crate) fn nearest<'w>(given: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    const CODE_BYTES_MAX: usize = 64;
+    if given.len() > CODE_BYTES_MAX {
+        return None;
+    }
+    let given = given.to_lowercase();
+    words
+        .map(|word| (strsim::damerau_levenshtein(&given, &word.to_lowercase()), word))
+        .filter(|(distance, word)| *distance <= 2 && *distance < word.len())
+        .min()
+        .map(|(_, word)| word)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! the whole file can say is decided at its end ([`late`]).
 
 mod batch;
+mod facts;
 mod late;
 mod pump;
 mod row;
@@ -13,11 +14,11 @@ mod snapshot;
 mod view;
 
 use crate::Source;
-use crate::basic::{encoding, header, twice, unreadable};
+use crate::basic::{encoding, header, twice, unread, unreadable};
 use crate::chunks::Chunks;
 use crate::codes::Codes;
 use crate::finding::{Finding, Severity, severity_of};
-use crate::format::{FileSpec, Format, detect};
+use crate::format::{Detected, FileSpec, Format, detect, manifest};
 use crate::keys::Keys;
 use crate::limits::{CHUNK_BYTES, SORT_BUFFER_BYTES, SPILL_ROWS, THREADS_MAX};
 use late::{Again, Gathered};
@@ -116,8 +117,8 @@ pub const MANIFEST: &str = "manifest.json";
 /// What became of an export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngestReport {
-    /// The format that it was read as.
-    pub format: Format,
+    /// The format that it was read as, and what tells it.
+    pub detected: Detected,
     /// By file, in order of reading.
     pub files: Vec<FileReport>,
     /// Findings by code.
@@ -177,10 +178,10 @@ fn read(
         Some(label) => Some(encoding(label).ok_or_else(|| IngestError::UnknownEncoding(label.to_owned()))?),
         None => None,
     };
-    let format = options.format.unwrap_or_else(|| detect(files));
-    let table = format.files();
+    let detected = options.format.map_or_else(|| detect(files), Detected::named);
+    let table = detected.format.as_ref().map_or(&[][..], |format| format.files());
     let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
-    let report = IngestReport { format, files: Vec::new(), codes: BTreeMap::new(), segments: Vec::new(), catastrophic: None };
+    let report = IngestReport { detected, files: Vec::new(), codes: BTreeMap::new(), segments: Vec::new(), catastrophic: None };
     let mut engine = Engine {
         encoding: chosen,
         codes: options.codes,
@@ -230,6 +231,16 @@ impl Engine<'_> {
 
     /// All files of a format; `false` when something catastrophic was found.
     fn all(&mut self, files: &[Source], table: &'static [FileSpec]) -> Result<bool, IngestError> {
+        let refused = match &self.report.detected.format {
+            Ok(format) => manifest::check(*format, files),
+            Err(title) => vec![unread(title, &self.report.detected.why)],
+        };
+        for finding in refused {
+            if finding.severity() == Severity::Catastrophic { self.stop(finding)? } else { self.emit(&finding)? }
+        }
+        if self.report.catastrophic.is_some() {
+            return Ok(false);
+        }
         let mut known = Known::new();
         for (index, spec) in table.iter().enumerate() {
             if let Some(finding) = twice(spec, files) {

@@ -27,7 +27,7 @@ mod testing;
 pub use basic::{BasicReport, basic_validate};
 pub use codes::{CodeList, Codes};
 pub use finding::{CATALOGUE, CatalogueEntry, Finding, Severity};
-pub use format::Format;
+pub use format::{Detected, Format};
 pub use ingest::{FileReport, IngestError, IngestOptions, IngestReport, MANIFEST, SegmentReport, Tuning, ingest, validate};
 pub use model::Entity;
 

@@ -5,12 +5,15 @@
 //! each good row to the file's `map`, which makes canonical records of it. Findings therefore speak
 //! of files and columns as the source spells them, and nothing behind the map knows a format.
 //!
-//! A new format is a table beside [`sds_v21`], a variant here, and a line in [`detect`].
+//! A new format is a table beside [`sds_v21`], a variant here, and a line in [`detect()`].
 
+mod detect;
+pub(crate) mod manifest;
+pub(crate) mod oneroster;
 mod sds_v21;
 
-use crate::Source;
 use crate::codes::CodeList;
+pub use detect::{Detected, detect};
 pub use crate::ingest::{Records, Report, RowView};
 use crate::model::Entity;
 
@@ -19,16 +22,22 @@ use crate::model::Entity;
 pub enum Format {
     /// School Data Sync CSV, version 2.1.
     SdsV21,
+    /// OneRoster CSV, version 1.1.
+    OneRoster11,
+    /// OneRoster CSV, version 1.2.
+    OneRoster12,
 }
 
 impl Format {
     /// All that can be read.
-    pub const ALL: [Self; 1] = [Self::SdsV21];
+    pub const ALL: [Self; 3] = [Self::SdsV21, Self::OneRoster11, Self::OneRoster12];
 
     /// Name on the command line and in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::SdsV21 => "sds-v2.1",
+            Self::OneRoster11 => "oneroster-1.1",
+            Self::OneRoster12 => "oneroster-1.2",
         }
     }
 
@@ -36,6 +45,8 @@ impl Format {
     pub const fn title(self) -> &'static str {
         match self {
             Self::SdsV21 => "SDS v2.1",
+            Self::OneRoster11 => "OneRoster 1.1",
+            Self::OneRoster12 => "OneRoster 1.2",
         }
     }
 
@@ -48,15 +59,38 @@ impl Format {
     pub fn files(self) -> &'static [FileSpec] {
         match self {
             Self::SdsV21 => sds_v21::FILES,
+            Self::OneRoster11 => oneroster::FILES_1_1,
+            Self::OneRoster12 => oneroster::FILES_1_2,
         }
+    }
+
+    /// The version as the manifest of a package has it, when the format has manifests.
+    pub(crate) const fn manifest_version(self) -> Option<&'static str> {
+        match self {
+            Self::SdsV21 => None,
+            Self::OneRoster11 => Some("1.1"),
+            Self::OneRoster12 => Some("1.2"),
+        }
+    }
+
+    /// Names of all files that a package may have, read or not, without their ending; none when the
+    /// format has no manifest that speaks of them.
+    pub(crate) const fn package(self) -> &'static [&'static str] {
+        match self {
+            Self::SdsV21 => &[],
+            Self::OneRoster11 => oneroster::PACKAGE_1_1,
+            Self::OneRoster12 => oneroster::PACKAGE_1_2,
+        }
+    }
+
+    /// Whether a file is part of the format though nothing of it is read.
+    pub(crate) fn passes_over(self, name: &str) -> bool {
+        name.strip_suffix(".csv").is_some_and(|stem| self.package().contains(&stem)) || name == MANIFEST && !self.package().is_empty()
     }
 }
 
-/// The format that an export is in, by its files.
-pub fn detect(_files: &[Source]) -> Format {
-    // There is only one so far.
-    Format::SdsV21
-}
+/// Name of the file that says what is in a OneRoster package.
+pub(crate) const MANIFEST: &str = "manifest.csv";
 
 /// One file of a format.
 #[derive(Debug)]
@@ -79,6 +113,12 @@ pub struct FileSpec {
     pub rules: &'static [fn(&RowView<'_>, &mut Report)],
     /// What later files may ask about a row of this one by [`RowView::is_marked`].
     pub mark: Option<fn(&RowView<'_>) -> bool>,
+    /// A column and the value in it that says that the record is gone: the row is left out.
+    pub gone: Option<(usize, &'static str)>,
+    /// What the headers of columns begin with that anybody may add; they are passed over in silence.
+    pub extension: Option<&'static str>,
+    /// Whether the format asks for the columns in just this order, with those that were added behind them.
+    pub ordered: bool,
     /// Entities that the map gives.
     pub gives: &'static [Entity],
     /// Makes canonical records of a row that is kept. The first record of a key wins, silently.
@@ -86,6 +126,32 @@ pub struct FileSpec {
 }
 
 impl FileSpec {
+    /// An optional file without peculiarities.
+    pub(crate) const fn new(
+        name: &'static str,
+        columns: &'static [Column],
+        key: &'static [usize],
+        gives: &'static [Entity],
+        map: fn(&RowView<'_>, &mut Records),
+    ) -> Self {
+        Self {
+            name,
+            any_case: false,
+            required: false,
+            columns,
+            key,
+            unique: None,
+            span: None,
+            rules: &[],
+            mark: None,
+            gone: None,
+            extension: None,
+            ordered: false,
+            gives,
+            map,
+        }
+    }
+
     /// Whether a file of this name is this file.
     pub fn is_named(&self, name: &str) -> bool {
         self.name == name || self.any_case && self.name.eq_ignore_ascii_case(name)
@@ -115,6 +181,9 @@ pub struct Column {
     pub refers_to: Option<&'static str>,
     /// Whether references to the own file must not go round in circles.
     pub acyclic: bool,
+    /// Whether a row can do without the file that a required id is of: when the export does not have
+    /// that file, the ids are dropped.
+    pub without_file: bool,
 }
 
 impl Column {
@@ -125,7 +194,7 @@ impl Column {
 
     /// A column whose header and value every file and row must have.
     pub(crate) const fn need(name: &'static str, kind: Kind) -> Self {
-        Self { name, aliases: &[], header_required: true, required: true, kind, refers_to: None, acyclic: false }
+        Self { name, aliases: &[], header_required: true, required: true, kind, refers_to: None, acyclic: false, without_file: false }
     }
 
     /// A column that may be missing or empty.
@@ -142,6 +211,16 @@ impl Column {
     pub(crate) const fn acyclic(self) -> Self {
         Self { acyclic: true, ..self }
     }
+
+    /// Other headers that the column may have.
+    pub(crate) const fn or(self, aliases: &'static [&'static str]) -> Self {
+        Self { aliases, ..self }
+    }
+
+    /// A row can do without the file referred to.
+    pub(crate) const fn without_file(self) -> Self {
+        Self { without_file: true, ..self }
+    }
 }
 
 /// What a value must look like.
@@ -149,6 +228,8 @@ impl Column {
 pub enum Kind {
     /// An id, case-sensitive, as received.
     Id,
+    /// An id of 1 to 255 letters, digits and `. / @ _ -`, as OneRoster 1.2 has them.
+    SourcedId,
     /// Ids, separated by commas in one field.
     Ids,
     /// Any text.
@@ -157,6 +238,8 @@ pub enum Kind {
     Code(CodeList),
     /// Codes of a list, separated by commas in one field.
     Codes(CodeList),
+    /// One of the words that the format itself gives.
+    Word(&'static Words),
     /// An address, kept in lower case.
     Email,
     /// E.164.
@@ -167,8 +250,32 @@ pub enum Kind {
     Boolean,
     /// Four digits.
     Year,
+    /// The year in which a school year ends: four digits, or both years with a dash between them.
+    SchoolYear,
     /// Read and thrown away: never stored, never shown.
     Password,
+}
+
+/// The words that a format gives for a column, whatever codes a tenant has.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Words {
+    /// Each word with the code that it is kept as.
+    pub meanings: &'static [(&'static str, &'static str)],
+    /// The code of words that somebody has added with the prefix `ext:`, when that is allowed.
+    pub extension: Option<&'static str>,
+}
+
+impl Words {
+    /// The code of a word, without regard to case.
+    pub(crate) fn meaning(&self, word: &str) -> Option<&'static str> {
+        let known = self.meanings.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, code)| *code);
+        known.or_else(|| self.extension.filter(|_| word.strip_prefix("ext:").is_some_and(|rest| !rest.is_empty())))
+    }
+
+    /// All words, for a message.
+    pub(crate) fn all(&self) -> String {
+        self.meanings.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A value that only one record may have.

@@ -1,6 +1,6 @@
 //! One chunk checked: all that has to be known about its rows, in order.
 
-use super::row::{Checker, FILE_MISSING, Leads, Row, ids, join};
+use super::row::{Checker, FILE_MISSING, Leads, Row, Told, ids, join};
 use super::view::Records;
 use crate::chunks::{Chunk, DAMAGE, first_line};
 use crate::fields::{Fields, control_character, is_control, is_rest_of_value};
@@ -171,8 +171,25 @@ impl<'c> Rows<'c, '_> {
     fn good(&mut self, text: &'c str) {
         let Self { checker, row, fields, .. } = self;
         fill(checker, row, fields, text);
+        if let Some((status, gone)) = checker.spec.gone
+            && row.values[status].trim().eq_ignore_ascii_case(gone)
+        {
+            return self.leave_out(status);
+        }
         checker.check(row, &mut self.memory, &mut self.batch.findings);
         if self.row.failed { self.drop_row() } else { self.keep() }
+    }
+
+    /// The row is of a record that is gone. What still refers to it is told apart from what refers to
+    /// nothing.
+    fn leave_out(&mut self, status: usize) {
+        let Self { checker, row, batch, .. } = self;
+        let message = format!("The row is left out, since its {} is '{}'.", checker.columns[status].header, row.values[status].trim());
+        checker.about(row, status, Told::new("RecordGone", message), &mut batch.findings);
+        let key = checker.key(row);
+        if !key.is_empty() {
+            batch.dropped.push((hash(&key), None));
+        }
     }
 
     fn drop_row(&mut self) {

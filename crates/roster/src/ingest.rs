@@ -6,6 +6,7 @@
 //! the whole file can say is decided at its end ([`late`]).
 
 mod batch;
+pub mod delta;
 mod facts;
 mod late;
 mod pump;

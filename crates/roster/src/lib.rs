@@ -28,6 +28,7 @@ pub use basic::{BasicReport, basic_validate};
 pub use codes::{CodeList, Codes};
 pub use finding::{CATALOGUE, CatalogueEntry, Finding, Severity};
 pub use format::{Detected, Format};
+pub use ingest::delta;
 pub use ingest::{FileReport, IngestError, IngestOptions, IngestReport, MANIFEST, SegmentReport, Tuning, ingest, validate};
 pub use model::Entity;
 

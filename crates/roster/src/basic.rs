@@ -179,7 +179,8 @@ fn out_of_order(spec: &'static FileSpec, file: &str, names: &[&str]) -> Option<F
     let own = |column: &Column| spec.extension.is_none_or(|prefix| !column.name.starts_with(prefix));
     let rank = |name: &&str| spec.columns.iter().position(|column| own(column) && column.name == *name).unwrap_or(usize::MAX);
     let (early, late) = names.iter().zip(&names[1..]).find(|(one, next)| rank(one) > rank(next))?;
-    let message = format!("The columns of {file} are not in the order of the format: {late} belongs before {early}. They are read by name.");
+    let message =
+        format!("The columns of {file} are not in the order of the format: {late} belongs before {early}. They are read by name.");
     Some(Finding { line: 1, ..Finding::of_file("HeaderOrder", file, message) })
 }
 

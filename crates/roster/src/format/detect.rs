@@ -109,10 +109,7 @@ mod tests {
         assert_eq!(detected(&[orgs, ("roles.csv", "sourcedId,status,dateLastModified,userSourcedId,roleType")]), Ok("oneroster-1.2"));
         assert_eq!(detected(&[("Student.csv", "SIS ID,School SIS ID,Username")]), Err("SDS v1".to_owned()));
         assert_eq!(detected(&[("users.csv", "sourcedId,orgSourcedIds,username,role")]), Err("SDS v2 of before 2.1".to_owned()));
-        assert_eq!(
-            detected(&[("users.csv", "sourcedId,username"), ("roles.csv", "userSourcedId,orgSourcedId,role")]),
-            Ok("sds-v2.1")
-        );
+        assert_eq!(detected(&[("users.csv", "sourcedId,username"), ("roles.csv", "userSourcedId,orgSourcedId,role")]), Ok("sds-v2.1"));
         assert_eq!(detected(&[]), Ok("sds-v2.1"));
         assert_eq!(detected(&[("users.csv", "\"sourced")]), Ok("sds-v2.1"));
     }

@@ -13,9 +13,9 @@ pub(crate) mod oneroster;
 mod sds_v21;
 
 use crate::codes::CodeList;
-pub use detect::{Detected, detect};
 pub use crate::ingest::{Records, Report, RowView};
 use crate::model::Entity;
+pub use detect::{Detected, detect};
 
 /// A format of exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

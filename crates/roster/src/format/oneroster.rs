@@ -168,12 +168,7 @@ const fn modified() -> Column {
 }
 
 /// An optional file whose rows have a status, and which anybody may add columns to.
-const fn file(
-    name: &'static str,
-    columns: &'static [Column],
-    gives: &'static [Entity],
-    map: fn(&RowView<'_>, &mut Records),
-) -> FileSpec {
+const fn file(name: &'static str, columns: &'static [Column], gives: &'static [Entity], map: fn(&RowView<'_>, &mut Records)) -> FileSpec {
     FileSpec { gone: Some((1, TO_BE_DELETED)), extension: Some("metadata."), ..FileSpec::new(name, columns, &[0], gives, map) }
 }
 /// The same in 1.2, which asks for the columns in order.
@@ -727,7 +722,10 @@ mod tests {
             let users = |column: &str| at(USERS, column);
             assert_eq!([user.username, user.given, user.family], ["username", "givenName", "familyName"].map(users));
             assert_eq!([user.identifier, user.email, user.sms, user.phone], ["identifier", "email", "sms", "phone"].map(users));
-            assert_eq!([user.agents, user.grades, user.flags, ENABLED], ["agentSourcedIds", "grades", USER_FLAGS, "enabledUser"].map(users));
+            assert_eq!(
+                [user.agents, user.grades, user.flags, ENABLED],
+                ["agentSourcedIds", "grades", USER_FLAGS, "enabledUser"].map(users)
+            );
             assert_eq!([ORG_NAME, ORG_TYPE, ORG_PARENT], ["name", "type", "parentSourcedId"].map(|column| at(ORGS, column)));
             assert_eq!(COURSE_SUBJECTS, (at(COURSES, "subjects"), at(COURSES, "subjectCodes")));
             assert_eq!(CLASS_SUBJECTS, (at(CLASSES, "subjects"), at(CLASSES, "subjectCodes")));

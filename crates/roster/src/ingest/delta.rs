@@ -257,10 +257,8 @@ impl Merge<'_> {
 
     /// Says that the set is whole.
     fn manifest(&mut self, format: Format) -> Result<(), IngestError> {
-        let mut text = format!(
-            "propertyName,value\nmanifest.version,1.0\noneroster.version,{}\n",
-            format.manifest_version().unwrap_or_default()
-        );
+        let mut text =
+            format!("propertyName,value\nmanifest.version,1.0\noneroster.version,{}\n", format.manifest_version().unwrap_or_default());
         for stem in format.package() {
             let is_there = self.applied.files.iter().any(|file| file.name.strip_suffix(".csv") == Some(stem));
             text += &format!("file.{stem},{}\n", if is_there { "bulk" } else { "absent" });

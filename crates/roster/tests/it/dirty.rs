@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Makes a set in a temporary folder; `None`, said aloud, when it cannot be made here.
-fn generate(arguments: &[&str]) -> Option<tempfile::TempDir> {
+pub(crate) fn generate(arguments: &[&str]) -> Option<tempfile::TempDir> {
     let Some(tool) = shared(&["tools", "gen_roster.py"]) else {
         println!("skipped: no generator here");
         return None;

@@ -4,7 +4,7 @@ use super::{load, shared, sources};
 use roster::{Entity, Severity, basic_validate};
 use std::path::PathBuf;
 
-fn sample(parts: &[&str]) -> Option<PathBuf> {
+pub(crate) fn sample(parts: &[&str]) -> Option<PathBuf> {
     let all: Vec<&str> = ["samples"].iter().chain(parts).copied().collect();
     let found = shared(&all);
     if found.is_none() {

@@ -45,7 +45,8 @@ fn applied(base: &[Source], changes: &[Source]) -> (Applied, Vec<String>, tempfi
     (applied.unwrap(), found, out)
 }
 
-const ORGS: &str = "sourcedId,status,dateLastModified,name,type\nA,,,\"A, B\",school\nB,,,B,school\nC,,,C\n\nA,,,again,school\nD,,,D,district\n";
+const ORGS: &str =
+    "sourcedId,status,dateLastModified,name,type\nA,,,\"A, B\",school\nB,,,B,school\nC,,,C\n\nA,,,again,school\nD,,,D,district\n";
 
 #[test]
 fn changes_take_the_place_of_what_they_name_and_the_rest_stays_as_it_stands() {

@@ -59,8 +59,10 @@ pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &'a Codes) -> Checked<
             if wrong.is_empty() { Checked::Changed(Cow::Owned(good)) } else { Checked::Partly(good, wrong) }
         }
         Kind::Email if !is_email(text) => bad("is not an e-mail address"),
-        Kind::Email if text.bytes().any(|b| b.is_ascii_uppercase() || !b.is_ascii()) => Checked::Changed(Cow::Owned(text.to_lowercase())),
-        Kind::Email => Checked::Good,
+        Kind::Email | Kind::EmailKey if text.bytes().any(|b| b.is_ascii_uppercase() || !b.is_ascii()) => {
+            Checked::Changed(Cow::Owned(text.to_lowercase()))
+        }
+        Kind::Email | Kind::EmailKey => Checked::Good,
         Kind::Phone if is_phone(text.as_bytes()) => Checked::Good,
         Kind::Phone => Checked::Bad(
             "is not a phone number in E.164 form".to_owned(),
@@ -71,12 +73,28 @@ pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &'a Codes) -> Checked<
             Some(day) => Checked::Changed(Cow::Borrowed(day)),
             None => Checked::Bad("is not an ISO 8601 date".to_owned(), Some("Write the year first, such as 2026-08-24.".to_owned())),
         },
+        Kind::UsDate => match us_date(text) {
+            Some(day) if day == text => Checked::Good,
+            Some(day) => Checked::Changed(day),
+            None => Checked::Bad("is not a date".to_owned(), Some("Write the year first, such as 2026-08-24, or 8/24/2026.".to_owned())),
+        },
         Kind::Boolean if text.eq_ignore_ascii_case("true") => Checked::Changed(Cow::Borrowed("true")),
         Kind::Boolean if text.eq_ignore_ascii_case("false") => Checked::Changed(Cow::Borrowed("false")),
         Kind::Boolean => bad("is neither true nor false"),
         Kind::Year if text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit()) => Checked::Good,
         Kind::Year => bad("is not a year of four digits"),
     }
+}
+
+/// What a text is meant to be whose UTF-8 was taken for Windows-1252 and encoded once more: `JosÃ©`.
+pub(crate) fn encoded_twice(text: &str) -> Option<String> {
+    // Only where a letter that can start a sequence of UTF-8 stands before something beyond ASCII.
+    if text.is_ascii() || !text.as_bytes().windows(3).any(|bytes| matches!(bytes, [0xc3, 0x82..=0xb4, 0x80..=0xff])) {
+        return None;
+    }
+    let (bytes, _, foreign) = encoding_rs::WINDOWS_1252.encode(text);
+    let meant = std::str::from_utf8(&bytes).ok()?;
+    (!foreign && !meant.is_ascii()).then(|| meant.to_owned())
 }
 
 /// One `@`, something before it, a domain with a dot after it, no blanks.
@@ -132,6 +150,23 @@ fn date(text: &str) -> Option<&str> {
     ((1..=days).contains(&day_of_month) && time_shape).then_some(day)
 }
 
+/// A date as SDS v1 has them, in the form of ISO 8601: that form itself, `20260824`, or `8/24/2026`, which
+/// is what Microsoft's own samples have.
+fn us_date(text: &str) -> Option<Cow<'_, str>> {
+    let is_number = |part: &str, most: usize| (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let day = if let Some((month, (day, year))) = text.split_once('/').and_then(|(month, rest)| Some((month, rest.split_once('/')?))) {
+        if !is_number(month, 2) || !is_number(day, 2) || year.len() != 4 {
+            return None;
+        }
+        format!("{year}-{month:0>2}-{day:0>2}")
+    } else if is_number(text, 8) && text.len() == 8 {
+        format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..])
+    } else {
+        return date(text).map(Cow::Borrowed);
+    };
+    date(&day).is_some().then_some(Cow::Owned(day))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,6 +207,28 @@ mod tests {
         assert_eq!(date("2021-08-24T10:00:00Z"), Some("2021-08-24"));
         for bad in ["24/08/2021", "2021-02-30", "2021-8-24", "2021-08-24x", "2021-08-2é", ""] {
             assert_eq!(date(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_was_encoded_twice_is_seen_and_nothing_else() {
+        for meant in ["José", "Müller", "D’Arcy", "Łucja", "佐藤", "é"] {
+            let twice = encoding_rs::WINDOWS_1252.decode_without_bom_handling(meant.as_bytes()).0;
+            assert_eq!(encoded_twice(&twice).as_deref(), Some(meant), "{twice}");
+            assert_eq!(encoded_twice(meant), None);
+        }
+        for good in ["", "Ann", "JOÃO", "MOÇÃO", "LYCÉE «MOLIÈRE»", "Ðorđe", "ÀÉÎ", "Ã"] {
+            assert_eq!(encoded_twice(good), None, "{good}");
+        }
+    }
+
+    #[test]
+    fn dates_of_sds_v1() {
+        for good in ["2026-08-04", "20260804", "8/4/2026", "08/04/2026", "2026-08-04T00:00:00"] {
+            assert_eq!(us_date(good).as_deref(), Some("2026-08-04"), "{good}");
+        }
+        for bad in ["31/02/2026", "2026-02-30", "20261345", "8/4/26", "8/4", "8//2026", "8/4/2026/1", "+8/4/2026", "é/4/2026", "2026080"] {
+            assert_eq!(us_date(bad), None, "{bad}");
         }
     }
 

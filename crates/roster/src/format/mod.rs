@@ -7,28 +7,36 @@
 //!
 //! A new format is a table beside [`sds_v21`], a variant here, and a line in [`detect`].
 
+mod glance;
+mod sds_v1;
 mod sds_v21;
 
 use crate::Source;
 use crate::codes::CodeList;
 pub use crate::ingest::{Records, Report, RowView};
 use crate::model::Entity;
+use encoding_rs::Encoding;
+pub(crate) use sds_v1::People;
+use std::io;
 
 /// A format of exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
     /// School Data Sync CSV, version 2.1.
     SdsV21,
+    /// School Data Sync CSV, version 1, with the headers of the United Kingdom too.
+    SdsV1,
 }
 
 impl Format {
     /// All that can be read.
-    pub const ALL: [Self; 1] = [Self::SdsV21];
+    pub const ALL: [Self; 2] = [Self::SdsV21, Self::SdsV1];
 
     /// Name on the command line and in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::SdsV21 => "sds-v2.1",
+            Self::SdsV1 => "sds-v1",
         }
     }
 
@@ -36,6 +44,7 @@ impl Format {
     pub const fn title(self) -> &'static str {
         match self {
             Self::SdsV21 => "SDS v2.1",
+            Self::SdsV1 => "SDS v1",
         }
     }
 
@@ -48,14 +57,30 @@ impl Format {
     pub fn files(self) -> &'static [FileSpec] {
         match self {
             Self::SdsV21 => sds_v21::FILES,
+            Self::SdsV1 => sds_v1::FILES,
         }
+    }
+
+    /// Looks at the files before their rows are read. `records`: whether records will be made of them.
+    pub(crate) fn prepare(self, files: &[Source], encoding: Option<&'static Encoding>, records: bool) -> io::Result<Context> {
+        Ok(match self {
+            Self::SdsV21 => Context::default(),
+            Self::SdsV1 => Context { people: People::of(files, encoding, records)? },
+        })
     }
 }
 
 /// The format that an export is in, by its files.
-pub fn detect(_files: &[Source]) -> Format {
-    // There is only one so far.
-    Format::SdsV21
+pub fn detect(files: &[Source]) -> Format {
+    let known = |format: Format| files.iter().filter(|file| format.files().iter().any(|spec| spec.is_named(&file.name))).count();
+    if known(Format::SdsV1) > known(Format::SdsV21) { Format::SdsV1 } else { Format::SdsV21 }
+}
+
+/// What a format has to know of the whole export before the first row is read.
+#[derive(Debug, Default)]
+pub struct Context {
+    /// SDS v1: who is who among its files of people.
+    pub(crate) people: People,
 }
 
 /// One file of a format.
@@ -69,8 +94,14 @@ pub struct FileSpec {
     pub required: bool,
     /// Columns, in the order in which rows are checked and seen by rules and map.
     pub columns: &'static [Column],
+    /// Headers that the format knows and that nothing is made of: their columns are passed over in silence.
+    pub ignored: &'static [&'static str],
     /// Columns that make the key of a row: a second row with the same key is a duplicate.
     pub key: &'static [usize],
+    /// Columns in which rows of one key may differ: such a row says one thing more about its record.
+    pub varies: &'static [usize],
+    /// Records that many rows describe beside what they are about.
+    pub derived: &'static [Derived],
     /// A column whose value belongs to one key only, compared without regard to case.
     pub unique: Option<Unique>,
     /// Start and end column of a span of time.
@@ -128,6 +159,16 @@ impl Column {
         Self { name, aliases: &[], header_required: true, required: true, kind, refers_to: None, acyclic: false }
     }
 
+    /// Other headers that the column may have.
+    pub(crate) const fn or(self, aliases: &'static [&'static str]) -> Self {
+        Self { aliases, ..self }
+    }
+
+    /// A column that the file must have and whose values may be empty.
+    pub(crate) const fn may_be_empty(name: &'static str, kind: Kind) -> Self {
+        Self { required: false, ..Self::need(name, kind) }
+    }
+
     /// A column that may be missing or empty.
     pub(crate) const fn may(name: &'static str, kind: Kind) -> Self {
         Self { header_required: false, required: false, ..Self::need(name, kind) }
@@ -159,16 +200,30 @@ pub enum Kind {
     Codes(CodeList),
     /// An address, kept in lower case.
     Email,
+    /// The address of a record in another file, which decides about its form; kept in lower case.
+    EmailKey,
     /// E.164.
     Phone,
     /// ISO 8601.
     Date,
+    /// ISO 8601, also without hyphens, or month, day and year with slashes; kept as ISO 8601.
+    UsDate,
     /// `true` or `false`.
     Boolean,
     /// Four digits.
     Year,
     /// Read and thrown away: never stored, never shown.
     Password,
+}
+
+/// A record that many rows describe, such as the term of a class. The first row makes it, and what that
+/// row leaves empty is taken from later ones.
+#[derive(Debug, Clone, Copy)]
+pub struct Derived {
+    /// The column with its id.
+    pub id: usize,
+    /// What the rows say about it; whoever says something else is told so.
+    pub columns: &'static [usize],
 }
 
 /// A value that only one record may have.
@@ -198,8 +253,12 @@ mod tests {
                     assert!(column.refers_to.is_none_or(|name| own || earlier(name)), "{} {}", file.name, column.name);
                     assert!(!own || !column.required, "references to the own file are optional: {} {}", file.name, column.name);
                     assert!(!column.acyclic || own && column.kind == Kind::Id, "{} {}", file.name, column.name);
-                    assert!(column.refers_to.is_none() || matches!(column.kind, Kind::Id | Kind::Ids), "{} {}", file.name, column.name);
+                    let refers = column.refers_to.is_some();
+                    assert!(!refers || matches!(column.kind, Kind::Id | Kind::Ids | Kind::EmailKey), "{} {}", file.name, column.name);
                 }
+                let mut derived = file.derived.iter().flat_map(|derived| derived.columns.iter().chain([&derived.id]));
+                assert!(derived.all(|column| *column < file.columns.len()));
+                assert!(file.varies.iter().all(|column| *column < file.columns.len() && !file.key.contains(column)));
                 assert!(file.key.iter().chain(file.unique.iter().map(|unique| &unique.column)).all(|key| *key < file.columns.len()));
                 assert!(!file.gives.is_empty() && !file.key.is_empty());
             }

@@ -27,7 +27,22 @@ const fn file(
     gives: &'static [Entity],
     map: fn(&RowView<'_>, &mut Records),
 ) -> FileSpec {
-    FileSpec { name, any_case: false, required: false, columns, key, unique: None, span: None, rules: &[], mark: None, gives, map }
+    FileSpec {
+        name,
+        any_case: false,
+        required: false,
+        columns,
+        ignored: &[],
+        key,
+        varies: &[],
+        derived: &[],
+        unique: None,
+        span: None,
+        rules: &[],
+        mark: None,
+        gives,
+        map,
+    }
 }
 
 // Columns of users.csv that rules speak of.

@@ -8,9 +8,12 @@ use roster::segment::SegmentReader;
 use roster::{CodeList, Codes, Entity, Finding, IngestOptions, IngestReport, Source};
 use std::path::{Path, PathBuf};
 
+mod catalogue;
 mod dirty;
+mod examples;
 mod round_trip;
 mod samples;
+mod sds_v1;
 #[path = "../../src/testing.rs"]
 mod testing;
 

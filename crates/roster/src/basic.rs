@@ -72,11 +72,11 @@ pub(crate) fn unreadable(file: &str, error: &std::io::Error) -> Finding {
 /// The words are Microsoft's own.
 fn missing(spec: &FileSpec, files: &[Source], format: Format, report: &mut BasicReport) {
     let name = spec.name;
-    let (code, list) = match spec.required {
-        true => ("RequiredFileNotFound", &mut report.errors),
-        false => ("OptionalFileNotFound", &mut report.warnings),
+    let (what, code, list) = if spec.required {
+        ("required file", "RequiredFileNotFound", &mut report.errors)
+    } else {
+        ("file", "OptionalFileNotFound", &mut report.warnings)
     };
-    let what = if spec.required { "required file" } else { "file" };
     let message = format!("When trying to validate {what} {name} encountered {code} error.");
     list.push(Finding { hint: meant_for(spec, files, format), ..Finding::of_file(code, name, message) });
 }

@@ -38,7 +38,6 @@ fn bad(what: &str) -> Checked<'static> {
 pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &'a Codes) -> Checked<'a> {
     match kind {
         Kind::Id if text.contains('\t') => bad("has a tab in it"),
-        Kind::Id | Kind::Text | Kind::Ids => Checked::Good,
         Kind::Password => Checked::Changed(Cow::Borrowed("")),
         Kind::Code(list) => match codes.canonical(list, text) {
             Some(code) => Checked::Changed(Cow::Borrowed(code)),
@@ -62,7 +61,7 @@ pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &'a Codes) -> Checked<
         Kind::Email | Kind::EmailKey if text.bytes().any(|b| b.is_ascii_uppercase() || !b.is_ascii()) => {
             Checked::Changed(Cow::Owned(text.to_lowercase()))
         }
-        Kind::Email | Kind::EmailKey => Checked::Good,
+        Kind::Id | Kind::Text | Kind::Ids | Kind::Email | Kind::EmailKey => Checked::Good,
         Kind::Phone if is_phone(text.as_bytes()) => Checked::Good,
         Kind::Phone => Checked::Bad(
             "is not a phone number in E.164 form".to_owned(),

@@ -273,7 +273,19 @@ fn not_text(line: &[u8], at: usize, offset: u64, decoded: bool) -> Misshapen {
         return ("InvalidEncoding", message, Some("Export the file as UTF-8."));
     }
     let message = format!("The row is not UTF-8: byte {} of the file.", offset + at as u64);
-    ("InvalidEncoding", message, Some("It looks like Windows-1252; export the file as UTF-8, or name its encoding."))
+    let hint = if looks_like_windows_1252(line) {
+        "It looks like Windows-1252; export the file as UTF-8, or name its encoding."
+    } else {
+        "It is in some other encoding; export the file as UTF-8, or name its encoding."
+    };
+    ("InvalidEncoding", message, Some(hint))
+}
+
+/// Whether there are single letters beyond ASCII among others, as western languages have them. In other
+/// scripts nearly every letter is one.
+fn looks_like_windows_1252(line: &[u8]) -> bool {
+    const UNUSED: [u8; 5] = [0x81, 0x8d, 0x8f, 0x90, 0x9d];
+    !line.iter().any(|byte| UNUSED.contains(byte)) && !line.windows(3).any(|three| three.iter().all(|byte| !byte.is_ascii()))
 }
 
 fn rest_of_record(line: u64) -> Misshapen {

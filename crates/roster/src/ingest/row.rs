@@ -179,11 +179,13 @@ impl<'e> Checker<'e> {
             row.values[index] = Cow::Borrowed(code);
             return;
         }
-        match check::value(column.kind, text, self.codes) {
-            Checked::Good => {}
-            checked => self.apply(row, index, text, checked, findings),
+        let checked = check::value(column.kind, text, self.codes);
+        let good = matches!(checked, Checked::Good | Checked::Changed(_));
+        if !matches!(checked, Checked::Good) {
+            self.apply(row, index, text, checked, findings);
         }
-        if coded
+        if good
+            && coded
             && memory.codes[index].len() < SPELLINGS_MAX
             && let Cow::Borrowed(code) = row.values[index]
             && !code.is_empty()

@@ -1,7 +1,7 @@
 //! The catalogue: every code has an example that provokes it, and nothing is left to say about it.
 
 use super::examples::{ONLY_IN_RUNS, provoke};
-use super::testing;
+use super::{load, testing};
 use roster::{CATALOGUE, Format, Severity};
 
 #[test]
@@ -25,6 +25,25 @@ fn an_entry_says_when_where_and_what_to_do() {
     }
     assert!(CATALOGUE.is_sorted_by_key(|entry| std::cmp::Reverse(entry.severity)), "the worst ones come first");
     assert!(CATALOGUE.iter().any(|entry| entry.severity == Severity::Info));
+}
+
+#[test]
+fn encodings_are_guessed() {
+    let header = "sourcedId,name,type\n";
+    let utf16: Vec<u8> = header.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, code, hint) in [
+        (utf16, "HeaderNotFound", "It looks like UTF-16 without a byte order mark: export the file as UTF-8."),
+        ([header.as_bytes(), b"A,Sch\xfcle,school\n"].concat(), "InvalidEncoding", "It looks like Windows-1252"),
+        // A Russian name in Windows-1251, and a Japanese one in Shift_JIS.
+        ([header.as_bytes(), b"A,\xcc\xee\xf1\xea\xe2\xe0,school\n"].concat(), "InvalidEncoding", "It is in some other encoding"),
+        ([header.as_bytes(), b"A,\x93\x8c\x8b\x9e,school\n"].concat(), "InvalidEncoding", "It is in some other encoding"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("orgs.csv"), bytes).unwrap();
+        let loaded = load(dir.path(), None);
+        assert_eq!(loaded.found[0].code, code);
+        assert!(loaded.found[0].hint.as_deref().unwrap_or_default().starts_with(hint), "{}", loaded.first_findings());
+    }
 }
 
 /// Hints at what was most likely meant: codes, headers, names of files, encodings.

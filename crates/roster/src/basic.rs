@@ -4,6 +4,7 @@ use crate::chunks::Chunks;
 use crate::fields::Fields;
 use crate::finding::{Finding, Severity};
 use crate::format::{Column, Detected, FileSpec, Format, detect, manifest};
+use crate::nearest::{alike, nearest};
 use crate::{Source, limits};
 use encoding_rs::Encoding;
 
@@ -38,7 +39,7 @@ pub fn basic_validate(files: &[Source], format: Option<Format>) -> BasicReport {
     for spec in format.files() {
         report.errors.extend(twice(spec, files));
         let Some(source) = files.iter().find(|file| spec.is_named(&file.name)) else {
-            missing(spec, files, &mut report);
+            missing(spec, files, format, &mut report);
             continue;
         };
         let mut findings = Vec::new();
@@ -58,11 +59,13 @@ pub fn basic_validate(files: &[Source], format: Option<Format>) -> BasicReport {
     }
     let is_known = |name: &str| format.passes_over(name) || format.files().iter().any(|spec| spec.is_named(name));
     for file in files.iter().filter(|file| !is_known(&file.name)) {
-        let near = format.files().iter().find(|spec| spec.name.eq_ignore_ascii_case(&file.name));
+        let missing = format.files().iter().filter(|spec| !files.iter().any(|file| spec.is_named(&file.name)));
+        let near = nearest(&file.name, missing.map(|spec| spec.name));
         let message = format!("{} is not a file of {} and is not read.", file.name, format.title());
         let finding = Finding::of_file("UnsupportedFile", &file.name, message);
         report.warnings.push(match near {
-            Some(spec) => finding.hint(format!("File names are case-sensitive: name it {}.", spec.name)),
+            Some(name) if name.eq_ignore_ascii_case(&file.name) => finding.hint(format!("File names are case-sensitive: name it {name}.")),
+            Some(name) => finding.hint(format!("Is it meant to be {name}?")),
             None => finding,
         });
     }
@@ -87,20 +90,27 @@ pub(crate) fn unreadable(file: &str, error: &std::io::Error) -> Finding {
 }
 
 /// The words are Microsoft's own.
-fn missing(spec: &FileSpec, files: &[Source], report: &mut BasicReport) {
+fn missing(spec: &FileSpec, files: &[Source], format: Format, report: &mut BasicReport) {
     let name = spec.name;
-    let other_case = files.iter().find(|file| file.name.eq_ignore_ascii_case(name));
-    let hinted = |finding: Finding| match other_case {
-        Some(file) => finding.hint(format!("There is a {}: file names are case-sensitive.", file.name)),
-        None => finding,
-    };
-    if spec.required {
-        let message = format!("When trying to validate required file {name} encountered RequiredFileNotFound error.");
-        report.errors.push(hinted(Finding::of_file("RequiredFileNotFound", name, message)));
+    let (what, code, list) = if spec.required {
+        ("required file", "RequiredFileNotFound", &mut report.errors)
     } else {
-        let message = format!("When trying to validate file {name} encountered OptionalFileNotFound error.");
-        report.warnings.push(hinted(Finding::of_file("OptionalFileNotFound", name, message)));
-    }
+        ("file", "OptionalFileNotFound", &mut report.warnings)
+    };
+    let message = format!("When trying to validate {what} {name} encountered {code} error.");
+    list.push(Finding { hint: meant_for(spec, files, format.files()), ..Finding::of_file(code, name, message) });
+}
+
+/// A hint at the file that is there in place of a missing one: it may only be spelled in another way.
+pub(crate) fn meant_for(spec: &FileSpec, files: &[Source], table: &[FileSpec]) -> Option<String> {
+    let others = files.iter().map(|file| file.name.as_str()).filter(|name| !table.iter().any(|spec| spec.is_named(name)));
+    nearest(spec.name, others).map(|near| {
+        if near.eq_ignore_ascii_case(spec.name) {
+            format!("There is a {near}: file names are case-sensitive.")
+        } else {
+            format!("There is a {near}: is it meant to be {}?", spec.name)
+        }
+    })
 }
 
 /// Where each column of a file's table stands in a file.
@@ -150,24 +160,20 @@ pub(crate) fn header(spec: &'static FileSpec, file: &str, chunks: &mut Chunks, f
     for (column, _) in spec.columns.iter().zip(&columns).filter(|(column, place)| column.header_required && place.is_none()) {
         let message = format!("{} not found in {file}; correct the extract, upload, rerun.", column.name);
         let finding = Finding { line: 1, column: Some(column.name), ..Finding::of_file("HeaderNotFound", file, message) };
-        findings.push(match names.iter().find(|name| column.headers().any(|header| name.trim().eq_ignore_ascii_case(header))) {
-            Some(near) => finding.hint(format!("There is a column '{near}': headers are case-sensitive and take no blanks.")),
-            None => finding,
-        });
+        findings.push(Finding { hint: near_header(spec, column, &names), ..finding });
     }
     let refused = findings.len() > before;
     let shown = |name: &&str| match name.trim() {
         "" => "(no name)".to_owned(),
         name => name.chars().take(limits::VALUE_CHARACTERS_MAX).collect(),
     };
-    let known = |name: &str| {
-        spec.extension.is_some_and(|prefix| name.len() > prefix.len() && name.starts_with(prefix))
-            || spec.columns.iter().any(|column| column.headers().any(|header| header == name))
-    };
-    let unknown: Vec<String> = names.iter().filter(|name| !known(name)).map(shown).collect();
+    let unknown: Vec<&str> = names.iter().copied().filter(|name| !is_known(spec, name)).collect();
     if !unknown.is_empty() {
-        let message = format!("{file} has columns that are not read: {}.", unknown.join(", "));
-        findings.push(Finding { line: 1, ..Finding::of_file("UnknownColumn", file, message) });
+        let message = format!("{file} has columns that are not read: {}.", unknown.iter().map(shown).collect::<Vec<_>>().join(", "));
+        let absent = || spec.columns.iter().zip(&columns).filter(|(column, place)| place.is_none() && !column.header_required);
+        let near = unknown.iter().find_map(|name| Some((name, nearest(name, absent().map(|(column, _)| column.name))?)));
+        let hint = near.map(|(name, header)| format!("Is '{}' meant to be '{header}'?", shown(name)));
+        findings.push(Finding { line: 1, hint, ..Finding::of_file("UnknownColumn", file, message) });
     }
     findings.extend(spec.ordered.then(|| out_of_order(spec, file, &names)).flatten());
     if refused { None } else { Some(Header { columns, width: fields.len() }) }
@@ -184,6 +190,24 @@ fn out_of_order(spec: &'static FileSpec, file: &str, names: &[&str]) -> Option<F
     Some(Finding { line: 1, ..Finding::of_file("HeaderOrder", file, message) })
 }
 
+/// Whether the format knows a header, whatever it makes of the column.
+fn is_known(spec: &FileSpec, name: &str) -> bool {
+    spec.ignored.contains(&name)
+        || spec.extension.is_some_and(|prefix| name.len() > prefix.len() && name.starts_with(prefix))
+        || spec.columns.iter().any(|column| column.headers().any(|header| header == name))
+}
+
+/// A hint at the header that is there in place of a missing one: it may only be spelled in another way.
+fn near_header(spec: &FileSpec, column: &Column, names: &[&str]) -> Option<String> {
+    let same = names.iter().find(|name| column.headers().any(|header| name.trim().eq_ignore_ascii_case(header)));
+    if let Some(near) = same {
+        return Some(format!("There is a column '{near}': headers are case-sensitive and take no blanks."));
+    }
+    let unknown = || names.iter().copied().filter(|name| !is_known(spec, name));
+    let near = column.headers().find_map(|header| nearest(header, unknown()))?;
+    Some(format!("There is a column '{near}': is it meant to be '{}'?", column.name))
+}
+
 /// What is wrong with a first line that is no header of this file at all.
 fn not_a_header(spec: &FileSpec, file: &str, names: &[&str]) -> Option<Finding> {
     if let [only] = names
@@ -193,7 +217,7 @@ fn not_a_header(spec: &FileSpec, file: &str, names: &[&str]) -> Option<Finding> 
         let finding = Finding::of_file("HeaderNotFound", file, format!("The columns of {file} are separated by {separator}."));
         return Some(finding.hint("Export it with commas; spreadsheets offer that as \"CSV UTF-8\"."));
     }
-    let is_header = |name: &str| spec.columns.iter().any(|column| column.headers().any(|header| name.trim().eq_ignore_ascii_case(header)));
+    let is_header = |name: &str| spec.columns.iter().any(|column| column.headers().any(|header| alike(name, header)));
     if names.iter().any(|name| is_header(name)) {
         return None;
     }

@@ -1,8 +1,9 @@
 //! Checks of one value on its own. On the way of every value of every row: bytes first, and nothing
 //! is allocated for a good one.
 
-use crate::codes::{Codes, nearest};
+use crate::codes::Codes;
 use crate::format::Kind;
+use crate::nearest::nearest;
 use std::borrow::Cow;
 
 /// What a check says.
@@ -42,7 +43,6 @@ pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &'a Codes) -> Checked<
             "is not a sourcedId".to_owned(),
             Some("Write up to 255 letters, digits and the characters . / @ _ -, without blanks.".to_owned()),
         ),
-        Kind::Id | Kind::SourcedId | Kind::Text | Kind::Ids => Checked::Good,
         Kind::Password => Checked::Changed(Cow::Borrowed("")),
         Kind::Code(list) => match codes.canonical(list, text) {
             Some(code) => Checked::Changed(Cow::Borrowed(code)),
@@ -70,8 +70,10 @@ pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &'a Codes) -> Checked<
             ),
         },
         Kind::Email if !is_email(text) => bad("is not an e-mail address"),
-        Kind::Email if text.bytes().any(|b| b.is_ascii_uppercase() || !b.is_ascii()) => Checked::Changed(Cow::Owned(text.to_lowercase())),
-        Kind::Email => Checked::Good,
+        Kind::Email | Kind::EmailKey if text.bytes().any(|b| b.is_ascii_uppercase() || !b.is_ascii()) => {
+            Checked::Changed(Cow::Owned(text.to_lowercase()))
+        }
+        Kind::Id | Kind::SourcedId | Kind::Text | Kind::Ids | Kind::Email | Kind::EmailKey => Checked::Good,
         Kind::Phone if is_phone(text.as_bytes()) => Checked::Good,
         Kind::Phone => Checked::Bad(
             "is not a phone number in E.164 form".to_owned(),
@@ -81,6 +83,11 @@ pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &'a Codes) -> Checked<
             Some(day) if day.len() == text.len() => Checked::Good,
             Some(day) => Checked::Changed(Cow::Borrowed(day)),
             None => Checked::Bad("is not an ISO 8601 date".to_owned(), Some("Write the year first, such as 2026-08-24.".to_owned())),
+        },
+        Kind::UsDate => match us_date(text) {
+            Some(day) if day == text => Checked::Good,
+            Some(day) => Checked::Changed(day),
+            None => Checked::Bad("is not a date".to_owned(), Some("Write the year first, such as 2026-08-24, or 8/24/2026.".to_owned())),
         },
         Kind::Boolean if text.eq_ignore_ascii_case("true") => Checked::Changed(Cow::Borrowed("true")),
         Kind::Boolean if text.eq_ignore_ascii_case("false") => Checked::Changed(Cow::Borrowed("false")),
@@ -108,6 +115,17 @@ fn end_of_school_year(text: &str) -> Option<String> {
 /// `^[0-9A-Za-z./@_-]{1,255}$`, as the binding of OneRoster 1.2 has it.
 fn is_sourced_id(text: &[u8]) -> bool {
     text.len() <= 255 && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"./@_-".contains(byte))
+}
+
+/// What a text is meant to be whose UTF-8 was taken for Windows-1252 and encoded once more: `JosÃ©`.
+pub(crate) fn encoded_twice(text: &str) -> Option<String> {
+    // Only where a letter that can start a sequence of UTF-8 stands before something beyond ASCII.
+    if text.is_ascii() || !text.as_bytes().windows(3).any(|bytes| matches!(bytes, [0xc3, 0x82..=0xb4, 0x80..=0xff])) {
+        return None;
+    }
+    let (bytes, _, foreign) = encoding_rs::WINDOWS_1252.encode(text);
+    let meant = std::str::from_utf8(&bytes).ok()?;
+    (!foreign && !meant.is_ascii()).then(|| meant.to_owned())
 }
 
 /// One `@`, something before it, a domain with a dot after it, no blanks.
@@ -163,6 +181,23 @@ fn date(text: &str) -> Option<&str> {
     ((1..=days).contains(&day_of_month) && time_shape).then_some(day)
 }
 
+/// A date as SDS v1 has them, in the form of ISO 8601: that form itself, `20260824`, or `8/24/2026`, which
+/// is what Microsoft's own samples have.
+fn us_date(text: &str) -> Option<Cow<'_, str>> {
+    let is_number = |part: &str, most: usize| (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let day = if let Some((month, (day, year))) = text.split_once('/').and_then(|(month, rest)| Some((month, rest.split_once('/')?))) {
+        if !is_number(month, 2) || !is_number(day, 2) || year.len() != 4 {
+            return None;
+        }
+        format!("{year}-{month:0>2}-{day:0>2}")
+    } else if is_number(text, 8) && text.len() == 8 {
+        format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..])
+    } else {
+        return date(text).map(Cow::Borrowed);
+    };
+    date(&day).is_some().then_some(Cow::Owned(day))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,6 +251,28 @@ mod tests {
         }
         assert!(is_sourced_id(b"aZ09./@_-") && is_sourced_id(&[b'a'; 255]));
         assert!(!is_sourced_id(b"a b") && !is_sourced_id("é".as_bytes()) && !is_sourced_id(&[b'a'; 256]));
+    }
+
+    #[test]
+    fn what_was_encoded_twice_is_seen_and_nothing_else() {
+        for meant in ["José", "Müller", "D’Arcy", "Łucja", "佐藤", "é"] {
+            let twice = encoding_rs::WINDOWS_1252.decode_without_bom_handling(meant.as_bytes()).0;
+            assert_eq!(encoded_twice(&twice).as_deref(), Some(meant), "{twice}");
+            assert_eq!(encoded_twice(meant), None);
+        }
+        for good in ["", "Ann", "JOÃO", "MOÇÃO", "LYCÉE «MOLIÈRE»", "Ðorđe", "ÀÉÎ", "Ã"] {
+            assert_eq!(encoded_twice(good), None, "{good}");
+        }
+    }
+
+    #[test]
+    fn dates_of_sds_v1() {
+        for good in ["2026-08-04", "20260804", "8/4/2026", "08/04/2026", "2026-08-04T00:00:00"] {
+            assert_eq!(us_date(good).as_deref(), Some("2026-08-04"), "{good}");
+        }
+        for bad in ["31/02/2026", "2026-02-30", "20261345", "8/4/26", "8/4", "8//2026", "8/4/2026/1", "+8/4/2026", "é/4/2026", "2026080"] {
+            assert_eq!(us_date(bad), None, "{bad}");
+        }
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! Lists of values. The caller says what is in them: built-in rows and a tenant's own.
 
+use crate::nearest::nearest;
 use std::collections::HashMap;
 
 /// A list that a column's codes come from.
@@ -85,20 +86,6 @@ impl Codes {
     pub(crate) fn nearest(&self, list: CodeList, given: &str) -> Option<&str> {
         nearest(given, self.lists.get(&list)?.values().map(String::as_str))
     }
-}
-
-/// The word that a wrong one was most likely meant to be.
-pub(crate) fn nearest<'w>(given: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    const CODE_BYTES_MAX: usize = 64;
-    if given.len() > CODE_BYTES_MAX {
-        return None;
-    }
-    let given = given.to_lowercase();
-    words
-        .map(|word| (strsim::damerau_levenshtein(&given, &word.to_lowercase()), word))
-        .filter(|(distance, word)| *distance <= 2 && *distance < word.len())
-        .min()
-        .map(|(_, word)| word)
 }
 
 #[cfg(test)]

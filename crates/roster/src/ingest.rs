@@ -15,11 +15,12 @@ mod snapshot;
 mod view;
 
 use crate::Source;
-use crate::basic::{encoding, header, twice, unread, unreadable};
+use crate::basic::{encoding, header, meant_for, twice, unread, unreadable};
+use crate::catalogue::severity_of;
 use crate::chunks::Chunks;
 use crate::codes::Codes;
-use crate::finding::{Finding, Severity, severity_of};
-use crate::format::{Detected, FileSpec, Format, detect, manifest};
+use crate::finding::{Finding, Severity};
+use crate::format::{Context, Detected, FileSpec, Format, detect, manifest};
 use crate::keys::Keys;
 use crate::limits::{CHUNK_BYTES, SORT_BUFFER_BYTES, SPILL_ROWS, THREADS_MAX};
 use late::{Again, Gathered};
@@ -182,10 +183,15 @@ fn read(
     let detected = options.format.map_or_else(|| detect(files), Detected::named);
     let table = detected.format.as_ref().map_or(&[][..], |format| format.files());
     let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let context = match &detected.format {
+        Ok(format) => format.prepare(files, chosen, out.is_some())?,
+        Err(_) => Context::default(),
+    };
     let report = IngestReport { detected, files: Vec::new(), codes: BTreeMap::new(), segments: Vec::new(), catastrophic: None };
     let mut engine = Engine {
         encoding: chosen,
         codes: options.codes,
+        context: &context,
         threads: options.threads.unwrap_or_else(cores),
         tuning: options.tuning,
         progress: options.progress,
@@ -205,6 +211,7 @@ fn read(
 struct Engine<'a> {
     encoding: Option<&'static encoding_rs::Encoding>,
     codes: &'a Codes,
+    context: &'a Context,
     threads: usize,
     tuning: Tuning,
     progress: &'a mut dyn FnMut(&str, u64) -> bool,
@@ -254,7 +261,8 @@ impl Engine<'_> {
                 }
             } else if spec.required {
                 let message = format!("{} is not in the export.", spec.name);
-                self.stop(Finding::of_file("RequiredFileNotFound", spec.name, message))?;
+                let hint = meant_for(spec, files, table);
+                self.stop(Finding { hint, ..Finding::of_file("RequiredFileNotFound", spec.name, message) })?;
                 return Ok(false);
             }
             if let Some(snapshot) = &mut self.snapshot {
@@ -290,7 +298,7 @@ impl Engine<'_> {
             return Ok(false);
         };
         let leads = |name| known.get(name).map_or(Leads::Absent(name), |keys| Leads::To(name, keys));
-        let checker = Checker::new(spec, &source.name, &header, self.codes, leads);
+        let checker = Checker::new(spec, &source.name, &header, self.codes, self.context, leads);
         if let Some(snapshot) = &mut self.snapshot {
             snapshot.begin(spec, &source.name);
         }
@@ -326,14 +334,14 @@ impl Engine<'_> {
         report: &mut FileReport,
     ) -> Result<Gathered, IngestError> {
         let mut gathered = Gathered::new(&self.scratch, &self.tuning);
-        let mut missing_told = Vec::new();
+        let mut told = Vec::new();
         let records = self.snapshot.is_some().then_some(first);
         pump::pump(
             chunks,
             self.threads,
             |chunk| batch::check(checker, chunk, records),
             |batch| {
-                batch.tell_missing_files_once(&mut missing_told);
+                batch.tell_once(&mut told);
                 report.rows += batch.rows;
                 report.errors += batch.errors;
                 for finding in &batch.findings {
@@ -343,6 +351,7 @@ impl Engine<'_> {
                 batch.seen.iter().try_for_each(|seen| gathered.seen.push(*seen))?;
                 batch.unique.iter().try_for_each(|unique| gathered.unique.push(*unique))?;
                 batch.within.iter().try_for_each(|within| gathered.within.push(*within))?;
+                batch.derived.iter().try_for_each(|derived| gathered.derived.push(*derived))?;
                 if referred {
                     batch.dropped.drain(..).for_each(|(key, root)| gathered.dropped.add(key, root));
                 }

@@ -8,6 +8,7 @@
 //! Memory is some chunks, buffers of fixed size, and one hash for each key that others refer to.
 
 mod basic;
+mod catalogue;
 mod check;
 mod chunks;
 mod codes;
@@ -18,6 +19,7 @@ pub mod format;
 mod ingest;
 mod keys;
 mod model;
+mod nearest;
 pub mod segment;
 mod sort;
 mod spill;
@@ -25,8 +27,9 @@ mod spill;
 mod testing;
 
 pub use basic::{BasicReport, basic_validate};
+pub use catalogue::{CATALOGUE, CatalogueEntry};
 pub use codes::{CodeList, Codes};
-pub use finding::{CATALOGUE, CatalogueEntry, Finding, Severity};
+pub use finding::{Finding, Severity};
 pub use format::{Detected, Format};
 pub use ingest::delta;
 pub use ingest::{FileReport, IngestError, IngestOptions, IngestReport, MANIFEST, SegmentReport, Tuning, ingest, validate};

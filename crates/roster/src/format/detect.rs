@@ -59,8 +59,9 @@ pub fn detect(files: &[Source]) -> Detected {
             Detected::of(Format::OneRoster11, told + ", and there is no roles.csv of 1.2")
         };
     }
-    if ["School.csv", "Student.csv", "Section.csv"].into_iter().any(|file| has(file, "SIS ID")) {
-        return Detected::unread("SDS v1", "School.csv, Student.csv or Section.csv has the column SIS ID");
+    // Its headers differ by country; its names of files are its own.
+    if files.iter().any(|file| ["School.csv", "Student.csv", "Section.csv"].iter().any(|name| name.eq_ignore_ascii_case(&file.name))) {
+        return Detected::of(Format::SdsV1, "School.csv, Student.csv or Section.csv is there");
     }
     if has("users.csv", "role") && has("users.csv", "orgSourcedIds") {
         return Detected::unread("SDS v2 of before 2.1", "users.csv has the columns role and orgSourcedIds");
@@ -107,7 +108,7 @@ mod tests {
         let orgs = ("orgs.csv", "sourcedId,status,dateLastModified,name,type");
         assert_eq!(detected(&[orgs]), Ok("oneroster-1.1"));
         assert_eq!(detected(&[orgs, ("roles.csv", "sourcedId,status,dateLastModified,userSourcedId,roleType")]), Ok("oneroster-1.2"));
-        assert_eq!(detected(&[("Student.csv", "SIS ID,School SIS ID,Username")]), Err("SDS v1".to_owned()));
+        assert_eq!(detected(&[("Student.csv", "SIS ID,School SIS ID,Username")]), Ok("sds-v1"));
         assert_eq!(detected(&[("users.csv", "sourcedId,orgSourcedIds,username,role")]), Err("SDS v2 of before 2.1".to_owned()));
         assert_eq!(detected(&[("users.csv", "sourcedId,username"), ("roles.csv", "userSourcedId,orgSourcedId,role")]), Ok("sds-v2.1"));
         assert_eq!(detected(&[]), Ok("sds-v2.1"));

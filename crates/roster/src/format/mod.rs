@@ -8,20 +8,28 @@
 //! A new format is a table beside [`sds_v21`], a variant here, and a line in [`detect()`].
 
 mod detect;
+mod glance;
 pub(crate) mod manifest;
 pub(crate) mod oneroster;
+mod sds_v1;
 mod sds_v21;
 
+use crate::Source;
 use crate::codes::CodeList;
 pub use crate::ingest::{Records, Report, RowView};
 use crate::model::Entity;
 pub use detect::{Detected, detect};
+use encoding_rs::Encoding;
+pub(crate) use sds_v1::People;
+use std::io;
 
 /// A format of exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
     /// School Data Sync CSV, version 2.1.
     SdsV21,
+    /// School Data Sync CSV, version 1, with the headers of the United Kingdom too.
+    SdsV1,
     /// OneRoster CSV, version 1.1.
     OneRoster11,
     /// OneRoster CSV, version 1.2.
@@ -30,12 +38,13 @@ pub enum Format {
 
 impl Format {
     /// All that can be read.
-    pub const ALL: [Self; 3] = [Self::SdsV21, Self::OneRoster11, Self::OneRoster12];
+    pub const ALL: [Self; 4] = [Self::SdsV21, Self::SdsV1, Self::OneRoster11, Self::OneRoster12];
 
     /// Name on the command line and in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::SdsV21 => "sds-v2.1",
+            Self::SdsV1 => "sds-v1",
             Self::OneRoster11 => "oneroster-1.1",
             Self::OneRoster12 => "oneroster-1.2",
         }
@@ -45,6 +54,7 @@ impl Format {
     pub const fn title(self) -> &'static str {
         match self {
             Self::SdsV21 => "SDS v2.1",
+            Self::SdsV1 => "SDS v1",
             Self::OneRoster11 => "OneRoster 1.1",
             Self::OneRoster12 => "OneRoster 1.2",
         }
@@ -59,15 +69,24 @@ impl Format {
     pub fn files(self) -> &'static [FileSpec] {
         match self {
             Self::SdsV21 => sds_v21::FILES,
+            Self::SdsV1 => sds_v1::FILES,
             Self::OneRoster11 => oneroster::FILES_1_1,
             Self::OneRoster12 => oneroster::FILES_1_2,
         }
     }
 
+    /// Looks at the files before their rows are read. `records`: whether records will be made of them.
+    pub(crate) fn prepare(self, files: &[Source], encoding: Option<&'static Encoding>, records: bool) -> io::Result<Context> {
+        Ok(match self {
+            Self::SdsV21 | Self::OneRoster11 | Self::OneRoster12 => Context::default(),
+            Self::SdsV1 => Context { people: People::of(files, encoding, records)? },
+        })
+    }
+
     /// The version as the manifest of a package has it, when the format has manifests.
     pub(crate) const fn manifest_version(self) -> Option<&'static str> {
         match self {
-            Self::SdsV21 => None,
+            Self::SdsV21 | Self::SdsV1 => None,
             Self::OneRoster11 => Some("1.1"),
             Self::OneRoster12 => Some("1.2"),
         }
@@ -77,7 +96,7 @@ impl Format {
     /// format has no manifest that speaks of them.
     pub(crate) const fn package(self) -> &'static [&'static str] {
         match self {
-            Self::SdsV21 => &[],
+            Self::SdsV21 | Self::SdsV1 => &[],
             Self::OneRoster11 => oneroster::PACKAGE_1_1,
             Self::OneRoster12 => oneroster::PACKAGE_1_2,
         }
@@ -92,6 +111,13 @@ impl Format {
 /// Name of the file that says what is in a OneRoster package.
 pub(crate) const MANIFEST: &str = "manifest.csv";
 
+/// What a format has to know of the whole export before the first row is read.
+#[derive(Debug, Default)]
+pub struct Context {
+    /// SDS v1: who is who among its files of people.
+    pub(crate) people: People,
+}
+
 /// One file of a format.
 #[derive(Debug)]
 pub struct FileSpec {
@@ -103,8 +129,14 @@ pub struct FileSpec {
     pub required: bool,
     /// Columns, in the order in which rows are checked and seen by rules and map.
     pub columns: &'static [Column],
+    /// Headers that the format knows and that nothing is made of: their columns are passed over in silence.
+    pub ignored: &'static [&'static str],
     /// Columns that make the key of a row: a second row with the same key is a duplicate.
     pub key: &'static [usize],
+    /// Columns in which rows of one key may differ: such a row says one thing more about its record.
+    pub varies: &'static [usize],
+    /// Records that many rows describe beside what they are about.
+    pub derived: &'static [Derived],
     /// A column whose value belongs to one key only, compared without regard to case.
     pub unique: Option<Unique>,
     /// Start and end column of a span of time.
@@ -139,7 +171,10 @@ impl FileSpec {
             any_case: false,
             required: false,
             columns,
+            ignored: &[],
             key,
+            varies: &[],
+            derived: &[],
             unique: None,
             span: None,
             rules: &[],
@@ -197,6 +232,16 @@ impl Column {
         Self { name, aliases: &[], header_required: true, required: true, kind, refers_to: None, acyclic: false, without_file: false }
     }
 
+    /// Other headers that the column may have.
+    pub(crate) const fn or(self, aliases: &'static [&'static str]) -> Self {
+        Self { aliases, ..self }
+    }
+
+    /// A column that the file must have and whose values may be empty.
+    pub(crate) const fn may_be_empty(name: &'static str, kind: Kind) -> Self {
+        Self { required: false, ..Self::need(name, kind) }
+    }
+
     /// A column that may be missing or empty.
     pub(crate) const fn may(name: &'static str, kind: Kind) -> Self {
         Self { header_required: false, required: false, ..Self::need(name, kind) }
@@ -210,11 +255,6 @@ impl Column {
     /// References to the own file must not go round in circles.
     pub(crate) const fn acyclic(self) -> Self {
         Self { acyclic: true, ..self }
-    }
-
-    /// Other headers that the column may have.
-    pub(crate) const fn or(self, aliases: &'static [&'static str]) -> Self {
-        Self { aliases, ..self }
     }
 
     /// A row can do without the file referred to.
@@ -242,10 +282,14 @@ pub enum Kind {
     Word(&'static Words),
     /// An address, kept in lower case.
     Email,
+    /// The address of a record in another file, which decides about its form; kept in lower case.
+    EmailKey,
     /// E.164.
     Phone,
     /// ISO 8601.
     Date,
+    /// ISO 8601, also without hyphens, or month, day and year with slashes; kept as ISO 8601.
+    UsDate,
     /// `true` or `false`.
     Boolean,
     /// Four digits.
@@ -278,6 +322,16 @@ impl Words {
     }
 }
 
+/// A record that many rows describe, such as the term of a class. The first row makes it, and what that
+/// row leaves empty is taken from later ones.
+#[derive(Debug, Clone, Copy)]
+pub struct Derived {
+    /// The column with its id.
+    pub id: usize,
+    /// What the rows say about it; whoever says something else is told so.
+    pub columns: &'static [usize],
+}
+
 /// A value that only one record may have.
 #[derive(Debug, Clone, Copy)]
 pub struct Unique {
@@ -305,8 +359,12 @@ mod tests {
                     assert!(column.refers_to.is_none_or(|name| own || earlier(name)), "{} {}", file.name, column.name);
                     assert!(!own || !column.required, "references to the own file are optional: {} {}", file.name, column.name);
                     assert!(!column.acyclic || own && column.kind == Kind::Id, "{} {}", file.name, column.name);
-                    assert!(column.refers_to.is_none() || matches!(column.kind, Kind::Id | Kind::Ids), "{} {}", file.name, column.name);
+                    let refers = column.refers_to.is_some();
+                    assert!(!refers || matches!(column.kind, Kind::Id | Kind::Ids | Kind::EmailKey), "{} {}", file.name, column.name);
                 }
+                let mut derived = file.derived.iter().flat_map(|derived| derived.columns.iter().chain([&derived.id]));
+                assert!(derived.all(|column| *column < file.columns.len()));
+                assert!(file.varies.iter().all(|column| *column < file.columns.len() && !file.key.contains(column)));
                 assert!(file.key.iter().chain(file.unique.iter().map(|unique| &unique.column)).all(|key| *key < file.columns.len()));
                 assert!(!file.gives.is_empty() && !file.key.is_empty());
             }

@@ -1,6 +1,6 @@
 //! One chunk checked: all that has to be known about its rows, in order.
 
-use super::row::{Checker, FILE_MISSING, Leads, Row, Told, ids, join};
+use super::row::{Checker, ENCODED_TWICE, FILE_MISSING, Leads, Row, Told, ids, join};
 use super::view::Records;
 use crate::chunks::{Chunk, DAMAGE, first_line};
 use crate::fields::{Fields, control_character, is_control, is_rest_of_value};
@@ -21,6 +21,8 @@ pub(crate) struct Batch {
     /// Of each reference of a good row to its own file: hash of the key, hash of the reference, line and
     /// column as [`place`] packs them.
     pub(crate) within: Vec<Triple>,
+    /// Of each value that a good row has of a derived record: hash of its id, hash of the value, [`place`].
+    pub(crate) derived: Vec<Triple>,
     /// Keys of rows that were dropped, and what caused it when that was another record.
     pub(crate) dropped: Vec<(u64, Option<String>)>,
     pub(crate) records: Records,
@@ -212,7 +214,15 @@ impl<'c> Rows<'c, '_> {
             [only] => hash(row.values[*only].as_bytes()),
             columns => hash_of(&mut columns.iter().map(|column| row.values[*column].as_ref())),
         };
-        let whole = if self.key_is_row { key } else { hash_of(&mut row.values.iter().map(AsRef::as_ref)) };
+        let whole = if self.key_is_row {
+            key
+        } else if spec.varies.is_empty() {
+            hash_of(&mut row.values.iter().map(AsRef::as_ref))
+        } else {
+            let part = |varies: bool| row.values.iter().enumerate().filter(move |(index, _)| spec.varies.contains(index) == varies);
+            let fixed = hash_of(&mut part(false).map(|(_, value)| value.as_ref()));
+            fixed_and_varying(fixed, hash_of(&mut part(true).map(|(_, value)| value.as_ref())))
+        };
         let marked = spec.mark.is_some_and(|mark| mark(&checker.view(row)));
         batch.seen.push([key, whole | if marked { MARK } else { 0 }, row.line]);
         if let Some(unique) = spec.unique
@@ -228,12 +238,26 @@ impl<'c> Rows<'c, '_> {
                 batch.within.extend(ids(&row.values[index]).map(|id| [key, hash(id.as_bytes()), place(row.line, index)]));
             }
         }
+        for (number, derived) in spec.derived.iter().enumerate().filter(|(_, derived)| !row.values[derived.id].is_empty()) {
+            let id = hash_of(&mut [number.to_string().as_str(), &row.values[derived.id]].into_iter());
+            let said = derived.columns.iter().filter(|column| !row.values[**column].is_empty());
+            batch.derived.extend(said.map(|column| [id, hash(row.values[*column].as_bytes()), place(row.line, *column)]));
+        }
         if let Some(first) = self.records {
             batch.records.order = first + row.line * 2;
             (spec.map)(&checker.view(row), &mut batch.records);
         }
     }
 }
+
+/// The hashes of the values of a row that stay the same for its key, and of those that may differ, in one:
+/// they are compared among rows of one key only, for which half of a hash is plenty.
+fn fixed_and_varying(fixed: u64, varying: u64) -> u64 {
+    (fixed & FIXED) | (varying >> 32 & !MARK)
+}
+
+/// The half of a row's hash that [`fixed_and_varying`] makes of the values that stay the same.
+pub(crate) const FIXED: u64 = !0 << 32;
 
 /// Puts the fields of a line into a row, by the columns of the table.
 fn fill<'c>(checker: &Checker<'_>, row: &mut Row<'c>, fields: &Fields, text: &'c str) {
@@ -266,7 +290,19 @@ fn not_text(line: &[u8], at: usize, offset: u64, decoded: bool) -> Misshapen {
         return ("InvalidEncoding", message, Some("Export the file as UTF-8."));
     }
     let message = format!("The row is not UTF-8: byte {} of the file.", offset + at as u64);
-    ("InvalidEncoding", message, Some("It looks like Windows-1252; export the file as UTF-8, or name its encoding."))
+    let hint = if looks_like_windows_1252(line) {
+        "It looks like Windows-1252; export the file as UTF-8, or name its encoding."
+    } else {
+        "It is in some other encoding; export the file as UTF-8, or name its encoding."
+    };
+    ("InvalidEncoding", message, Some(hint))
+}
+
+/// Whether there are single letters beyond ASCII among others, as western languages have them. In other
+/// scripts nearly every letter is one.
+fn looks_like_windows_1252(line: &[u8]) -> bool {
+    const UNUSED: [u8; 5] = [0x81, 0x8d, 0x8f, 0x90, 0x9d];
+    !line.iter().any(|byte| UNUSED.contains(byte)) && !line.windows(3).any(|three| three.iter().all(|byte| !byte.is_ascii()))
 }
 
 fn rest_of_record(line: u64) -> Misshapen {
@@ -276,12 +312,13 @@ fn rest_of_record(line: u64) -> Misshapen {
 
 impl Batch {
     /// Leaves out what an earlier chunk of the file has told already.
-    pub(crate) fn tell_missing_files_once(&mut self, told: &mut Vec<&'static str>) {
+    pub(crate) fn tell_once(&mut self, told: &mut Vec<(&'static str, &'static str)>) {
         self.findings.retain(|finding| match finding.column {
-            Some(column) if finding.code == FILE_MISSING => {
-                let new = !told.contains(&column);
+            Some(column) if [FILE_MISSING, ENCODED_TWICE].contains(&finding.code) => {
+                let this = (finding.code, column);
+                let new = !told.contains(&this);
                 if new {
-                    told.push(column);
+                    told.push(this);
                 }
                 new
             }

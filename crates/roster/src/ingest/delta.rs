@@ -18,7 +18,7 @@ use crate::fields::Fields;
 use crate::finding::{Finding, Severity};
 use crate::format::manifest::{self, Manifest, Mode};
 use crate::format::oneroster::{STATUS, TO_BE_DELETED};
-use crate::format::{Column, FileSpec, Format, Kind, MANIFEST, detect};
+use crate::format::{Column, Context, FileSpec, Format, Kind, MANIFEST, detect};
 use crate::keys::{MARK, hash};
 use crate::limits::CHUNK_BYTES;
 use crate::model::Entity;
@@ -239,8 +239,8 @@ impl Merge<'_> {
             self.emit(finding)?;
         }
         let Some(header) = header else { return Ok(None) };
-        let codes = Codes::default();
-        let checker = Checker::new(&CHANGE, &change.name, &header, &codes, |_| Leads::Nowhere);
+        let (codes, context) = (Codes::default(), Context::default());
+        let checker = Checker::new(&CHANGE, &change.name, &header, &codes, &context, |_| Leads::Nowhere);
         let mut changes = HashMap::new();
         pump::pump(
             &mut chunks,

@@ -3,7 +3,7 @@
 //! All of it is decided on hashes. Only the lines that something has to be said about are read again,
 //! in one pass, to name keys and values.
 
-use super::batch::{line_and_column, place, row_again};
+use super::batch::{FIXED, line_and_column, place, row_again};
 use super::row::{Checker, Told, shown};
 use super::snapshot::Snapshot;
 use super::view::Records;
@@ -25,13 +25,14 @@ pub(super) struct Gathered {
     pub(super) seen: Spill,
     pub(super) unique: Spill,
     pub(super) within: Spill,
+    pub(super) derived: Spill,
     pub(super) dropped: Dropped,
 }
 
 impl Gathered {
     pub(super) fn new(dir: &Path, tuning: &Tuning) -> Self {
         let spill = || Spill::new(dir, tuning.spill_rows);
-        Self { seen: spill(), unique: spill(), within: spill(), dropped: Dropped::default() }
+        Self { seen: spill(), unique: spill(), within: spill(), derived: spill(), dropped: Dropped::default() }
     }
 }
 
@@ -49,6 +50,8 @@ enum Verdict {
     Lost = b'l',
     /// It is its own ancestor.
     Circular = b'o',
+    /// A row before it says something else about a record that both describe.
+    Differing = b'd',
 }
 
 /// What is known at the end of a file.
@@ -69,12 +72,14 @@ pub(super) fn settle(checker: &Checker<'_>, gathered: Gathered, referred: bool, 
     let accepted = KeySet::for_keys(if referred { good } else { 0 });
     let keys = Keys { accepted, late: HashSet::new(), dropped: gathered.dropped };
     let mut settled = Settled { keys, late: HashSet::new(), accepted: 0, verdicts: None };
-    settled.duplicates(gathered.seen, referred, dir)?;
+    let fixed = if checker.spec.varies.is_empty() { !0 } else { FIXED };
+    settled.duplicates(gathered.seen, referred, fixed, dir)?;
     if let Some(unique) = checker.spec.unique {
         settled.taken(gathered.unique, unique.column, dir)?;
     }
     settled.accepted = good - settled.late.len() as u64;
     settled.within(checker, gathered.within, dir)?;
+    settled.differing(gathered.derived, dir)?;
     Ok(settled)
 }
 
@@ -84,8 +89,9 @@ impl Settled {
         verdicts.push(&place.to_be_bytes(), place, &[verdict as u8])
     }
 
-    /// Of the rows with one key the first one stays.
-    fn duplicates(&mut self, seen: Spill, referred: bool, dir: &Path) -> io::Result<()> {
+    /// Of the rows with one key the first one stays, and those that differ from it only in the values that
+    /// may vary. `fixed`: the bits of a row's hash that are about the other values.
+    fn duplicates(&mut self, seen: Spill, referred: bool, fixed: u64, dir: &Path) -> io::Result<()> {
         let mut apart = KeySet::for_keys(0);
         seen.partitions(|part| {
             if !referred {
@@ -102,15 +108,19 @@ impl Settled {
             if again.is_empty() {
                 return Ok(());
             }
-            let mut firsts: HashMap<u64, u64> = HashMap::with_capacity(again.len());
+            let mut kept: HashMap<u64, Vec<u64>> = HashMap::with_capacity(again.len());
             for [key, row, line] in part.iter().filter(|[key, ..]| again.contains(key)) {
-                if let Some(first) = firsts.get(key) {
-                    let verdict = if first == row { Verdict::Repeated } else { Verdict::Conflicting };
-                    self.late.insert(*line);
-                    self.say(verdict, place(*line, 0), dir)?;
-                } else {
-                    firsts.insert(*key, *row);
-                }
+                let kept = kept.entry(*key).or_default();
+                let verdict = match kept.first() {
+                    Some(first) if (first ^ row) & fixed != 0 => Verdict::Conflicting,
+                    Some(_) if kept.contains(row) => Verdict::Repeated,
+                    _ => {
+                        kept.push(*row);
+                        continue;
+                    }
+                };
+                self.late.insert(*line);
+                self.say(verdict, place(*line, 0), dir)?;
             }
             Ok(())
         })
@@ -162,6 +172,20 @@ impl Settled {
         Ok(())
     }
 
+    /// Who says something else about a derived record than a row before; once for each record.
+    fn differing(&mut self, derived: Spill, dir: &Path) -> io::Result<()> {
+        derived.partitions(|part| {
+            let (mut said, mut told) = (HashMap::new(), HashSet::new());
+            for [id, value, at] in part {
+                let (line, column) = line_and_column(*at);
+                if !self.late.contains(&line) && said.entry((*id, column)).or_insert(value) != &value && told.insert(*id) {
+                    self.say(Verdict::Differing, *at, dir)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     pub(super) fn has_nothing_to_say(&self) -> bool {
         self.verdicts.is_none()
     }
@@ -201,6 +225,7 @@ impl Settled {
                 b"c" => Verdict::Conflicting,
                 b"t" => Verdict::Taken,
                 b"l" => Verdict::Lost,
+                b"d" => Verdict::Differing,
                 _ => Verdict::Circular,
             };
             match &mut pending {
@@ -281,6 +306,12 @@ impl<'e> Again<'e> {
                     let Some(unique) = checker.spec.unique else { continue };
                     let told = Told::new(unique.code, (unique.message)(&row.values[*column]));
                     checker.about(&mut row, *column, told, findings);
+                }
+                Verdict::Differing => {
+                    let Some(derived) = checker.spec.derived.iter().find(|derived| derived.columns.contains(column)) else { continue };
+                    let (id, header) = (shorten(&row.values[derived.id]), checker.columns[*column].header);
+                    let message = format!("'{id}' has another {header} on an earlier line, which is kept.");
+                    checker.about(&mut row, *column, Told::new("DerivedRecordDiffers", message), findings);
                 }
                 Verdict::Circular => {
                     let message = format!("'{}' is its own ancestor; its parent is dropped.", shorten(&shown(&checker.key(&row))));

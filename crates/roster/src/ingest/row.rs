@@ -2,10 +2,11 @@
 
 use super::{RowView, view::Report};
 use crate::basic::Header;
+use crate::catalogue::severity_of;
 use crate::check::{self, Checked};
 use crate::codes::Codes;
-use crate::finding::{Finding, Severity, severity_of, shorten};
-use crate::format::{Column, FileSpec, Kind};
+use crate::finding::{Finding, Severity, shorten};
+use crate::format::{Column, Context, FileSpec, Kind};
 use crate::keys::{Keys, Target, hash};
 use crate::segment::KEY_SEPARATOR;
 use std::borrow::Cow;
@@ -19,6 +20,8 @@ pub(crate) struct Checker<'e> {
     /// Name of the file in the export.
     pub(crate) file: &'e str,
     pub(crate) codes: &'e Codes,
+    /// What is known of the whole export.
+    pub(crate) context: &'e Context,
     pub(crate) columns: Vec<Place<'e>>,
     /// Number of fields that each row must have.
     pub(crate) width: usize,
@@ -64,6 +67,8 @@ pub(crate) struct Memory<'c> {
     codes: Vec<Vec<(&'c str, &'c str)>>,
     /// Whether it has been told that the file referred to is missing.
     missing_told: Vec<bool>,
+    /// Whether it has been told that values have been encoded twice.
+    twice_told: Vec<bool>,
 }
 
 impl<'e> Checker<'e> {
@@ -72,6 +77,7 @@ impl<'e> Checker<'e> {
         file: &'e str,
         header: &Header,
         codes: &'e Codes,
+        context: &'e Context,
         leads: impl Fn(&'static str) -> Leads<'e>,
     ) -> Self {
         let place = |(column, place): (&'static Column, &Option<(usize, &'static str)>)| Place {
@@ -80,16 +86,22 @@ impl<'e> Checker<'e> {
             position: place.map(|(position, _)| position),
             leads: column.refers_to.map_or(Leads::Nowhere, |other| if other == spec.name { Leads::Within } else { leads(other) }),
         };
-        Self { spec, file, codes, columns: spec.columns.iter().zip(&header.columns).map(place).collect(), width: header.width }
+        let columns = spec.columns.iter().zip(&header.columns).map(place).collect();
+        Self { spec, file, codes, context, columns, width: header.width }
     }
 
     pub(crate) fn memory<'c>(&self) -> Memory<'c> {
         let columns = self.columns.len();
-        Memory { references: vec![""; columns], codes: vec![Vec::new(); columns], missing_told: vec![false; columns] }
+        Memory {
+            references: vec![""; columns],
+            codes: vec![Vec::new(); columns],
+            missing_told: vec![false; columns],
+            twice_told: vec![false; columns],
+        }
     }
 
     pub(crate) fn view<'r>(&'r self, row: &'r Row<'_>) -> RowView<'r> {
-        RowView { values: &row.values, columns: &self.columns, codes: self.codes }
+        RowView { values: &row.values, columns: &self.columns, codes: self.codes, context: self.context }
     }
 
     /// Checks a row and normalises its values; what is wrong becomes findings.
@@ -127,6 +139,9 @@ impl<'e> Checker<'e> {
                     row.values[column] = Cow::Borrowed("");
                 }
             }
+            for (code, column, message) in report.remarks {
+                self.about(row, column, Told::new(code, message), findings);
+            }
         }
     }
 
@@ -151,16 +166,26 @@ impl<'e> Checker<'e> {
                 return self.apply(row, index, &text, checked, findings);
             }
         };
+        if column.kind == Kind::Text
+            && let Some(meant) = check::encoded_twice(text)
+            && !std::mem::replace(&mut memory.twice_told[index], true)
+        {
+            let message = format!("'{}' in {} has been encoded twice.", shorten(text), self.columns[index].header);
+            let hint = Some(format!("It should read '{}': export the file as UTF-8 from the source, once.", shorten(&meant)));
+            self.about(row, index, Told { hint, ..Told::new(ENCODED_TWICE, message) }, findings);
+        }
         let coded = matches!(column.kind, Kind::Code(_) | Kind::Codes(_));
         if coded && let Some((_, code)) = memory.codes[index].iter().find(|(spelling, _)| *spelling == text) {
             row.values[index] = Cow::Borrowed(code);
             return;
         }
-        match check::value(column.kind, text, self.codes) {
-            Checked::Good => {}
-            checked => self.apply(row, index, text, checked, findings),
+        let checked = check::value(column.kind, text, self.codes);
+        let good = matches!(checked, Checked::Good | Checked::Changed(_));
+        if !matches!(checked, Checked::Good) {
+            self.apply(row, index, text, checked, findings);
         }
-        if coded
+        if good
+            && coded
             && memory.codes[index].len() < SPELLINGS_MAX
             && let Cow::Borrowed(code) = row.values[index]
             && !code.is_empty()
@@ -185,7 +210,7 @@ impl<'e> Checker<'e> {
             Checked::Bad(why, hint) => {
                 let code = match (column.required, column.kind) {
                     (true, Kind::Id) => "InvalidCharacter",
-                    (true, Kind::Date) => "InvalidDate",
+                    (true, Kind::Date | Kind::UsDate) => "InvalidDate",
                     (true, Kind::Year | Kind::SchoolYear) => "InvalidYear",
                     (true, Kind::Code(_) | Kind::Codes(_) | Kind::Word(_)) => "InvalidReferenceCode",
                     (true, _) => "InvalidValue",
@@ -194,7 +219,10 @@ impl<'e> Checker<'e> {
                 };
                 let message = format!("'{}' in {header} {why}.", shorten(text));
                 self.about(row, index, Told { hint, ..Told::new(code, message) }, findings);
-                row.values[index] = Cow::Borrowed("");
+                // The key of a row that is dropped stays: what refers to it is told that it was there.
+                if !(column.required && column.refers_to.is_none() && self.spec.key.contains(&index)) {
+                    row.values[index] = Cow::Borrowed("");
+                }
             }
         }
     }
@@ -323,8 +351,10 @@ impl<'e> Checker<'e> {
     }
 }
 
-/// Code of the one finding that is told once a file and column.
+/// Codes of findings that are told once a file and column.
 pub(crate) const FILE_MISSING: &str = "ReferencedFileMissing";
+/// See [`FILE_MISSING`].
+pub(crate) const ENCODED_TWICE: &str = "EncodedTwice";
 
 /// What a finding about a value says.
 pub(crate) struct Told {

@@ -4,7 +4,7 @@ use super::facts::{self, Grades};
 use super::view::Records;
 use super::{FileSpec, IngestError, MANIFEST, SegmentReport};
 use crate::model::Entity;
-use crate::segment::SegmentWriter;
+use crate::segment::{Record, SegmentWriter, push_field};
 use crate::sort::Sorter;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -76,10 +76,9 @@ impl Snapshot {
             }
             let mut grades = (has_facts && entity == Entity::Role).then(Grades::default);
             let mut writer = SegmentWriter::create(&self.out.join(entity.segment()))?;
-            let mut last: Option<Vec<u8>> = None;
+            let mut held = Held::default();
             sorter.finish::<IngestError>(|row| {
-                // The first record of a key wins.
-                if self.skipped.contains(&row.line) || last.as_deref() == Some(row.key) {
+                if self.skipped.contains(&row.line) {
                     return Ok(());
                 }
                 let payload = match &mut grades {
@@ -89,11 +88,15 @@ impl Snapshot {
                         Some(payload) => payload,
                     },
                 };
-                let last = last.get_or_insert_default();
-                last.clear();
-                last.extend_from_slice(row.key);
-                Ok(writer.push(row.key, payload)?)
+                if held.any && held.key == row.key {
+                    held.fill(payload);
+                    return Ok(());
+                }
+                held.give(&mut writer)?;
+                held.take(row.key, payload);
+                Ok(())
             })?;
+            held.give(&mut writer)?;
             let sealed = writer.seal()?;
             let hash = format!("{:032x}", sealed.hash);
             self.segments.push(SegmentReport { source: sources.join(", "), file: entity.segment(), rows: sealed.rows, hash });
@@ -107,5 +110,37 @@ impl Snapshot {
         std::fs::write(&temporary, serde_json::to_vec(&self.segments)?)?;
         std::fs::rename(temporary, self.out.join(MANIFEST))?;
         Ok(self.segments)
+    }
+}
+
+/// A record that is held until the next key: the first one of a key wins, and what it leaves empty is taken
+/// from the next ones.
+#[derive(Default)]
+struct Held {
+    any: bool,
+    key: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+impl Held {
+    fn take(&mut self, key: &[u8], payload: &[u8]) {
+        self.any = true;
+        for (own, new) in [(&mut self.key, key), (&mut self.payload, payload)] {
+            own.clear();
+            own.extend_from_slice(new);
+        }
+    }
+
+    fn fill(&mut self, payload: &[u8]) {
+        let mut filled = Vec::with_capacity(self.payload.len());
+        let (own, other) = (Record { key: b"", payload: &self.payload }, Record { key: b"", payload });
+        own.fields().zip(other.fields()).for_each(|(own, other)| {
+            push_field(&mut filled, if own.is_empty() { other } else { own }.as_bytes());
+        });
+        self.payload = filled;
+    }
+
+    fn give(&self, writer: &mut SegmentWriter) -> io::Result<()> {
+        if self.any { writer.push(&self.key, &self.payload) } else { Ok(()) }
     }
 }

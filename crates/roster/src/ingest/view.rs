@@ -2,6 +2,7 @@
 
 use super::row::{Leads, Place, ids};
 use crate::codes::{CodeList, Codes};
+use crate::format::Context;
 use crate::keys::hash;
 use crate::model::Entity;
 use crate::segment::{KEY_SEPARATOR, push_field};
@@ -12,6 +13,7 @@ pub struct RowView<'r> {
     pub(crate) values: &'r [Cow<'r, str>],
     pub(crate) columns: &'r [Place<'r>],
     pub(crate) codes: &'r Codes,
+    pub(crate) context: &'r Context,
 }
 
 impl RowView<'_> {
@@ -40,12 +42,18 @@ impl RowView<'_> {
 #[derive(Default)]
 pub struct Report {
     pub(crate) found: Vec<(&'static str, usize, String)>,
+    pub(crate) remarks: Vec<(&'static str, usize, String)>,
 }
 
 impl Report {
     /// A finding about a column. By its code an error drops the row, and a warning the value.
     pub fn finding(&mut self, code: &'static str, column: usize, message: String) {
         self.found.push((code, column, message));
+    }
+
+    /// A warning that leaves the value as it is.
+    pub fn remark(&mut self, code: &'static str, column: usize, message: String) {
+        self.remarks.push((code, column, message));
     }
 }
 

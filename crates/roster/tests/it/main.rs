@@ -8,10 +8,13 @@ use roster::segment::SegmentReader;
 use roster::{CodeList, Codes, Entity, Finding, Format, IngestOptions, IngestReport, Source};
 use std::path::{Path, PathBuf};
 
+mod catalogue;
 mod dirty;
+mod examples;
 mod oneroster;
 mod round_trip;
 mod samples;
+mod sds_v1;
 #[path = "../../src/testing.rs"]
 mod testing;
 

@@ -80,7 +80,7 @@ impl Chunks {
     /// The next chunk, in a buffer that is used again; `None` at the end of the file.
     pub(crate) fn next(&mut self, mut bytes: Vec<u8>) -> io::Result<Option<Chunk>> {
         bytes.clear();
-        std::mem::swap(&mut bytes, &mut self.rest);
+        bytes.append(&mut self.rest);
         let mut wanted = self.chunk_bytes;
         let (length, given) = loop {
             if bytes.len() < wanted && !self.input.ended {

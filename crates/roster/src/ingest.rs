@@ -319,7 +319,7 @@ impl Engine<'_> {
         pump::pump(
             chunks,
             self.threads,
-            |chunk| batch::check(checker, chunk, records),
+            |chunk, batch| batch::check(checker, chunk, batch, records),
             |batch| {
                 batch.tell_missing_files_once(&mut missing_told);
                 report.rows += batch.rows;

@@ -285,7 +285,7 @@ impl<'e> Again<'e> {
                 Verdict::Circular => {
                     let message = format!("'{}' is its own ancestor; its parent is dropped.", shorten(&shown(&checker.key(&row))));
                     checker.about(&mut row, *column, Told::new("CyclicParent", message), findings);
-                    row.values[*column] = "".into();
+                    row.set(*column, "");
                     corrected = Some(Records::default());
                 }
                 Verdict::Lost => {

@@ -173,12 +173,22 @@ fn read(
     out: Option<&Path>,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<IngestReport, IngestError> {
+    let format = options.format.unwrap_or_else(|| detect(files));
+    read_table(files, format, format.files(), options, out, findings)
+}
+
+fn read_table(
+    files: &[Source],
+    format: Format,
+    table: &'static [FileSpec],
+    options: &mut IngestOptions<'_>,
+    out: Option<&Path>,
+    findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
+) -> Result<IngestReport, IngestError> {
     let chosen = match options.encoding {
         Some(label) => Some(encoding(label).ok_or_else(|| IngestError::UnknownEncoding(label.to_owned()))?),
         None => None,
     };
-    let format = options.format.unwrap_or_else(|| detect(files));
-    let table = format.files();
     let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
     let report = IngestReport { format, files: Vec::new(), codes: BTreeMap::new(), segments: Vec::new(), catastrophic: None };
     let mut engine = Engine {

@@ -174,12 +174,22 @@ fn read(
     out: Option<&Path>,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<IngestReport, IngestError> {
+    let format = options.format.unwrap_or_else(|| detect(files));
+    read_table(files, format, format.files(), options, out, findings)
+}
+
+fn read_table(
+    files: &[Source],
+    format: Format,
+    table: &'static [FileSpec],
+    options: &mut IngestOptions<'_>,
+    out: Option<&Path>,
+    findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
+) -> Result<IngestReport, IngestError> {
     let chosen = match options.encoding {
         Some(label) => Some(encoding(label).ok_or_else(|| IngestError::UnknownEncoding(label.to_owned()))?),
         None => None,
     };
-    let format = options.format.unwrap_or_else(|| detect(files));
-    let table = format.files();
     let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
     let report = IngestReport { format, files: Vec::new(), codes: BTreeMap::new(), segments: Vec::new(), catastrophic: None };
     let context = format.prepare(files, chosen, out.is_some())?;
@@ -324,7 +334,7 @@ impl Engine<'_> {
         pump::pump(
             chunks,
             self.threads,
-            |chunk| batch::check(checker, chunk, records),
+            |chunk, batch| batch::check(checker, chunk, batch, records),
             |batch| {
                 batch.tell_once(&mut told);
                 report.rows += batch.rows;

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// What is read to find the header.
+/// What is read at a time to find the header or the end of a line that is too long.
 const HEADER_BYTES: usize = 64 * 1024;
 
 /// What stands where bytes of a file mean nothing in its encoding: it is in no UTF-8 text.
@@ -73,14 +73,14 @@ impl Chunks {
             if self.input.ended || self.rest.len() > LINE_BYTES_MAX {
                 return Ok(None);
             }
-            self.input.read(&mut self.rest, HEADER_BYTES)?;
+            self.input.read(&mut self.rest, HEADER_BYTES.min(self.chunk_bytes))?;
         }
     }
 
     /// The next chunk, in a buffer that is used again; `None` at the end of the file.
     pub(crate) fn next(&mut self, mut bytes: Vec<u8>) -> io::Result<Option<Chunk>> {
         bytes.clear();
-        std::mem::swap(&mut bytes, &mut self.rest);
+        bytes.append(&mut self.rest);
         let mut wanted = self.chunk_bytes;
         let (length, given) = loop {
             if bytes.len() < wanted && !self.input.ended {

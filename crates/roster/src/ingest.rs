@@ -176,12 +176,23 @@ fn read(
     out: Option<&Path>,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<IngestReport, IngestError> {
+    let detected = options.format.map_or_else(|| detect(files), Detected::named);
+    let table = detected.format.as_ref().map_or(&[][..], |format| format.files());
+    read_table(files, detected, table, options, out, findings)
+}
+
+fn read_table(
+    files: &[Source],
+    detected: Detected,
+    table: &'static [FileSpec],
+    options: &mut IngestOptions<'_>,
+    out: Option<&Path>,
+    findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
+) -> Result<IngestReport, IngestError> {
     let chosen = match options.encoding {
         Some(label) => Some(encoding(label).ok_or_else(|| IngestError::UnknownEncoding(label.to_owned()))?),
         None => None,
     };
-    let detected = options.format.map_or_else(|| detect(files), Detected::named);
-    let table = detected.format.as_ref().map_or(&[][..], |format| format.files());
     let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
     let context = match &detected.format {
         Ok(format) => format.prepare(files, chosen, out.is_some())?,
@@ -339,7 +350,7 @@ impl Engine<'_> {
         pump::pump(
             chunks,
             self.threads,
-            |chunk| batch::check(checker, chunk, records),
+            |chunk, batch| batch::check(checker, chunk, batch, records),
             |batch| {
                 batch.tell_once(&mut told);
                 report.rows += batch.rows;

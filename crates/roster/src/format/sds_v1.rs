@@ -271,12 +271,12 @@ fn course(row: &RowView<'_>, out: &mut Records) {
 
 const STUDENT_ENROLLMENT: FileSpec =
     file("StudentEnrollment.csv", &[SECTION, SIS_ID.of("Student.csv")], &[0, 1], &[Entity::Enrollment], |row, out| {
-        out.push(Entity::Enrollment, &[row.value(0), &row.people().student(row.value(1)), "student"])
+        out.push(Entity::Enrollment, &[row.value(0), &row.people().student(row.value(1)), "student"]);
     });
 
 const TEACHER_ROSTER: FileSpec =
     file("TeacherRoster.csv", &[SECTION, SIS_ID.of("Teacher.csv")], &[0, 1], &[Entity::Enrollment], |row, out| {
-        out.push(Entity::Enrollment, &[row.value(0), &row.people().teacher(row.value(1)), "teacher"])
+        out.push(Entity::Enrollment, &[row.value(0), &row.people().teacher(row.value(1)), "teacher"]);
     });
 
 /// Columns of User.csv.

@@ -1,7 +1,8 @@
 //! One chunk checked: all that has to be known about its rows, in order.
 
-use super::row::{Checker, ENCODED_TWICE, FILE_MISSING, Leads, Row, Told, ids, join};
+use super::row::{Checker, ENCODED_TWICE, FILE_MISSING, Leads, Memory, Row, Told, ids};
 use super::view::Records;
+use crate::check::is_surely_lower_case;
 use crate::chunks::{Chunk, DAMAGE, first_line};
 use crate::fields::{Fields, control_character, is_control, is_rest_of_value};
 use crate::finding::Finding;
@@ -60,17 +61,18 @@ impl<'c> Traits<'c> {
     }
 }
 
-/// Checks the rows of a chunk. Records are made when they are wanted, with orders from this one on.
-pub(crate) fn check(checker: &Checker<'_>, chunk: Chunk, records: Option<u64>) -> Batch {
-    let mut batch = Batch::default();
+/// Checks the rows of a chunk, into a batch whose memory is used again. Records are made when they are
+/// wanted, with orders from this one on.
+pub(crate) fn check(checker: &Checker<'_>, chunk: Chunk, mut batch: Batch, records: Option<u64>) -> Batch {
+    batch.clear();
     let traits = Traits::of(&chunk.bytes);
     let mut rows = Rows {
         checker,
-        row: Row { line: chunk.line, values: vec![Cow::Borrowed(""); checker.columns.len()], failed: false, root: None },
+        row: Row::new(chunk.line, checker.columns.len()),
         memory: checker.memory(),
         fields: Fields::default(),
         joined: Vec::new(),
-        key_is_row: checker.spec.key.iter().copied().eq(0..checker.columns.len()),
+        plain: false,
         records,
         batch: &mut batch,
     };
@@ -97,12 +99,12 @@ type Misshapen = (&'static str, String, Option<&'static str>);
 struct Rows<'c, 'b> {
     checker: &'c Checker<'c>,
     row: Row<'c>,
-    memory: super::row::Memory<'c>,
+    memory: Memory<'c>,
     fields: Fields,
     /// Key and row are put together here.
     joined: Vec<u8>,
-    /// Whether the key is made of all columns in order.
-    key_is_row: bool,
+    /// Whether the line at hand has no quotes.
+    plain: bool,
     records: Option<u64>,
     batch: &'b mut Batch,
 }
@@ -130,7 +132,8 @@ impl<'c> Rows<'c, '_> {
             let message = format!("The row has a control character: byte {} of the file.", offset + at as u64);
             return Err(("InvalidCharacter", message, None));
         }
-        if !traits.quotes || memchr::memchr(b'"', line).is_none() {
+        self.plain = !traits.quotes || memchr::memchr(b'"', line).is_none();
+        if self.plain {
             self.fields.split_plain(line);
         } else if self.fields.split(line).is_err() {
             let message = "A quoted value is not closed on its line; line breaks inside values are not allowed.";
@@ -179,7 +182,7 @@ impl<'c> Rows<'c, '_> {
             return self.leave_out(status);
         }
         checker.check(row, &mut self.memory, &mut self.batch.findings);
-        if self.row.failed { self.drop_row() } else { self.keep() }
+        if self.row.failed { self.drop_row() } else { self.keep(text) }
     }
 
     /// The row is of a record that is gone. What still refers to it is told apart from what refers to
@@ -202,35 +205,17 @@ impl<'c> Rows<'c, '_> {
         }
     }
 
-    fn keep(&mut self) {
+    fn keep(&mut self, text: &str) {
         let Self { checker, row, joined, batch, .. } = self;
         let spec = checker.spec;
-        let mut hash_of = |values: &mut dyn Iterator<Item = &'_ str>| {
-            joined.clear();
-            join(joined, values);
-            hash(joined)
-        };
-        let key = match spec.key {
-            [only] => hash(row.values[*only].as_bytes()),
-            columns => hash_of(&mut columns.iter().map(|column| row.values[*column].as_ref())),
-        };
-        let whole = if self.key_is_row {
-            key
-        } else if spec.varies.is_empty() {
-            hash_of(&mut row.values.iter().map(AsRef::as_ref))
-        } else {
-            let part = |varies: bool| row.values.iter().enumerate().filter(move |(index, _)| spec.varies.contains(index) == varies);
-            let fixed = hash_of(&mut part(false).map(|(_, value)| value.as_ref()));
-            fixed_and_varying(fixed, hash_of(&mut part(true).map(|(_, value)| value.as_ref())))
-        };
+        let (key, whole) = checker.hashes(row, self.plain.then_some(text), joined);
         let marked = spec.mark.is_some_and(|mark| mark(&checker.view(row)));
         batch.seen.push([key, whole | if marked { MARK } else { 0 }, row.line]);
         if let Some(unique) = spec.unique
             && let value = &row.values[unique.column]
             && !value.is_empty()
         {
-            let lower = value.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
-            let value = if lower { hash(value.as_bytes()) } else { hash(value.to_lowercase().as_bytes()) };
+            let value = if is_surely_lower_case(value) { hash(value.as_bytes()) } else { hash(value.to_lowercase().as_bytes()) };
             batch.unique.push([value, key, row.line]);
         }
         for (index, column) in checker.columns.iter().enumerate() {
@@ -239,7 +224,10 @@ impl<'c> Rows<'c, '_> {
             }
         }
         for (number, derived) in spec.derived.iter().enumerate().filter(|(_, derived)| !row.values[derived.id].is_empty()) {
-            let id = hash_of(&mut [number.to_string().as_str(), &row.values[derived.id]].into_iter());
+            joined.clear();
+            joined.push(number as u8);
+            joined.extend_from_slice(row.values[derived.id].as_bytes());
+            let id = hash(joined);
             let said = derived.columns.iter().filter(|column| !row.values[**column].is_empty());
             batch.derived.extend(said.map(|column| [id, hash(row.values[*column].as_bytes()), place(row.line, *column)]));
         }
@@ -250,18 +238,9 @@ impl<'c> Rows<'c, '_> {
     }
 }
 
-/// The hashes of the values of a row that stay the same for its key, and of those that may differ, in one:
-/// they are compared among rows of one key only, for which half of a hash is plenty.
-fn fixed_and_varying(fixed: u64, varying: u64) -> u64 {
-    (fixed & FIXED) | (varying >> 32 & !MARK)
-}
-
-/// The half of a row's hash that [`fixed_and_varying`] makes of the values that stay the same.
-pub(crate) const FIXED: u64 = !0 << 32;
-
 /// Puts the fields of a line into a row, by the columns of the table.
 fn fill<'c>(checker: &Checker<'_>, row: &mut Row<'c>, fields: &Fields, text: &'c str) {
-    row.failed = false;
+    (row.failed, row.changed) = (false, false);
     row.root = None;
     for (value, column) in row.values.iter_mut().zip(&checker.columns) {
         *value = column.position.map_or(Cow::Borrowed(""), |position| match fields.get(text, position) {
@@ -274,7 +253,7 @@ fn fill<'c>(checker: &Checker<'_>, row: &mut Row<'c>, fields: &Fields, text: &'c
 /// A row that was kept, once more, with its normalised values.
 pub(crate) fn row_again<'c>(checker: &'c Checker<'_>, line: &'c str, number: u64) -> Row<'c> {
     let mut fields = Fields::default();
-    let mut row = Row { line: number, values: vec![Cow::Borrowed(""); checker.columns.len()], failed: false, root: None };
+    let mut row = Row::new(number, checker.columns.len());
     if fields.split(line.as_bytes()).is_ok() && fields.len() == checker.width {
         fill(checker, &mut row, &fields, line);
         // What is to be said about its values has been said.
@@ -311,6 +290,15 @@ fn rest_of_record(line: u64) -> Misshapen {
 }
 
 impl Batch {
+    /// Empties it and keeps its memory.
+    fn clear(&mut self) {
+        self.findings.clear();
+        [&mut self.seen, &mut self.unique, &mut self.within, &mut self.derived].into_iter().for_each(Vec::clear);
+        self.dropped.clear();
+        self.records.clear();
+        (self.rows, self.errors) = (0, 0);
+    }
+
     /// Leaves out what an earlier chunk of the file has told already.
     pub(crate) fn tell_once(&mut self, told: &mut Vec<(&'static str, &'static str)>) {
         self.findings.retain(|finding| match finding.column {

@@ -245,7 +245,7 @@ impl Merge<'_> {
         pump::pump(
             &mut chunks,
             1,
-            |chunk| batch::check(&checker, chunk, None),
+            |chunk, batch| batch::check(&checker, chunk, batch, None),
             |Batch { findings, seen, .. }| {
                 findings.drain(..).try_for_each(|finding| self.emit(finding))?;
                 changes.extend(seen.iter().map(|[key, row, line]| (*key, Latest { line: *line, gone: row & MARK != 0 })));

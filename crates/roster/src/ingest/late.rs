@@ -3,8 +3,8 @@
 //! All of it is decided on hashes. Only the lines that something has to be said about are read again,
 //! in one pass, to name keys and values.
 
-use super::batch::{FIXED, line_and_column, place, row_again};
-use super::row::{Checker, Told, shown};
+use super::batch::{line_and_column, place, row_again};
+use super::row::{Checker, FIXED, Told, shown};
 use super::snapshot::Snapshot;
 use super::view::Records;
 use super::{FileReport, IngestError, Tuning};
@@ -316,7 +316,7 @@ impl<'e> Again<'e> {
                 Verdict::Circular => {
                     let message = format!("'{}' is its own ancestor; its parent is dropped.", shorten(&shown(&checker.key(&row))));
                     checker.about(&mut row, *column, Told::new("CyclicParent", message), findings);
-                    row.values[*column] = "".into();
+                    row.set(*column, "");
                     corrected = Some(Records::default());
                 }
                 Verdict::Lost => {

@@ -7,7 +7,7 @@ use crate::check::{self, Checked};
 use crate::codes::Codes;
 use crate::finding::{Finding, Severity, shorten};
 use crate::format::{Column, Context, FileSpec, Kind};
-use crate::keys::{Keys, Target, hash};
+use crate::keys::{Keys, MARK, Target, hash};
 use crate::segment::KEY_SEPARATOR;
 use std::borrow::Cow;
 
@@ -25,6 +25,10 @@ pub(crate) struct Checker<'e> {
     pub(crate) columns: Vec<Place<'e>>,
     /// Number of fields that each row must have.
     pub(crate) width: usize,
+    /// The columns that the file has, in its order.
+    order: Vec<usize>,
+    /// Whether the key is made of all columns of the table, so that rows with one key are equal.
+    key_is_row: bool,
 }
 
 /// A column in the file at hand.
@@ -54,9 +58,22 @@ pub(crate) struct Row<'c> {
     pub(crate) line: u64,
     /// By column of the table; empty is no value.
     pub(crate) values: Vec<Cow<'c, str>>,
+    /// Whether a value is not as it stands in the line.
+    pub(crate) changed: bool,
     pub(crate) failed: bool,
     /// What caused the failure, as long as it is only the consequence of another record's.
     pub(crate) root: Option<String>,
+}
+
+impl<'c> Row<'c> {
+    pub(crate) fn new(line: u64, columns: usize) -> Self {
+        Self { line, values: vec![Cow::Borrowed(""); columns], changed: false, failed: false, root: None }
+    }
+
+    pub(crate) fn set(&mut self, column: usize, value: impl Into<Cow<'c, str>>) {
+        self.values[column] = value.into();
+        self.changed = true;
+    }
 }
 
 /// What came before in the same chunk, by column: rosters are sorted, and have few codes.
@@ -86,8 +103,11 @@ impl<'e> Checker<'e> {
             position: place.map(|(position, _)| position),
             leads: column.refers_to.map_or(Leads::Nowhere, |other| if other == spec.name { Leads::Within } else { leads(other) }),
         };
-        let columns = spec.columns.iter().zip(&header.columns).map(place).collect();
-        Self { spec, file, codes, context, columns, width: header.width }
+        let columns: Vec<Place<'e>> = spec.columns.iter().zip(&header.columns).map(place).collect();
+        let mut order: Vec<usize> = (0..columns.len()).filter(|index| columns[*index].position.is_some()).collect();
+        order.sort_by_key(|index| columns[*index].position);
+        let key_is_row = spec.key.len() > 1 && (0..columns.len()).all(|column| spec.key.contains(&column));
+        Self { spec, file, codes, context, columns, width: header.width, order, key_is_row }
     }
 
     pub(crate) fn memory<'c>(&self) -> Memory<'c> {
@@ -136,7 +156,7 @@ impl<'e> Checker<'e> {
             for (code, column, message) in report.found {
                 self.about(row, column, Told::new(code, message), findings);
                 if severity_of(code) == Severity::Warning {
-                    row.values[column] = Cow::Borrowed("");
+                    row.set(column, "");
                 }
             }
             for (code, column, message) in report.remarks {
@@ -151,7 +171,9 @@ impl<'e> Checker<'e> {
     {
         let column = self.columns[index].column;
         if is_blank(&row.values[index]) {
-            row.values[index] = Cow::Borrowed("");
+            if !row.values[index].is_empty() {
+                row.set(index, "");
+            }
             if column.required {
                 let message = format!("{} is empty and every row needs it.", self.columns[index].header);
                 self.about(row, index, Told::new("RequiredValueMissing", message), findings);
@@ -176,7 +198,9 @@ impl<'e> Checker<'e> {
         }
         let coded = matches!(column.kind, Kind::Code(_) | Kind::Codes(_));
         if coded && let Some((_, code)) = memory.codes[index].iter().find(|(spelling, _)| *spelling == text) {
-            row.values[index] = Cow::Borrowed(code);
+            if *code != text {
+                row.set(index, *code);
+            }
             return;
         }
         let checked = check::value(column.kind, text, self.codes);
@@ -200,12 +224,12 @@ impl<'e> Checker<'e> {
         match checked {
             Checked::Good => {}
             Checked::Changed(value) if value == text => {}
-            Checked::Changed(value) => row.values[index] = value,
+            Checked::Changed(value) => row.set(index, value),
             Checked::Partly(good, wrong) => {
                 let message =
                     format!("'{}' in {header} is not in the list of values; the other codes are kept.", shorten(&wrong.join(",")));
                 self.about(row, index, Told::new("InvalidOptionalCode", message), findings);
-                row.values[index] = Cow::Owned(good);
+                row.set(index, good);
             }
             Checked::Bad(why, hint) => {
                 let code = match (column.required, column.kind) {
@@ -221,7 +245,7 @@ impl<'e> Checker<'e> {
                 self.about(row, index, Told { hint, ..Told::new(code, message) }, findings);
                 // The key of a row that is dropped stays: what refers to it is told that it was there.
                 if !(column.required && column.refers_to.is_none() && self.spec.key.contains(&index)) {
-                    row.values[index] = Cow::Borrowed("");
+                    row.set(index, "");
                 }
             }
         }
@@ -233,7 +257,7 @@ impl<'e> Checker<'e> {
             Leads::Nowhere | Leads::Within => {}
             Leads::Absent(file) if column.required && !column.without_file => self.lost(row, index, file, Target::Missing, findings),
             Leads::Absent(file) => {
-                row.values[index] = Cow::Borrowed("");
+                row.set(index, "");
                 if !std::mem::replace(&mut memory.missing_told[index], true) {
                     let message = format!("{header} refers to {file}, which is not in the export; the values are dropped.");
                     let finding = Finding { line: row.line, column: Some(header), ..Finding::of_file(FILE_MISSING, self.file, message) };
@@ -275,7 +299,7 @@ impl<'e> Checker<'e> {
         let message =
             format!("'{}' in {} is not in {file}; the value is dropped.", shorten(&row.values[index]), self.columns[index].header);
         self.about(row, index, Told::new("OptionalReferenceNotFound", message), findings);
-        row.values[index] = Cow::Borrowed("");
+        row.set(index, "");
     }
 
     /// Of a list of optional references those are kept that lead to a good record.
@@ -297,7 +321,7 @@ impl<'e> Checker<'e> {
             let message = format!("'{}' in {header} is not in {file}; the value is dropped.", shorten(&lost.join(",")));
             self.about(row, index, Told::new("OptionalReferenceNotFound", message), findings);
         }
-        row.values[index] = Cow::Owned(good.join(","));
+        row.set(index, good.join(","));
     }
 
     /// A required reference that leads nowhere: by itself, or because what it leads to was dropped.
@@ -346,10 +370,61 @@ impl<'e> Checker<'e> {
     /// The key of a row, parts joined by [`KEY_SEPARATOR`].
     pub(crate) fn key(&self, row: &Row<'_>) -> Vec<u8> {
         let mut key = Vec::new();
-        join(&mut key, self.spec.key.iter().map(|column| row.values[*column].as_ref()));
+        self.key_into(row, &mut key);
         key
     }
+
+    fn key_into(&self, row: &Row<'_>, out: &mut Vec<u8>) {
+        out.clear();
+        for (index, column) in self.spec.key.iter().enumerate() {
+            if index > 0 {
+                out.push(KEY_SEPARATOR);
+            }
+            out.extend_from_slice(row.values[*column].as_bytes());
+        }
+    }
+
+    /// Hashes of the key and of the whole row: equal rows have equal hashes, however they are spelled.
+    /// `plain`: the line, when it has no quotes.
+    pub(crate) fn hashes(&self, row: &Row<'_>, plain: Option<&str>, joined: &mut Vec<u8>) -> (u64, u64) {
+        let varies = |column| self.spec.varies.contains(&column);
+        let whole = match plain {
+            _ if !self.spec.varies.is_empty() => {
+                let fixed = self.hash_of(row, joined, |column| !varies(column));
+                // They are compared among rows of one key only, for which half of a hash is plenty.
+                (fixed & FIXED) | (self.hash_of(row, joined, varies) >> 32 & !MARK)
+            }
+            // What the next arm would put together.
+            Some(line) if !row.changed && self.order.len() == self.width => hash(line.as_bytes()),
+            _ => self.hash_of(row, joined, |_| true),
+        };
+        let key = match self.spec.key {
+            [only] => hash(row.values[*only].as_bytes()),
+            _ if self.key_is_row => whole,
+            _ => {
+                self.key_into(row, joined);
+                hash(joined)
+            }
+        };
+        (key, whole)
+    }
+
+    /// Hash of some values of a row, in the order of the file.
+    fn hash_of(&self, row: &Row<'_>, joined: &mut Vec<u8>, wanted: impl Fn(usize) -> bool) -> u64 {
+        joined.clear();
+        for (index, column) in self.order.iter().filter(|column| wanted(**column)).enumerate() {
+            if index > 0 {
+                joined.push(b',');
+            }
+            // The separator is in no value, so that no comma is taken for one between two values.
+            joined.extend(row.values[*column].bytes().map(|byte| if byte == b',' { KEY_SEPARATOR } else { byte }));
+        }
+        hash(joined)
+    }
 }
+
+/// The half of a row's hash that is about values which are the same in all rows of a key, where others may vary.
+pub(crate) const FIXED: u64 = !0 << 32;
 
 /// Codes of findings that are told once a file and column.
 pub(crate) const FILE_MISSING: &str = "ReferencedFileMissing";
@@ -373,16 +448,6 @@ impl Told {
 /// Ids of a list.
 pub(crate) fn ids(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|id| !id.is_empty())
-}
-
-/// Joins values by a character that is in none of them.
-pub(crate) fn join<'v>(out: &mut Vec<u8>, values: impl Iterator<Item = &'v str>) {
-    for (index, value) in values.enumerate() {
-        if index > 0 {
-            out.push(KEY_SEPARATOR);
-        }
-        out.extend_from_slice(value.as_bytes());
-    }
 }
 
 /// A key for people to read.

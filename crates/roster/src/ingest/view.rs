@@ -127,6 +127,10 @@ impl Records {
         self.bytes[head + 13..head + 17].copy_from_slice(&payload.to_le_bytes());
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
     /// Entity, order, key and payload of each record.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Entity, u64, &[u8], &[u8])> {
         let mut rest = self.bytes.as_slice();

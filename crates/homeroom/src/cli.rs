@@ -250,7 +250,7 @@ pub(crate) struct Validate {
     /// Folder of the export's files, zip archives among them, or one zip archive
     pub path: PathBuf,
     /// Format of the files
-    #[arg(long, default_value = "auto", value_name = "FORMAT", value_parser = ["auto", "sds-v2.1"])]
+    #[arg(long, default_value = "auto", value_name = "FORMAT", value_parser = ["auto", "sds-v2.1", "sds-v1", "oneroster-1.1", "oneroster-1.2"])]
     pub format: String,
     /// Encoding of files that are neither UTF-8 nor UTF-16, for example windows-1252
     #[arg(long, value_name = "LABEL")]

@@ -1,22 +1,31 @@
-//! Measures an ingest: `cargo run --release -p roster --example ingest_bench -- FOLDER [OUT]`.
+//! Measures the engine on the files of a folder, one line of JSON:
 //!
-//! Prints rows, seconds, CPU seconds (of the one thread there is), peak memory and what was found.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+//! ```text
+//! cargo run --release -p roster --example ingest_bench -- validate|ingest FOLDER [THREADS]
+//! ```
+//!
+//! CPU seconds are those of the whole process, by the kernel's count of hundredths; peak memory is the
+//! most that was ever resident. Both are Linux only.
+#![allow(clippy::print_stdout)]
 
-use roster::{CodeList, Codes, Entity, IngestOptions, Severity, Source};
+use roster::{CodeList, Codes, IngestOptions, Severity, Source};
 use std::path::PathBuf;
 use std::time::Instant;
 
 #[path = "../src/testing.rs"]
 mod testing;
 
-/// Nanoseconds that this thread was on a processor; Linux only.
+/// Seconds that all threads of this process were on a processor, in the user's code and the kernel's.
 fn cpu_seconds() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/self/schedstat").ok()?;
-    Some(text.split_whitespace().next()?.parse::<f64>().ok()? / 1e9)
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // Behind the name, which ends with a parenthesis, utime and stime are the 12th and 13th fields.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<f64>().ok();
+    Some((ticks()? + ticks()?) / TICKS_PER_SECOND)
 }
 
-/// The most memory that was resident, in MiB; Linux only.
+/// The most memory that was resident, in MiB.
 fn peak_mib() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find(|line| line.starts_with("VmHWM:"))?;
@@ -24,46 +33,32 @@ fn peak_mib() -> Option<f64> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
-    let folder = arguments.next().ok_or("which folder?")?;
-    let out = arguments.next().unwrap_or_else(|| std::env::temp_dir().join(format!("ingest-bench-{}", std::process::id())));
-    std::fs::create_dir_all(&out)?;
-    let files: Vec<Source> = Entity::ALL
-        .iter()
-        .map(|entity| Source { name: entity.file().to_owned(), path: folder.join(entity.file()) })
-        .filter(|source| source.path.is_file())
-        .collect();
-    let codes = testing::codes();
-    let mut shown = 0;
-    let (wall, cpu) = (Instant::now(), cpu_seconds().unwrap_or_default());
-    let mut options = IngestOptions { codes: &codes, encoding: None, progress: &mut |_, _| true };
-    let report = roster::ingest(&files, &mut options, &out, &mut |finding| {
-        shown += 1;
-        if shown <= 5 {
-            println!("{}", finding.to_json());
-        }
-        Ok(())
-    })?;
-    let (wall, cpu) = (wall.elapsed().as_secs_f64(), cpu_seconds().unwrap_or_default() - cpu);
-    for file in &report.files {
-        println!(
-            "{:24} {:>10} rows {:>10} accepted {:>8} errors {:>8} warnings",
-            file.name, file.rows, file.accepted, file.errors, file.warnings
-        );
+    let mut arguments = std::env::args_os().skip(1);
+    let work = arguments.next().ok_or("validate or ingest?")?;
+    let folder = PathBuf::from(arguments.next().ok_or("which folder?")?);
+    let threads = arguments.next().and_then(|number| number.to_str()?.parse().ok());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(&folder)? {
+        let entry = entry?;
+        files.push(Source { name: entry.file_name().to_string_lossy().into_owned(), path: entry.path() });
     }
-    let millions = report.rows() as f64 / 1e6;
-    println!(
-        "findings: {} errors, {} warnings, catastrophic: {:?}",
-        report.count(Severity::Error),
-        report.count(Severity::Warning),
-        report.catastrophic
-    );
-    println!(
-        "{:.2} M rows in {wall:.2} s = {:.0} rows/s; {:.2} CPU s a million rows; peak {:.0} MiB",
-        millions,
-        millions * 1e6 / wall,
-        cpu / millions,
-        peak_mib().unwrap_or_default()
-    );
+    let codes = testing::codes();
+    let mut progress = |_: &str, _| true;
+    let mut options = IngestOptions { threads, ..IngestOptions::new(&codes, &mut progress) };
+    let (wall, cpu) = (Instant::now(), cpu_seconds().unwrap_or_default());
+    let report = if work == "ingest" {
+        let out = tempfile::tempdir()?;
+        roster::ingest(&files, &mut options, out.path(), &mut |_| Ok(()))?
+    } else {
+        roster::validate(&files, &mut options, &mut |_| Ok(()))?
+    };
+    let (wall, cpu) = (wall.elapsed().as_secs_f64(), cpu_seconds().unwrap_or_default() - cpu);
+    let measured = serde_json::json!({
+        "work": work.to_string_lossy(), "rows": report.rows(), "cpuSeconds": cpu, "wallSeconds": wall, "peakMiB": peak_mib(),
+        "cpuSecondsPerMillionRows": cpu / (report.rows() as f64 / 1e6),
+        "errors": report.count(Severity::Error), "warnings": report.count(Severity::Warning),
+        "catastrophic": report.catastrophic.map(|finding| finding.message),
+    });
+    println!("{measured}");
     Ok(())
 }

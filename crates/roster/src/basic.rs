@@ -1,13 +1,18 @@
 //! Basic validation: the right files with the right headers, without reading rows.
 
+use crate::chunks::Chunks;
+use crate::fields::Fields;
 use crate::finding::{Finding, Severity};
-use crate::lines::{Fields, Line, Lines};
-use crate::{Entity, Source, limits};
+use crate::format::{Column, Detected, FileSpec, Format, detect, manifest};
+use crate::nearest::{alike, nearest};
+use crate::{Source, limits};
 use encoding_rs::Encoding;
 
 /// What basic validation found.
 #[derive(Debug, Default)]
 pub struct BasicReport {
+    /// The format that the files were checked by, and what tells it.
+    pub detected: Detected,
     /// What keeps the files from being accepted.
     pub errors: Vec<Finding>,
     /// What does not.
@@ -16,109 +21,127 @@ pub struct BasicReport {
     pub validated: Vec<String>,
 }
 
-/// Checks which files there are and their headers.
-pub fn basic_validate(files: &[Source]) -> BasicReport {
-    let mut report = BasicReport::default();
-    for entity in Entity::ALL {
-        let name = entity.file();
-        report.errors.extend(twice(name, files));
-        let Some(source) = files.iter().find(|file| file.name == name) else {
-            missing(entity, files, &mut report);
+/// Checks which files there are and their headers, by a format or by the one that the files are in.
+pub fn basic_validate(files: &[Source], format: Option<Format>) -> BasicReport {
+    let detected = format.map_or_else(|| detect(files), Detected::named);
+    let mut report = BasicReport { detected, ..BasicReport::default() };
+    let format = match &report.detected.format {
+        Ok(format) => *format,
+        Err(title) => {
+            report.errors.push(unread(title, &report.detected.why));
+            return report;
+        }
+    };
+    for finding in manifest::check(format, files) {
+        let list = if finding.severity() == Severity::Catastrophic { &mut report.errors } else { &mut report.warnings };
+        list.push(finding);
+    }
+    for spec in format.files() {
+        report.errors.extend(twice(spec, files));
+        let Some(source) = files.iter().find(|file| spec.is_named(&file.name)) else {
+            missing(spec, files, format, &mut report);
             continue;
         };
         let mut findings = Vec::new();
-        match Lines::open(&source.path, None) {
-            Ok(mut lines) => {
-                header(entity, &mut lines, &mut findings);
+        match Chunks::open(&source.path, None, limits::CHUNK_BYTES) {
+            Ok(mut chunks) => {
+                header(spec, &source.name, &mut chunks, &mut findings);
             }
-            Err(error) => findings.push(Finding::of_file("FileUnreadable", name, format!("{name} cannot be read: {error}."))),
+            Err(error) => findings.push(unreadable(&source.name, &error)),
         }
         let refused = findings.iter().any(|f| f.severity() == Severity::Catastrophic);
         for finding in findings {
             if finding.severity() == Severity::Catastrophic { report.errors.push(finding) } else { report.warnings.push(finding) }
         }
         if !refused {
-            report.validated.push(name.to_owned());
+            report.validated.push(source.name.clone());
         }
     }
-    for file in files.iter().filter(|file| Entity::of_file(&file.name).is_none()) {
-        let near = Entity::ALL.into_iter().find(|e| e.file().eq_ignore_ascii_case(&file.name));
-        let finding = Finding::of_file("UnsupportedFile", &file.name, format!("{} is not a file of SDS v2.1 and is not read.", file.name));
+    let is_known = |name: &str| format.passes_over(name) || format.files().iter().any(|spec| spec.is_named(name));
+    for file in files.iter().filter(|file| !is_known(&file.name)) {
+        let missing = format.files().iter().filter(|spec| !files.iter().any(|file| spec.is_named(&file.name)));
+        let near = nearest(&file.name, missing.map(|spec| spec.name));
+        let message = format!("{} is not a file of {} and is not read.", file.name, format.title());
+        let finding = Finding::of_file("UnsupportedFile", &file.name, message);
         report.warnings.push(match near {
-            Some(entity) => finding.hint(format!("File names are case-sensitive: name it {}.", entity.file())),
+            Some(name) if name.eq_ignore_ascii_case(&file.name) => finding.hint(format!("File names are case-sensitive: name it {name}.")),
+            Some(name) => finding.hint(format!("Is it meant to be {name}?")),
             None => finding,
         });
     }
     report
 }
 
+/// An export in a format that is known and not read.
+pub(crate) fn unread(title: &str, why: &str) -> Finding {
+    let message = format!("The files are in {title}, which is not read: {why}.");
+    Finding::of_file("UnsupportedFormat", "", message).hint("Export the roster as SDS v2.1 or OneRoster CSV.")
+}
+
 /// The same file loose and from an archive, or from two archives: which one counts nobody knows.
-pub(crate) fn twice(name: &str, files: &[Source]) -> Option<Finding> {
-    let many = files.iter().filter(|file| file.name == name).count() > 1;
+pub(crate) fn twice(spec: &FileSpec, files: &[Source]) -> Option<Finding> {
+    let name = spec.name;
+    let many = files.iter().filter(|file| spec.is_named(&file.name)).count() > 1;
     many.then(|| Finding::of_file("DuplicateFile", name, format!("{name} is in the export more than once.")).hint("Keep one of them."))
 }
 
-/// The words are Microsoft's own.
-fn missing(entity: Entity, files: &[Source], report: &mut BasicReport) {
-    let name = entity.file();
-    let other_case = files.iter().find(|file| file.name.eq_ignore_ascii_case(name));
-    let hinted = |finding: Finding| match other_case {
-        Some(file) => finding.hint(format!("There is a {}: file names are case-sensitive.", file.name)),
-        None => finding,
-    };
-    if entity.is_required() {
-        let message = format!("When trying to validate required file {name} encountered RequiredFileNotFound error.");
-        report.errors.push(hinted(Finding::of_file("RequiredFileNotFound", name, message)));
-    } else {
-        let message = format!("When trying to validate file {name} encountered OptionalFileNotFound error.");
-        report.warnings.push(hinted(Finding::of_file("OptionalFileNotFound", name, message)));
-    }
+pub(crate) fn unreadable(file: &str, error: &std::io::Error) -> Finding {
+    Finding::of_file("FileUnreadable", file, format!("{file} cannot be read: {error}."))
 }
 
-/// Where each canonical column stands in a file.
+/// The words are Microsoft's own.
+fn missing(spec: &FileSpec, files: &[Source], format: Format, report: &mut BasicReport) {
+    let name = spec.name;
+    let (what, code, list) = if spec.required {
+        ("required file", "RequiredFileNotFound", &mut report.errors)
+    } else {
+        ("file", "OptionalFileNotFound", &mut report.warnings)
+    };
+    let message = format!("When trying to validate {what} {name} encountered {code} error.");
+    list.push(Finding { hint: meant_for(spec, files, format.files()), ..Finding::of_file(code, name, message) });
+}
+
+/// A hint at the file that is there in place of a missing one: it may only be spelled in another way.
+pub(crate) fn meant_for(spec: &FileSpec, files: &[Source], table: &[FileSpec]) -> Option<String> {
+    let others = files.iter().map(|file| file.name.as_str()).filter(|name| !table.iter().any(|spec| spec.is_named(name)));
+    nearest(spec.name, others).map(|near| {
+        if near.eq_ignore_ascii_case(spec.name) {
+            format!("There is a {near}: file names are case-sensitive.")
+        } else {
+            format!("There is a {near}: is it meant to be {}?", spec.name)
+        }
+    })
+}
+
+/// Where each column of a file's table stands in a file.
 pub(crate) struct Header {
-    /// Position of each canonical column.
-    pub(crate) positions: Vec<Option<usize>>,
+    /// By column: position, and the header as the file spells it.
+    pub(crate) columns: Vec<Option<(usize, &'static str)>>,
     /// Number of fields that each row must have.
     pub(crate) width: usize,
 }
 
 /// Reads the header line; `None` after a catastrophic finding.
-pub(crate) fn header(entity: Entity, lines: &mut Lines, findings: &mut Vec<Finding>) -> Option<Header> {
-    let file = entity.file();
-    let mut fields = Fields::default();
-    let read = match lines.next() {
-        Ok(Some(Line::Text(line))) if !line.is_empty() => fields.split(line).is_ok(),
-        Ok(_) => false,
+pub(crate) fn header(spec: &'static FileSpec, file: &str, chunks: &mut Chunks, findings: &mut Vec<Finding>) -> Option<Header> {
+    let line = match chunks.header() {
+        Ok(line) => line.unwrap_or_default(),
         Err(error) => {
-            findings.push(Finding::of_file("FileUnreadable", file, format!("{file} cannot be read: {error}.")));
+            findings.push(unreadable(file, &error));
             return None;
         }
     };
-    if !read {
+    let line = String::from_utf8_lossy(&line);
+    let mut fields = Fields::default();
+    if line.is_empty() || fields.split(line.as_bytes()).is_err() {
         findings.push(Finding::of_file("EmptyFile", file, format!("{file} has no header line.")));
         return None;
     }
-    if lines.utf16 {
+    if chunks.utf16 {
         findings.push(Finding::of_file("Utf16Encoding", file, format!("{file} is UTF-16.")).hint("Export it as UTF-8."));
     }
-    let names: Vec<String> =
-        (0..fields.len().min(limits::COLUMNS_MAX)).map(|i| String::from_utf8_lossy(fields.get(i)).into_owned()).collect();
-    if names.len() == 1 && (names[0].contains(';') || names[0].contains('\t')) {
-        let separator = if names[0].contains(';') { "semicolons" } else { "tabs" };
-        let finding = Finding::of_file("HeaderNotFound", file, format!("The columns of {file} are separated by {separator}."));
-        findings.push(finding.hint("Export it with commas; spreadsheets offer that as \"CSV UTF-8\"."));
-        return None;
-    }
-    // A first line of data must not be repeated in a finding: it may hold a password.
-    if !names.iter().any(|name| entity.columns().iter().any(|column| name.trim().eq_ignore_ascii_case(column.name))) {
-        let finding =
-            Finding { line: 1, ..Finding::of_file("HeaderNotFound", file, format!("The first line of {file} names none of its columns.")) };
-        findings.push(finding.hint(if names.iter().any(|name| name.contains('\0')) {
-            "It looks like UTF-16 without a byte order mark: export the file as UTF-8."
-        } else {
-            "The first line must be the header, with commas between the columns."
-        }));
+    let names: Vec<&str> = (0..fields.len().min(limits::COLUMNS_MAX)).map(|index| fields.text(&line, index)).collect();
+    if let Some(finding) = not_a_header(spec, file, &names) {
+        findings.push(finding);
         return None;
     }
     let before = findings.len();
@@ -129,37 +152,83 @@ pub(crate) fn header(entity: Entity, lines: &mut Lines, findings: &mut Vec<Findi
             findings.push(Finding { line: 1, ..Finding::of_file("DuplicateHeader", file, message) });
         }
     }
-    let positions: Vec<Option<usize>> = entity.columns().iter().map(|column| names.iter().position(|name| name == column.name)).collect();
-    for (column, position) in entity.columns().iter().zip(&positions) {
-        if column.required && position.is_none() {
-            let finding = Finding {
-                line: 1,
-                column: Some(column.name),
-                ..Finding::of_file(
-                    "HeaderNotFound",
-                    file,
-                    format!("{} not found in {file}; correct the extract, upload, rerun.", column.name),
-                )
-            };
-            findings.push(match names.iter().find(|name| name.trim().eq_ignore_ascii_case(column.name)) {
-                Some(near) => finding.hint(format!("There is a column '{near}': headers are case-sensitive and take no blanks.")),
-                None => finding,
-            });
-        }
+    let columns: Vec<Option<(usize, &'static str)>> = spec
+        .columns
+        .iter()
+        .map(|column| column.headers().find_map(|header| Some((names.iter().position(|name| *name == header)?, header))))
+        .collect();
+    for (column, _) in spec.columns.iter().zip(&columns).filter(|(column, place)| column.header_required && place.is_none()) {
+        let message = format!("{} not found in {file}; correct the extract, upload, rerun.", column.name);
+        let finding = Finding { line: 1, column: Some(column.name), ..Finding::of_file("HeaderNotFound", file, message) };
+        findings.push(Finding { hint: near_header(spec, column, &names), ..finding });
     }
     let refused = findings.len() > before;
-    let shown = |name: &String| match name.trim() {
+    let shown = |name: &&str| match name.trim() {
         "" => "(no name)".to_owned(),
         name => name.chars().take(limits::VALUE_CHARACTERS_MAX).collect(),
     };
-    let unknown: Vec<String> = names.iter().filter(|name| entity.column(name).is_none()).map(shown).collect();
+    let unknown: Vec<&str> = names.iter().copied().filter(|name| !is_known(spec, name)).collect();
     if !unknown.is_empty() {
-        findings.push(Finding {
-            line: 1,
-            ..Finding::of_file("UnknownColumn", file, format!("{file} has columns that are not read: {}.", unknown.join(", ")))
-        });
+        let message = format!("{file} has columns that are not read: {}.", unknown.iter().map(shown).collect::<Vec<_>>().join(", "));
+        let absent = || spec.columns.iter().zip(&columns).filter(|(column, place)| place.is_none() && !column.header_required);
+        let near = unknown.iter().find_map(|name| Some((name, nearest(name, absent().map(|(column, _)| column.name))?)));
+        let hint = near.map(|(name, header)| format!("Is '{}' meant to be '{header}'?", shown(name)));
+        findings.push(Finding { line: 1, hint, ..Finding::of_file("UnknownColumn", file, message) });
     }
-    if refused { None } else { Some(Header { positions, width: fields.len() }) }
+    findings.extend(spec.ordered.then(|| out_of_order(spec, file, &names)).flatten());
+    if refused { None } else { Some(Header { columns, width: fields.len() }) }
+}
+
+/// The first column that stands before one that belongs before it.
+fn out_of_order(spec: &'static FileSpec, file: &str, names: &[&str]) -> Option<Finding> {
+    // Columns that were added come last, whatever they are called.
+    let own = |column: &Column| spec.extension.is_none_or(|prefix| !column.name.starts_with(prefix));
+    let rank = |name: &&str| spec.columns.iter().position(|column| own(column) && column.name == *name).unwrap_or(usize::MAX);
+    let (early, late) = names.iter().zip(&names[1..]).find(|(one, next)| rank(one) > rank(next))?;
+    let message =
+        format!("The columns of {file} are not in the order of the format: {late} belongs before {early}. They are read by name.");
+    Some(Finding { line: 1, ..Finding::of_file("HeaderOrder", file, message) })
+}
+
+/// Whether the format knows a header, whatever it makes of the column.
+fn is_known(spec: &FileSpec, name: &str) -> bool {
+    spec.ignored.contains(&name)
+        || spec.extension.is_some_and(|prefix| name.len() > prefix.len() && name.starts_with(prefix))
+        || spec.columns.iter().any(|column| column.headers().any(|header| header == name))
+}
+
+/// A hint at the header that is there in place of a missing one: it may only be spelled in another way.
+fn near_header(spec: &FileSpec, column: &Column, names: &[&str]) -> Option<String> {
+    let same = names.iter().find(|name| column.headers().any(|header| name.trim().eq_ignore_ascii_case(header)));
+    if let Some(near) = same {
+        return Some(format!("There is a column '{near}': headers are case-sensitive and take no blanks."));
+    }
+    let unknown = || names.iter().copied().filter(|name| !is_known(spec, name));
+    let near = column.headers().find_map(|header| nearest(header, unknown()))?;
+    Some(format!("There is a column '{near}': is it meant to be '{}'?", column.name))
+}
+
+/// What is wrong with a first line that is no header of this file at all.
+fn not_a_header(spec: &FileSpec, file: &str, names: &[&str]) -> Option<Finding> {
+    if let [only] = names
+        && only.contains([';', '\t'])
+    {
+        let separator = if only.contains(';') { "semicolons" } else { "tabs" };
+        let finding = Finding::of_file("HeaderNotFound", file, format!("The columns of {file} are separated by {separator}."));
+        return Some(finding.hint("Export it with commas; spreadsheets offer that as \"CSV UTF-8\"."));
+    }
+    let is_header = |name: &str| spec.columns.iter().any(|column| column.headers().any(|header| alike(name, header)));
+    if names.iter().any(|name| is_header(name)) {
+        return None;
+    }
+    // A first line of data must not be repeated in a finding: it may hold a password.
+    let finding =
+        Finding { line: 1, ..Finding::of_file("HeaderNotFound", file, format!("The first line of {file} names none of its columns.")) };
+    Some(finding.hint(if names.iter().any(|name| name.contains('\0')) {
+        "It looks like UTF-16 without a byte order mark: export the file as UTF-8."
+    } else {
+        "The first line must be the header, with commas between the columns."
+    }))
 }
 
 /// An encoding by its label, such as `windows-1252`.

@@ -1,26 +1,51 @@
-//! Checks of one value on its own.
+//! Checks of one value on its own. On the way of every value of every row: bytes first, and nothing
+//! is allocated for a good one.
 
 use crate::codes::Codes;
-use crate::model::Kind;
+use crate::format::Kind;
+use crate::nearest::nearest;
 use std::borrow::Cow;
 
-/// What a check gives: the normalised value, or why it cannot be used.
+/// What a check says.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Checked<'a> {
-    Good(Cow<'a, str>),
+    /// As it stands.
+    Good,
+    /// Good, and kept in another form.
+    Changed(Cow<'a, str>),
     /// A list of which some members are good.
     Partly(String, Vec<String>),
+    /// What is wrong, and a hint.
     Bad(String, Option<String>),
 }
 
+impl Checked<'_> {
+    /// The same, of a text that does not live on.
+    pub(crate) fn into_owned(self) -> Checked<'static> {
+        match self {
+            Self::Good => Checked::Good,
+            Self::Changed(value) => Checked::Changed(Cow::Owned(value.into_owned())),
+            Self::Partly(good, wrong) => Checked::Partly(good, wrong),
+            Self::Bad(why, hint) => Checked::Bad(why, hint),
+        }
+    }
+}
+
+fn bad(what: &str) -> Checked<'static> {
+    Checked::Bad(what.to_owned(), None)
+}
+
 /// Checks and normalises a value that is not empty.
-pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &Codes) -> Checked<'a> {
-    let bad = |what: &str| Checked::Bad(what.to_owned(), None);
+pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &'a Codes) -> Checked<'a> {
     match kind {
-        // Keys are joined by a control character; one inside an id would let two keys look alike.
         Kind::Id if text.contains('\t') => bad("has a tab in it"),
-        Kind::Id | Kind::Text | Kind::Ids | Kind::Password => Checked::Good(Cow::Borrowed(text)),
+        Kind::SourcedId if !is_sourced_id(text.as_bytes()) => Checked::Bad(
+            "is not a sourcedId".to_owned(),
+            Some("Write up to 255 letters, digits and the characters . / @ _ -, without blanks.".to_owned()),
+        ),
+        Kind::Password => Checked::Changed(Cow::Borrowed("")),
         Kind::Code(list) => match codes.canonical(list, text) {
-            Some(code) => Checked::Good(Cow::Owned(code.to_owned())),
+            Some(code) => Checked::Changed(Cow::Borrowed(code)),
             None => Checked::Bad(
                 format!("is not a code of {}", list.reference_type()),
                 codes.nearest(list, text).map(|near| format!("Did you mean '{near}'?")),
@@ -34,83 +59,235 @@ pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &Codes) -> Checked<'a>
                     None => wrong.push(part.to_owned()),
                 }
             }
-            if wrong.is_empty() { Checked::Good(Cow::Owned(good.join(","))) } else { Checked::Partly(good.join(","), wrong) }
+            let good = good.join(",");
+            if wrong.is_empty() { Checked::Changed(Cow::Owned(good)) } else { Checked::Partly(good, wrong) }
         }
-        Kind::Email => match is_email(text) {
-            true if text.bytes().any(|b| b.is_ascii_uppercase()) || !text.is_ascii() => Checked::Good(Cow::Owned(text.to_lowercase())),
-            true => Checked::Good(Cow::Borrowed(text)),
-            false => bad("is not an e-mail address"),
+        Kind::Word(words) => match words.meaning(text) {
+            Some(code) => Checked::Changed(Cow::Borrowed(code)),
+            None => Checked::Bad(
+                format!("is none of {}", words.all()),
+                nearest(text, words.meanings.iter().map(|(word, _)| *word)).map(|near| format!("Did you mean '{near}'?")),
+            ),
         },
-        Kind::Phone if is_phone(text) => Checked::Good(Cow::Borrowed(text)),
+        Kind::Email if !is_email(text) => bad("is not an e-mail address"),
+        Kind::Email | Kind::EmailKey if !is_surely_lower_case(text) => Checked::Changed(Cow::Owned(text.to_lowercase())),
+        Kind::Id | Kind::SourcedId | Kind::Text | Kind::Ids | Kind::Email | Kind::EmailKey => Checked::Good,
+        Kind::Phone if is_phone(text.as_bytes()) => Checked::Good,
         Kind::Phone => Checked::Bad(
             "is not a phone number in E.164 form".to_owned(),
             Some("Write '+', country code and number, such as +12025550123.".to_owned()),
         ),
         Kind::Date => match date(text) {
-            Some(date) => Checked::Good(date),
+            Some(day) if day.len() == text.len() => Checked::Good,
+            Some(day) => Checked::Changed(Cow::Borrowed(day)),
             None => Checked::Bad("is not an ISO 8601 date".to_owned(), Some("Write the year first, such as 2026-08-24.".to_owned())),
         },
-        Kind::Boolean if text.eq_ignore_ascii_case("true") => Checked::Good(Cow::Borrowed("true")),
-        Kind::Boolean if text.eq_ignore_ascii_case("false") => Checked::Good(Cow::Borrowed("false")),
+        Kind::UsDate => match us_date(text) {
+            Some(day) if day == text => Checked::Good,
+            Some(day) => Checked::Changed(day),
+            None => Checked::Bad("is not a date".to_owned(), Some("Write the year first, such as 2026-08-24, or 8/24/2026.".to_owned())),
+        },
+        Kind::Boolean if text.eq_ignore_ascii_case("true") => Checked::Changed(Cow::Borrowed("true")),
+        Kind::Boolean if text.eq_ignore_ascii_case("false") => Checked::Changed(Cow::Borrowed("false")),
         Kind::Boolean => bad("is neither true nor false"),
-        Kind::Year if text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit()) => Checked::Good(Cow::Borrowed(text)),
-        Kind::Year => bad("is not a year of four digits"),
+        Kind::Year | Kind::SchoolYear if is_digits(text, 4) => Checked::Good,
+        Kind::SchoolYear if let Some(end) = end_of_school_year(text) => Checked::Changed(Cow::Owned(end)),
+        Kind::Year | Kind::SchoolYear => bad("is not a year of four digits"),
     }
+}
+
+fn is_digits(text: &str, count: usize) -> bool {
+    text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The second year of `2026-2027`, `2026/2027` or `2026-27`, which follows the first.
+fn end_of_school_year(text: &str) -> Option<String> {
+    let (start, end) = text.split_once(['-', '/'])?;
+    if !is_digits(start, 4) || !(is_digits(end, 4) || is_digits(end, 2)) {
+        return None;
+    }
+    let next = (start.parse::<u32>().ok()? + 1).to_string();
+    next.ends_with(end).then_some(next)
+}
+
+/// `^[0-9A-Za-z./@_-]{1,255}$`, as the binding of OneRoster 1.2 has it.
+fn is_sourced_id(text: &[u8]) -> bool {
+    text.len() <= 255 && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"./@_-".contains(byte))
+}
+
+/// What a text is meant to be whose UTF-8 was taken for Windows-1252 and encoded once more: `JosÃ©`.
+pub(crate) fn encoded_twice(text: &str) -> Option<String> {
+    // Only where a letter that can start a sequence of UTF-8 stands before something beyond ASCII.
+    if text.is_ascii() || !text.as_bytes().windows(3).any(|bytes| matches!(bytes, [0xc3, 0x82..=0xb4, 0x80..=0xff])) {
+        return None;
+    }
+    let (bytes, _, foreign) = encoding_rs::WINDOWS_1252.encode(text);
+    let meant = std::str::from_utf8(&bytes).ok()?;
+    (!foreign && !meant.is_ascii()).then(|| meant.to_owned())
 }
 
 /// One `@`, something before it, a domain with a dot after it, no blanks.
 fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    let plain = !local.is_empty()
-        && !local.contains('@')
-        && text.len() <= 320
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c));
-    plain
-        && domain.contains('.')
-        && domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
-        && !local.starts_with('.')
-        && !local.ends_with('.')
-        && !local.contains("..")
+    const ADDRESS_BYTES_MAX: usize = 320;
+    if text.len() > ADDRESS_BYTES_MAX || !text.is_ascii() && text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return false;
+    }
+    // Behind the last dot or at sign; a part between them may not be empty.
+    let (mut before, mut in_domain, mut dots) = (b'.', false, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'.' | b'@' if matches!(before, b'.' | b'@') => return false,
+            b'.' if in_domain && before == b'-' => return false,
+            b'.' => dots += usize::from(in_domain),
+            b'@' if in_domain => return false,
+            b'@' => in_domain = true,
+            b'-' if in_domain && matches!(before, b'.' | b'@') => return false,
+            0..=b' ' | b'<' | b'>' | b',' | b';' | b'"' | 0x7f => return false,
+            _ => {}
+        }
+        before = byte;
+    }
+    dots > 0 && !matches!(before, b'.' | b'@' | b'-')
+}
+
+/// Whether a text is the same in lower case, without looking at what is not ASCII.
+pub(crate) fn is_surely_lower_case(text: &str) -> bool {
+    // All of the bytes, without a way out in the middle: that is what a compiler makes fast.
+    !text.bytes().fold(false, |found, byte| found | byte.is_ascii_uppercase() | !byte.is_ascii())
 }
 
 /// `+` and up to fifteen digits, the first not zero. Only the shape: sample numbers need not exist.
-fn is_phone(text: &str) -> bool {
-    text.strip_prefix('+')
-        .is_some_and(|digits| (2..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit()))
+fn is_phone(text: &[u8]) -> bool {
+    matches!(text, [b'+', b'1'..=b'9', rest @ ..] if (1..15).contains(&rest.len()) && rest.iter().all(u8::is_ascii_digit))
 }
 
 /// A date, with or without a time, which is dropped.
-fn date(text: &str) -> Option<Cow<'_, str>> {
+fn date(text: &str) -> Option<&str> {
     let (day, time) = text.split_at_checked(10)?;
-    let shape = day.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
-    let valid = shape && day.parse::<jiff::civil::Date>().is_ok();
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = day.as_bytes() else { return None };
+    if ![y1, y2, y3, y4, m1, m2, d1, d2].iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let two = |tens: u8, ones: u8| u32::from(tens - b'0') * 10 + u32::from(ones - b'0');
+    let (year, month, day_of_month) = (two(y1, y2) * 100 + two(y3, y4), two(m1, m2), two(d1, d2));
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => return None,
+    };
     let time_shape = time.is_empty()
         || time.starts_with(['T', 't', ' ']) && time.len() > 4 && time[1..].bytes().all(|b| b.is_ascii_digit() || b"+-:.Zz".contains(&b));
-    (valid && time_shape).then_some(Cow::Borrowed(day))
+    ((1..=days).contains(&day_of_month) && time_shape).then_some(day)
+}
+
+/// A date as SDS v1 has them, in the form of ISO 8601: that form itself, `20260824`, or `8/24/2026`, which
+/// is what Microsoft's own samples have.
+fn us_date(text: &str) -> Option<Cow<'_, str>> {
+    let is_number = |part: &str, most: usize| (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let day = if let Some((month, (day, year))) = text.split_once('/').and_then(|(month, rest)| Some((month, rest.split_once('/')?))) {
+        if !is_number(month, 2) || !is_number(day, 2) || year.len() != 4 {
+            return None;
+        }
+        format!("{year}-{month:0>2}-{day:0>2}")
+    } else if is_number(text, 8) && text.len() == 8 {
+        format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..])
+    } else {
+        return date(text).map(Cow::Borrowed);
+    };
+    date(&day).is_some().then_some(Cow::Owned(day))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn addresses() {
-        for good in ["a@b.example", "O'Brien+x@d001.schools.example", "ä@b.example"] {
+        for good in ["a@b.example", "-a-@b-c.example", "O'Brien+x@d001.schools.example", "ä@b.example"] {
             assert!(is_email(good), "{good}");
         }
-        for bad in ["a", "@b.example", "a@b", "a b@c.example", "a@b..example", "a@@b.example", "a@-b.example", ".a@b.example"] {
+        for bad in [
+            "a",
+            "@b.example",
+            "a@b",
+            "a b@c.example",
+            "a@b..example",
+            "a@@b.example",
+            "a@-b.example",
+            ".a@b.example",
+            "a.@b.example",
+            "a..b@c.example",
+            "a@b.example.",
+            "a@b-.example",
+            "a@b.example-",
+            "a@.b.example",
+            "a@b",
+            "",
+            "a@b@c.example",
+            "a\u{a0}@b.example",
+        ] {
             assert!(!is_email(bad), "{bad}");
         }
     }
 
     #[test]
     fn phones_and_dates() {
-        assert!(is_phone("+11234567890"));
-        assert!(!is_phone("0123") && !is_phone("+0123") && !is_phone("+1 234") && !is_phone("+1234567890123456"));
-        assert_eq!(date("2021-08-24").as_deref(), Some("2021-08-24"));
-        assert_eq!(date("2021-08-24T10:00:00Z").as_deref(), Some("2021-08-24"));
-        for bad in ["24/08/2021", "2021-02-30", "2021-8-24", "2021-08-24x", ""] {
+        assert!(is_phone(b"+11234567890"));
+        for bad in ["0123", "+0123", "+1 234", "+1234567890123456", "+1", "+", ""] {
+            assert!(!is_phone(bad.as_bytes()), "{bad}");
+        }
+        assert!(is_phone(b"+12") && is_phone(b"+123456789012345"));
+        assert_eq!(date("2021-08-24"), Some("2021-08-24"));
+        assert_eq!(date("2021-08-24T10:00:00Z"), Some("2021-08-24"));
+        for bad in ["24/08/2021", "2021-02-30", "2021-8-24", "2021-08-24x", "2021-08-2é", ""] {
             assert_eq!(date(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn school_years_and_sourced_ids() {
+        for good in ["2026-2027", "2026/2027", "2026-27"] {
+            assert_eq!(end_of_school_year(good).as_deref(), Some("2027"), "{good}");
+        }
+        for bad in ["2026-2028", "2026-", "-2027", "26-27", "2026-7", "2026-2027-2028", "20é6-27"] {
+            assert_eq!(end_of_school_year(bad), None, "{bad}");
+        }
+        assert!(is_sourced_id(b"aZ09./@_-") && is_sourced_id(&[b'a'; 255]));
+        assert!(!is_sourced_id(b"a b") && !is_sourced_id("é".as_bytes()) && !is_sourced_id(&[b'a'; 256]));
+    }
+
+    #[test]
+    fn what_was_encoded_twice_is_seen_and_nothing_else() {
+        for meant in ["José", "Müller", "D’Arcy", "Łucja", "佐藤", "é"] {
+            let twice = encoding_rs::WINDOWS_1252.decode_without_bom_handling(meant.as_bytes()).0;
+            assert_eq!(encoded_twice(&twice).as_deref(), Some(meant), "{twice}");
+            assert_eq!(encoded_twice(meant), None);
+        }
+        for good in ["", "Ann", "JOÃO", "MOÇÃO", "LYCÉE «MOLIÈRE»", "Ðorđe", "ÀÉÎ", "Ã"] {
+            assert_eq!(encoded_twice(good), None, "{good}");
+        }
+    }
+
+    #[test]
+    fn dates_of_sds_v1() {
+        for good in ["2026-08-04", "20260804", "8/4/2026", "08/04/2026", "2026-08-04T00:00:00"] {
+            assert_eq!(us_date(good).as_deref(), Some("2026-08-04"), "{good}");
+        }
+        for bad in ["31/02/2026", "2026-02-30", "20261345", "8/4/26", "8/4", "8//2026", "8/4/2026/1", "+8/4/2026", "é/4/2026", "2026080"] {
+            assert_eq!(us_date(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        /// Another calendar agrees.
+        #[test]
+        fn dates_are_those_of_the_calendar(year in 0..10_000, month in 0..14, day in 0..33) {
+            let text = format!("{year:04}-{month:02}-{day:02}");
+            prop_assert_eq!(date(&text).is_some(), text.parse::<jiff::civil::Date>().is_ok(), "{}", text);
         }
     }
 }

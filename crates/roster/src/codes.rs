@@ -1,5 +1,6 @@
 //! Lists of values. The caller says what is in them: built-in rows and a tenant's own.
 
+use crate::nearest::nearest;
 use std::collections::HashMap;
 
 /// A list that a column's codes come from.
@@ -83,18 +84,7 @@ impl Codes {
 
     /// The code that a wrong one was most likely meant to be.
     pub(crate) fn nearest(&self, list: CodeList, given: &str) -> Option<&str> {
-        const CODE_BYTES_MAX: usize = 64;
-        if given.len() > CODE_BYTES_MAX {
-            return None;
-        }
-        let given = given.to_lowercase();
-        let known = self.lists.get(&list)?;
-        known
-            .iter()
-            .map(|(lower, code)| (strsim::damerau_levenshtein(&given, lower), code))
-            .filter(|(distance, code)| *distance <= 2 && *distance < code.len())
-            .min()
-            .map(|(_, code)| code.as_str())
+        nearest(given, self.lists.get(&list)?.values().map(String::as_str))
     }
 }
 

@@ -1,37 +1,74 @@
-//! Ingest: every row of every file checked, the good ones written as a sorted snapshot.
+//! Ingest: every row of every file checked, and the good ones written as a sorted snapshot.
 //!
-//! Files are read in order of dependency, so that a reference can be checked when its row is read.
-//! Duplicates show up as neighbours when the sort of a file is merged.
+//! Files are read in order of dependency, so that a reference can be checked when its row is read. A
+//! file is cut into chunks ([`crate::chunks`]), threads check them ([`batch`]), and what they make of
+//! them is absorbed in order, so that the outcome does not depend on the number of threads. What only
+//! the whole file can say is decided at its end ([`late`]).
 
-mod merge;
+mod batch;
+pub mod delta;
+mod facts;
+mod late;
+mod pump;
 mod row;
+mod snapshot;
+mod view;
 
 use crate::Source;
-use crate::basic::{Header, encoding, header, twice};
+use crate::basic::{encoding, header, meant_for, twice, unread, unreadable};
+use crate::catalogue::severity_of;
+use crate::chunks::Chunks;
 use crate::codes::Codes;
 use crate::finding::{Finding, Severity};
-use crate::keys::{HashOnly, Keys, Owners};
-use crate::limits::VALUE_CHARACTERS_MAX;
-use crate::lines::{Fields, Line, Lines};
-use crate::model::{Column, Entity, Kind};
-use crate::segment::{KEY_SEPARATOR, push_field};
-use crate::sort::Sorter;
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use crate::format::{Context, Detected, FileSpec, Format, detect, manifest};
+use crate::keys::Keys;
+use crate::limits::{CHUNK_BYTES, SORT_BUFFER_BYTES, SPILL_ROWS, THREADS_MAX};
+use late::{Again, Gathered};
+use row::{Checker, Leads};
+use snapshot::Snapshot;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+pub use view::{Records, Report, RowView};
 
-/// Rows between two signs of life.
-const PROGRESS_ROWS: u64 = 16_384;
-
-/// How to ingest.
+/// How to read an export. [`IngestOptions::new`] gives what most callers want.
 pub struct IngestOptions<'a> {
     /// Lists of values.
     pub codes: &'a Codes,
+    /// The format, when it is not to be told from the files.
+    pub format: Option<Format>,
     /// Label of the encoding when it is not UTF-8, for example `windows-1252`.
     pub encoding: Option<&'a str>,
     /// Called with the file and the rows read so far; `false` stops.
     pub progress: &'a mut dyn FnMut(&str, u64) -> bool,
+    /// Threads that check rows; none is as many as there are processors, four at most.
+    pub threads: Option<usize>,
+    /// Sizes, none of which changes what comes out.
+    pub tuning: Tuning,
+}
+
+impl<'a> IngestOptions<'a> {
+    /// UTF-8 in the format that the files show, by as many threads as are of use.
+    pub fn new(codes: &'a Codes, progress: &'a mut dyn FnMut(&str, u64) -> bool) -> Self {
+        Self { codes, format: None, encoding: None, progress, threads: None, tuning: Tuning::default() }
+    }
+}
+
+/// Sizes of buffers: what memory it takes, never what comes out.
+#[derive(Debug, Clone, Copy)]
+pub struct Tuning {
+    /// Bytes of a file that one thread checks at a time.
+    pub chunk_bytes: usize,
+    /// Rows of a file whose keys are kept in memory until its end, for each of 256 parts.
+    pub spill_rows: usize,
+    /// Bytes of the buffers of the external sorts, all together.
+    pub sort_bytes: usize,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { chunk_bytes: CHUNK_BYTES, spill_rows: SPILL_ROWS, sort_bytes: SORT_BUFFER_BYTES }
+    }
 }
 
 /// Why an ingest did not come to an end.
@@ -66,7 +103,7 @@ pub struct FileReport {
 /// One segment of a snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SegmentReport {
-    /// File of the export that it was made from.
+    /// Files of the export that it was made from, joined by commas.
     pub source: String,
     /// Name of the segment.
     pub file: String,
@@ -80,8 +117,10 @@ pub struct SegmentReport {
 pub const MANIFEST: &str = "manifest.json";
 
 /// What became of an export.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngestReport {
+    /// The format that it was read as, and what tells it.
+    pub detected: Detected,
     /// By file, in order of reading.
     pub files: Vec<FileReport>,
     /// Findings by code.
@@ -95,8 +134,7 @@ pub struct IngestReport {
 impl IngestReport {
     /// Findings of a severity.
     pub fn count(&self, severity: Severity) -> u64 {
-        let of = |code: &str| crate::CATALOGUE.iter().find(|e| e.code == code).map(|e| e.severity);
-        self.codes.iter().filter(|(code, _)| of(code) == Some(severity)).map(|(_, n)| n).sum()
+        self.codes.iter().filter(|(code, _)| severity_of(code) == severity).map(|(_, n)| n).sum()
     }
 
     /// Errors that are only the consequence of another record's error (decision 18).
@@ -110,96 +148,95 @@ impl IngestReport {
     }
 }
 
-/// Reads an export and writes one segment an entity into `out`, which must be there.
+/// Checks an export: findings and counts, no snapshot. Nothing is written but nameless temporary files.
 ///
 /// Findings are given in the order in which they are found: by file, in the file by line, with
-/// duplicates at the end of the file.
+/// duplicates and what else only the whole file can show at its end, by line again.
+pub fn validate(
+    files: &[Source],
+    options: &mut IngestOptions<'_>,
+    findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
+) -> Result<IngestReport, IngestError> {
+    read(files, options, None, findings)
+}
+
+/// Checks an export as [`validate`] does and writes one segment an entity into `out`, which must be there.
 pub fn ingest(
     files: &[Source],
     options: &mut IngestOptions<'_>,
     out: &Path,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<IngestReport, IngestError> {
+    read(files, options, Some(out), findings)
+}
+
+fn read(
+    files: &[Source],
+    options: &mut IngestOptions<'_>,
+    out: Option<&Path>,
+    findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
+) -> Result<IngestReport, IngestError> {
+    let detected = options.format.map_or_else(|| detect(files), Detected::named);
+    let table = detected.format.as_ref().map_or(&[][..], |format| format.files());
+    read_table(files, detected, table, options, out, findings)
+}
+
+fn read_table(
+    files: &[Source],
+    detected: Detected,
+    table: &'static [FileSpec],
+    options: &mut IngestOptions<'_>,
+    out: Option<&Path>,
+    findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
+) -> Result<IngestReport, IngestError> {
     let chosen = match options.encoding {
         Some(label) => Some(encoding(label).ok_or_else(|| IngestError::UnknownEncoding(label.to_owned()))?),
         None => None,
     };
-    let mut state = State {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let context = match &detected.format {
+        Ok(format) => format.prepare(files, chosen, out.is_some())?,
+        Err(_) => Context::default(),
+    };
+    let report = IngestReport { detected, files: Vec::new(), codes: BTreeMap::new(), segments: Vec::new(), catastrophic: None };
+    let mut engine = Engine {
         encoding: chosen,
-        report: IngestReport::default(),
-        keys: BTreeMap::new(),
-        owners: Owners::default(),
-        incomplete: HashSet::default(),
+        codes: options.codes,
+        context: &context,
+        threads: options.threads.unwrap_or_else(cores),
+        tuning: options.tuning,
+        progress: options.progress,
+        scratch: out.map_or_else(std::env::temp_dir, Path::to_owned),
+        snapshot: out.map(|out| Snapshot::new(out, table, options.tuning.sort_bytes)),
+        report,
         findings,
     };
-    for entity in Entity::ALL {
-        if let Some(finding) = twice(entity.file(), files) {
-            state.stop(finding)?;
-            return Ok(state.report);
-        }
-        let Some(source) = files.iter().find(|file| file.name == entity.file()) else {
-            if entity.is_required() {
-                let message = format!("{} is not in the export.", entity.file());
-                state.stop(Finding::of_file("RequiredFileNotFound", entity.file(), message))?;
-                return Ok(state.report);
-            }
-            continue;
-        };
-        if !state.file(entity, source, options, out)? {
-            return Ok(state.report);
-        }
+    if engine.all(files, table)?
+        && let Some(snapshot) = engine.snapshot.take()
+    {
+        engine.report.segments = snapshot.seal()?;
     }
-    let temporary = out.join(MANIFEST).with_extension("part");
-    std::fs::write(&temporary, serde_json::to_vec(&state.report.segments).map_err(io::Error::from)?)?;
-    std::fs::rename(temporary, out.join(MANIFEST))?;
-    Ok(state.report)
+    Ok(engine.report)
 }
 
-struct State<'a> {
+struct Engine<'a> {
     encoding: Option<&'static encoding_rs::Encoding>,
+    codes: &'a Codes,
+    context: &'a Context,
+    threads: usize,
+    tuning: Tuning,
+    progress: &'a mut dyn FnMut(&str, u64) -> bool,
+    /// Where temporary files go.
+    scratch: PathBuf,
+    snapshot: Option<Snapshot>,
     report: IngestReport,
-    keys: BTreeMap<Entity, Keys>,
-    /// Usernames and whose they are.
-    owners: Owners,
-    /// People without name or address, who therefore cannot be contacts.
-    incomplete: HashSet<u64, HashOnly>,
     findings: &'a mut dyn FnMut(&Finding) -> io::Result<()>,
 }
 
-/// One row while it is checked.
-struct Row<'a> {
-    entity: Entity,
-    line: u64,
-    values: Vec<Cow<'a, str>>,
-    failed: bool,
-    /// What caused the failure, as long as it is only the consequence of another record's.
-    root: Option<String>,
-    warnings: u64,
-}
+/// Keys of the files that have been read and that others refer to.
+type Known = HashMap<&'static str, Keys>;
 
-impl Row<'_> {
-    fn key(&self) -> Vec<u8> {
-        let mut key = Vec::new();
-        for (index, column) in self.entity.key_columns().iter().enumerate() {
-            if index > 0 {
-                key.push(KEY_SEPARATOR);
-            }
-            key.extend_from_slice(self.values[*column].as_bytes());
-        }
-        key
-    }
-}
-
-/// A key for people to read.
-fn shown(key: &[u8]) -> String {
-    String::from_utf8_lossy(key).split(char::from(KEY_SEPARATOR)).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
-}
-
-fn shorten(text: &str) -> String {
-    text.chars().take(VALUE_CHARACTERS_MAX).collect()
-}
-
-impl State<'_> {
+impl Engine<'_> {
     fn emit(&mut self, finding: &Finding) -> io::Result<()> {
         *self.report.codes.entry(finding.code).or_default() += 1;
         (self.findings)(finding)
@@ -207,211 +244,161 @@ impl State<'_> {
 
     fn stop(&mut self, finding: Finding) -> io::Result<()> {
         self.emit(&finding)?;
-        self.report.catastrophic = Some(finding);
+        self.report.catastrophic.get_or_insert(finding);
         Ok(())
     }
 
-    /// A finding about a value of a row.
-    fn about(
-        &mut self,
-        row: &mut Row<'_>,
-        code: &'static str,
-        column: &Column,
-        message: String,
-        hint: Option<String>,
-        root: Option<String>,
-    ) -> io::Result<()> {
-        let index = row.entity.column(column.name).unwrap_or_default();
-        let value = row.values[index].as_ref();
-        let shown_value = (column.kind != Kind::Password && !value.is_empty()).then(|| shorten(value));
-        let key = shown(&row.key());
-        let root_of_row = root.clone();
-        let finding = Finding {
-            code,
-            file: row.entity.file().to_owned(),
-            line: row.line,
-            column: Some(column.name),
-            key: (!key.is_empty()).then_some(key),
-            value: shown_value,
-            message,
-            hint,
-            root,
+    /// All files of a format; `false` when something catastrophic was found.
+    fn all(&mut self, files: &[Source], table: &'static [FileSpec]) -> Result<bool, IngestError> {
+        let refused = match &self.report.detected.format {
+            Ok(format) => manifest::check(*format, files),
+            Err(title) => vec![unread(title, &self.report.detected.why)],
         };
-        if finding.severity() == Severity::Warning {
-            row.warnings += 1;
-        } else {
-            row.root = if row.failed { row.root.take().and(root_of_row) } else { root_of_row };
-            row.failed = true;
+        for finding in refused {
+            if finding.severity() == Severity::Catastrophic { self.stop(finding)? } else { self.emit(&finding)? }
         }
-        self.emit(&finding)
+        if self.report.catastrophic.is_some() {
+            return Ok(false);
+        }
+        let mut known = Known::new();
+        for (index, spec) in table.iter().enumerate() {
+            if let Some(finding) = twice(spec, files) {
+                self.stop(finding)?;
+                return Ok(false);
+            }
+            if let Some(source) = files.iter().find(|file| spec.is_named(&file.name)) {
+                if !self.file(index, table, source, &mut known)? {
+                    return Ok(false);
+                }
+            } else if spec.required {
+                let message = format!("{} is not in the export.", spec.name);
+                let hint = meant_for(spec, files, table);
+                self.stop(Finding { hint, ..Finding::of_file("RequiredFileNotFound", spec.name, message) })?;
+                return Ok(false);
+            }
+            if let Some(snapshot) = &mut self.snapshot {
+                snapshot.close(&table[index + 1..])?;
+            }
+        }
+        Ok(true)
     }
 
     /// One file; `false` when something catastrophic was found.
-    fn file(&mut self, entity: Entity, source: &Source, options: &mut IngestOptions<'_>, out: &Path) -> Result<bool, IngestError> {
+    fn file(&mut self, index: usize, table: &'static [FileSpec], source: &Source, known: &mut Known) -> Result<bool, IngestError> {
+        let spec = &table[index];
         let mut report = FileReport { name: source.name.clone(), ..FileReport::default() };
-        let mut lines = match Lines::open(&source.path, self.encoding) {
-            Ok(lines) => lines,
+        let mut chunks = match Chunks::open(&source.path, self.encoding, self.tuning.chunk_bytes) {
+            Ok(chunks) => chunks,
             Err(error) => {
-                self.stop(Finding::of_file("FileUnreadable", &source.name, format!("{} cannot be read: {error}.", source.name)))?;
+                self.stop(unreadable(&source.name, &error))?;
                 return Ok(false);
             }
         };
         let mut findings = Vec::new();
-        let header = header(entity, &mut lines, &mut findings);
+        let header = header(spec, &source.name, &mut chunks, &mut findings);
         for finding in findings {
-            match finding.severity() {
-                Severity::Catastrophic if self.report.catastrophic.is_none() => self.stop(finding)?,
-                Severity::Catastrophic => self.emit(&finding)?,
-                _ => {
-                    report.warnings += 1;
-                    self.emit(&finding)?;
-                }
+            if finding.severity() == Severity::Catastrophic {
+                self.stop(finding)?;
+            } else {
+                report.warnings += 1;
+                self.emit(&finding)?;
             }
         }
         let Some(header) = header else {
             self.report.files.push(report);
             return Ok(false);
         };
-        let mut sorter = Sorter::new(out);
-        self.keys.entry(entity).or_default();
-        self.rows(entity, &header, &mut lines, options, &mut sorter, &mut report)?;
-        self.merge(entity, sorter, out, &mut report)?;
-        let empty = entity.is_required() && report.accepted == 0;
+        let leads = |name| known.get(name).map_or(Leads::Absent(name), |keys| Leads::To(name, keys));
+        let checker = Checker::new(spec, &source.name, &header, self.codes, self.context, leads);
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.begin(spec, &source.name);
+        }
+        let first = (index as u64) << ORDER_BITS;
+        let referred = table[index..].iter().flat_map(|file| file.columns).any(|column| column.refers_to == Some(spec.name));
+        let gathered = self.rows(&checker, &mut chunks, first, referred, &mut report)?;
+        let mut settled = late::settle(&checker, gathered, referred, &self.scratch)?;
+        report.accepted = settled.accepted;
+        self.tell(&checker, source, first, &mut settled, &mut report)?;
+        if let Some(snapshot) = &mut self.snapshot {
+            settled.late.iter().for_each(|line| snapshot.skip(first + line * 2));
+        }
+        let empty = spec.required && report.accepted == 0;
         self.report.files.push(report);
+        if referred {
+            known.insert(spec.name, settled.keys);
+        }
         if empty {
-            let message = format!("No row of {} can be used, so the export is taken for broken.", entity.file());
-            self.stop(Finding::of_file("EmptyFile", entity.file(), message))?;
+            let message = format!("No row of {} can be used, so the export is taken for broken.", source.name);
+            self.stop(Finding::of_file("EmptyFile", &source.name, message))?;
             return Ok(false);
         }
         Ok(true)
     }
 
+    /// Reads all rows of a file.
     fn rows(
         &mut self,
-        entity: Entity,
-        header: &Header,
-        lines: &mut Lines,
-        options: &mut IngestOptions<'_>,
-        sorter: &mut Sorter,
+        checker: &Checker<'_>,
+        chunks: &mut Chunks,
+        first: u64,
+        referred: bool,
+        report: &mut FileReport,
+    ) -> Result<Gathered, IngestError> {
+        let mut gathered = Gathered::new(&self.scratch, &self.tuning);
+        let mut told = Vec::new();
+        let records = self.snapshot.is_some().then_some(first);
+        pump::pump(
+            chunks,
+            self.threads,
+            |chunk, batch| batch::check(checker, chunk, batch, records),
+            |batch| {
+                batch.tell_once(&mut told);
+                report.rows += batch.rows;
+                report.errors += batch.errors;
+                for finding in &batch.findings {
+                    report.warnings += u64::from(finding.severity() == Severity::Warning);
+                    self.emit(finding)?;
+                }
+                batch.seen.iter().try_for_each(|seen| gathered.seen.push(*seen))?;
+                batch.unique.iter().try_for_each(|unique| gathered.unique.push(*unique))?;
+                batch.within.iter().try_for_each(|within| gathered.within.push(*within))?;
+                batch.derived.iter().try_for_each(|derived| gathered.derived.push(*derived))?;
+                if referred {
+                    batch.dropped.drain(..).for_each(|(key, root)| gathered.dropped.add(key, root));
+                }
+                if let Some(snapshot) = &mut self.snapshot {
+                    snapshot.push(&batch.records)?;
+                }
+                if (self.progress)(checker.file, report.rows) { Ok(()) } else { Err(IngestError::Stopped) }
+            },
+        )?;
+        Ok(gathered)
+    }
+
+    /// Says what the whole file has shown.
+    fn tell(
+        &mut self,
+        checker: &Checker<'_>,
+        source: &Source,
+        first: u64,
+        settled: &mut late::Settled,
         report: &mut FileReport,
     ) -> Result<(), IngestError> {
-        let mut fields = Fields::default();
-        let mut payload = Vec::new();
-        let mut missing_files: Vec<&'static str> = Vec::new();
-        let mut in_broken_record = false;
-        while let Some((number, offset, line)) = next(lines)? {
-            let text = match line {
-                Line::Text([]) => continue,
-                Line::Text(text) => text,
-                Line::TooLong => {
-                    report.rows += 1;
-                    report.errors += 1;
-                    self.broken(entity, number, "LineTooLong", "The line is longer than any row can be.".to_owned(), None)?;
-                    continue;
-                }
-                Line::Damaged(at) => {
-                    report.rows += 1;
-                    report.errors += 1;
-                    let message = format!("Character {} of the row means nothing in the encoding of the file.", at + 1);
-                    self.broken(entity, number, "InvalidEncoding", message, Some("Export the file as UTF-8.".to_owned()))?;
-                    continue;
-                }
-            };
-            let shape = shape(text, offset, header.width, &mut fields);
-            let rest = std::mem::take(&mut in_broken_record) && Fields::is_rest_of_value(text);
-            if rest && shape.is_err() {
-                // Told with the record that it belongs to.
-                continue;
-            }
-            report.rows += 1;
-            if report.rows.is_multiple_of(PROGRESS_ROWS) && !(options.progress)(entity.file(), report.rows) {
-                return Err(IngestError::Stopped);
-            }
-            // The rest of a record can by chance look like a record. Nobody is made out of it, but nothing
-            // is passed over in silence either, since it could be a record of its own.
-            let shape = if rest { Err(rest_of_record(number)) } else { shape };
-            if let Err((code, message, hint)) = shape {
-                in_broken_record = code == "LineBreakInQuotes" && !rest;
-                report.errors += 1;
-                self.broken(entity, number, code, message, hint)?;
-                continue;
-            }
-            let mut row = Row { entity, line: number, values: values(entity, header, &fields), failed: false, root: None, warnings: 0 };
-            self.check(&mut row, options.codes, &mut missing_files)?;
-            report.warnings += row.warnings;
-            let key = row.key();
-            if row.failed {
-                report.errors += 1;
-                if entity.is_referred_to() && !key.is_empty() {
-                    self.keys.entry(entity).or_default().drop(&key, row.root);
-                }
-                continue;
-            }
-            if entity.is_referred_to() {
-                self.keys.entry(entity).or_default().accept(&key);
-            }
-            payload.clear();
-            for value in &row.values {
-                push_field(&mut payload, value.as_bytes());
-            }
-            sorter.push(&key, number, &payload)?;
+        if settled.has_nothing_to_say() {
+            return Ok(());
         }
-        if (options.progress)(entity.file(), report.rows) { Ok(()) } else { Err(IngestError::Stopped) }
-    }
-
-    fn broken(&mut self, entity: Entity, line: u64, code: &'static str, message: String, hint: Option<String>) -> io::Result<()> {
-        self.emit(&Finding { line, hint, ..Finding::of_file(code, entity.file(), message) })
+        let mut again = Again::open(checker, Chunks::open(&source.path, self.encoding, self.tuning.chunk_bytes)?);
+        let snapshot = self.snapshot.as_mut().map(|snapshot| (snapshot, first));
+        let (codes, findings) = (&mut self.report.codes, &mut self.findings);
+        settled.tell(&mut again, report, snapshot, &mut |finding| {
+            *codes.entry(finding.code).or_default() += 1;
+            findings(finding)
+        })
     }
 }
 
-/// Number, offset and text of the next line.
-fn next(lines: &mut Lines) -> io::Result<Option<(u64, u64, Line<'_>)>> {
-    // Number and offset are those of the line that `next` gives, known only after it.
-    let (number, offset) = lines.upcoming();
-    Ok(lines.next()?.map(|line| (number, offset, line)))
-}
-
-type Misshapen = (&'static str, String, Option<String>);
-
-fn rest_of_record(number: u64) -> Misshapen {
-    let message = format!("The row looks like the rest of the value that was not closed on line {}.", number - 1);
-    ("LineBreakInQuotes", message, Some("Mend the line before it; this one may be good by itself.".to_owned()))
-}
-
-/// Whether a line can be a row at all.
-fn shape(text: &[u8], offset: u64, width: usize, fields: &mut Fields) -> Result<(), Misshapen> {
-    if simdutf8::basic::from_utf8(text).is_err() {
-        let at = std::str::from_utf8(text).map_or_else(|e| e.valid_up_to(), |_| 0);
-        let message = format!("The row is not UTF-8: byte {} of the file.", offset + at as u64);
-        let hint = "It looks like Windows-1252; export the file as UTF-8, or name its encoding.";
-        return Err(("InvalidEncoding", message, Some(hint.to_owned())));
-    }
-    if let Some(at) = text.iter().position(|b| *b < b' ' && *b != b'\t') {
-        let message = format!("The row has a control character: byte {} of the file.", offset + at as u64);
-        return Err(("InvalidCharacter", message, None));
-    }
-    if fields.split(text).is_err() {
-        return Err((
-            "LineBreakInQuotes",
-            "A quoted value is not closed on its line; line breaks inside values are not allowed.".to_owned(),
-            None,
-        ));
-    }
-    if fields.len() != width {
-        return Err((
-            "FieldCount",
-            format!("The row has {} fields and the header {width}.", fields.len()),
-            (fields.len() > width).then(|| "A value with a comma needs quotes around it.".to_owned()),
-        ));
-    }
-    Ok(())
-}
-
-fn values<'f>(entity: Entity, header: &Header, fields: &'f Fields) -> Vec<Cow<'f, str>> {
-    let value = |position: &Option<usize>| position.map_or("", |at| std::str::from_utf8(fields.get(at)).unwrap_or_default());
-    debug_assert_eq!(header.positions.len(), entity.columns().len());
-    header.positions.iter().map(|position| Cow::Borrowed(value(position))).collect()
-}
+/// Bits of an order that the line of a record takes, with one below for corrections.
+const ORDER_BITS: u32 = 56;
 
 #[cfg(test)]
 mod tests;

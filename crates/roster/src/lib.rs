@@ -1,32 +1,43 @@
 //! Rosters: reading an export, checking every row, and keeping the result as sorted snapshots.
 //!
-//! Everything streams. A file is read line by line, each row is checked on its own and against the
-//! keys of the files before it, and goes into an external sort that finds duplicates and writes the
-//! snapshot. Memory is a sort buffer and one hash a key, whatever the size of the files.
+//! A [`format::Format`] is a table of source files. Files are read in order of dependency and in
+//! chunks, side by side; each row is checked on its own and against the keys of the files before it.
+//! Duplicates are found by hash when a file has been read. [`validate`] stops there; [`ingest`] also
+//! maps good rows onto the canonical [`Entity`]s and writes each as a sorted snapshot.
+//!
+//! Memory is some chunks, buffers of fixed size, and one hash for each key that others refer to.
 
 pub mod archive;
 mod basic;
+mod catalogue;
 mod check;
+mod chunks;
 mod codes;
 pub mod demo;
+mod fields;
 mod finding;
+pub mod format;
 pub mod generate;
 mod ingest;
 mod keys;
-mod lines;
 mod model;
 mod names;
+mod nearest;
 pub mod report;
 pub mod segment;
 mod sort;
+mod spill;
 #[cfg(test)]
 mod testing;
 
 pub use basic::{BasicReport, basic_validate};
+pub use catalogue::{CATALOGUE, CatalogueEntry};
 pub use codes::{CodeList, Codes};
-pub use finding::{CATALOGUE, CatalogueEntry, Finding, Severity};
-pub use ingest::{FileReport, IngestError, IngestOptions, IngestReport, MANIFEST, SegmentReport, ingest};
-pub use model::{Column, Entity, Kind};
+pub use finding::{Finding, Severity};
+pub use format::{Detected, Format};
+pub use ingest::delta;
+pub use ingest::{FileReport, IngestError, IngestOptions, IngestReport, MANIFEST, SegmentReport, Tuning, ingest, validate};
+pub use model::Entity;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -68,8 +79,14 @@ pub mod limits {
     pub const LINE_BYTES_MAX: usize = 1024 * 1024;
     /// Columns of a header.
     pub const COLUMNS_MAX: usize = 256;
-    /// Bytes of one run of the external sort: what memory an ingest takes beside its keys.
+    /// Bytes of a file that one thread checks at a time.
+    pub const CHUNK_BYTES: usize = 1024 * 1024;
+    /// Bytes of the buffers of the external sorts, all together.
     pub const SORT_BUFFER_BYTES: usize = 48 * 1024 * 1024;
+    /// Rows of a file whose keys are kept in memory until the file has been read, for each of 256 parts.
+    pub const SPILL_ROWS: usize = 2048;
+    /// Threads that check chunks: more would only wait for the one that reads.
+    pub const THREADS_MAX: usize = 4;
     /// Characters of a value repeated in a finding.
     pub const VALUE_CHARACTERS_MAX: usize = 120;
 }

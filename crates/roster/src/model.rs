@@ -1,11 +1,9 @@
-//! The canonical roster: ten entities and their columns.
+//! The canonical roster: ten entities and their fields.
 //!
-//! The column names are those of SDS v2.1, which has a place for everything the other formats
-//! carry; their readers map onto it. Required, conditional and list values follow the format page.
+//! Names of files and fields are those of SDS v2.1, which has a place for everything that the other
+//! formats carry; the tables in [`crate::format`] map onto it, and nothing behind them knows a format.
 
-use crate::codes::CodeList;
-
-/// One of the ten files of the canonical roster, in order of dependency.
+/// One of the ten entities of the canonical roster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Entity {
     /// Organizations.
@@ -29,62 +27,6 @@ pub enum Entity {
     /// A contact of a student.
     Relationship,
 }
-
-/// What a value must look like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// An id, case-sensitive, as received.
-    Id,
-    /// Ids, separated by commas in one field.
-    Ids,
-    /// Any text.
-    Text,
-    /// A code of a list.
-    Code(CodeList),
-    /// Codes of a list, separated by commas in one field.
-    Codes(CodeList),
-    /// An address, kept in lower case.
-    Email,
-    /// E.164.
-    Phone,
-    /// ISO 8601.
-    Date,
-    /// `true` or `false`.
-    Boolean,
-    /// Four digits.
-    Year,
-    /// Read and thrown away: never stored, never shown.
-    Password,
-}
-
-/// One column.
-#[derive(Debug, Clone, Copy)]
-pub struct Column {
-    /// Header.
-    pub name: &'static str,
-    /// Whether every row needs a value.
-    pub required: bool,
-    /// Form of the values.
-    pub kind: Kind,
-    /// Where an id must be found.
-    pub refers_to: Option<Entity>,
-}
-
-const fn need(name: &'static str, kind: Kind) -> Column {
-    Column { name, required: true, kind, refers_to: None }
-}
-const fn may(name: &'static str, kind: Kind) -> Column {
-    Column { name, required: false, kind, refers_to: None }
-}
-const fn need_ref(name: &'static str, entity: Entity) -> Column {
-    Column { name, required: true, kind: Kind::Id, refers_to: Some(entity) }
-}
-const fn may_ref(name: &'static str, entity: Entity) -> Column {
-    Column { name, required: false, kind: Kind::Id, refers_to: Some(entity) }
-}
-
-use CodeList as L;
-use Kind as K;
 
 impl Entity {
     /// All, in an order in which what is referred to comes first.
@@ -117,126 +59,44 @@ impl Entity {
         }
     }
 
-    /// The entity of a file name, which is case-sensitive.
-    pub fn of_file(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|entity| entity.file() == name)
-    }
-
-    /// Whether an export cannot be without it.
-    pub const fn is_required(self) -> bool {
-        matches!(self, Self::Org | Self::User | Self::Role)
-    }
-
     /// Name of its snapshot segment.
     pub fn segment(self) -> String {
         self.file().replace(".csv", ".seg")
     }
 
-    /// Columns in canonical order.
-    pub const fn columns(self) -> &'static [Column] {
+    /// Fields of a record, in order.
+    pub const fn fields(self) -> &'static [&'static str] {
         match self {
-            Self::Org => {
-                const { &[need("sourcedId", K::Id), need("name", K::Text), need("type", K::Code(L::OrgType)), may("parentSourcedId", K::Id)] }
-            }
-            Self::Session => {
-                const {
-                    &[
-                        need("sourcedId", K::Id),
-                        need("title", K::Text),
-                        need("type", K::Code(L::SessionType)),
-                        need("schoolYear", K::Year),
-                        need("startDate", K::Date),
-                        need("endDate", K::Date),
-                    ]
-                }
-            }
-            Self::Course => {
-                const {
-                    &[
-                        need("sourcedId", K::Id),
-                        need_ref("orgSourcedId", Self::Org),
-                        need("title", K::Text),
-                        may("code", K::Text),
-                        may_ref("schoolYearSourcedId", Self::Session),
-                        may("subject", K::Code(L::Subject)),
-                        may("grade", K::Codes(L::Grade)),
-                    ]
-                }
-            }
-            Self::User => {
-                const {
-                    &[
-                        need("sourcedId", K::Id),
-                        need("username", K::Text),
-                        may("givenName", K::Text),
-                        may("familyName", K::Text),
-                        may("password", K::Password),
-                        may("activeDirectoryMatchId", K::Text),
-                        may("email", K::Email),
-                        may("phone", K::Phone),
-                        may("sms", K::Phone),
-                        may("userNumber", K::Text),
-                    ]
-                }
-            }
+            Self::Org => &["sourcedId", "name", "type", "parentSourcedId"],
+            Self::Session => &["sourcedId", "title", "type", "schoolYear", "startDate", "endDate"],
+            Self::Course => &["sourcedId", "orgSourcedId", "title", "code", "schoolYearSourcedId", "subject", "grade"],
+            Self::User => &[
+                "sourcedId",
+                "username",
+                "givenName",
+                "familyName",
+                "password",
+                "activeDirectoryMatchId",
+                "email",
+                "phone",
+                "sms",
+                "userNumber",
+            ],
             Self::Role => {
-                const {
-                    &[
-                        need_ref("userSourcedId", Self::User),
-                        need_ref("orgSourcedId", Self::Org),
-                        need("role", K::Code(L::Role)),
-                        may_ref("sessionSourcedId", Self::Session),
-                        may("grade", K::Code(L::Grade)),
-                        may("isPrimary", K::Boolean),
-                        may("roleStartDate", K::Date),
-                        may("roleEndDate", K::Date),
-                    ]
-                }
+                &["userSourcedId", "orgSourcedId", "role", "sessionSourcedId", "grade", "isPrimary", "roleStartDate", "roleEndDate"]
             }
-            Self::Class => {
-                const {
-                    &[
-                        need("sourcedId", K::Id),
-                        need_ref("orgSourcedId", Self::Org),
-                        need("title", K::Text),
-                        Column { name: "sessionSourcedIds", required: false, kind: K::Ids, refers_to: Some(Self::Session) },
-                        may_ref("courseSourcedId", Self::Course),
-                        may("code", K::Text),
-                    ]
-                }
-            }
-            Self::Enrollment => {
-                const { &[need_ref("classSourcedId", Self::Class), need_ref("userSourcedId", Self::User), need("role", K::Code(L::SectionRole))] }
-            }
+            Self::Class => &["sourcedId", "orgSourcedId", "title", "sessionSourcedIds", "courseSourcedId", "code"],
+            Self::Enrollment => &["classSourcedId", "userSourcedId", "role"],
             Self::Demographic => {
-                const {
-                    &[
-                        need_ref("userSourcedId", Self::User),
-                        may("sex", K::Code(L::Sex)),
-                        may("birthDate", K::Date),
-                        may("birthCity", K::Text),
-                        may("birthState", K::Text),
-                        may("birthCountry", K::Text),
-                        may("ethnicityCodes", K::Codes(L::Ethnicity)),
-                        may("raceCodes", K::Codes(L::Race)),
-                    ]
-                }
+                &["userSourcedId", "sex", "birthDate", "birthCity", "birthState", "birthCountry", "ethnicityCodes", "raceCodes"]
             }
-            Self::UserFlag => const { &[need_ref("userSourcedId", Self::User), need("flag", K::Code(L::Flag))] },
-            Self::Relationship => {
-                const {
-                    &[
-                        need_ref("userSourcedId", Self::User),
-                        need_ref("relationshipUserSourcedId", Self::User),
-                        need("relationshipRole", K::Code(L::Relationship)),
-                    ]
-                }
-            }
+            Self::UserFlag => &["userSourcedId", "flag"],
+            Self::Relationship => &["userSourcedId", "relationshipUserSourcedId", "relationshipRole"],
         }
     }
 
-    /// Columns that make the key, in order (decision 17).
-    pub const fn key_columns(self) -> &'static [usize] {
+    /// Fields that make the key, in order.
+    pub const fn key_fields(self) -> &'static [usize] {
         match self {
             Self::Org | Self::Session | Self::Course | Self::User | Self::Class | Self::Demographic => &[0],
             Self::Role => &[0, 1, 2, 3],
@@ -245,22 +105,8 @@ impl Entity {
         }
     }
 
-    /// Whether other files refer to it.
-    pub const fn is_referred_to(self) -> bool {
-        matches!(self, Self::Org | Self::Session | Self::Course | Self::User | Self::Class)
-    }
-
-    /// Start and end column of a span of time.
-    pub const fn span(self) -> Option<(usize, usize)> {
-        match self {
-            Self::Session => Some((4, 5)),
-            Self::Role => Some((6, 7)),
-            _ => None,
-        }
-    }
-
-    /// Index of a column.
-    pub fn column(self, name: &str) -> Option<usize> {
-        self.columns().iter().position(|column| column.name == name)
+    /// Index of a field.
+    pub fn field(self, name: &str) -> Option<usize> {
+        self.fields().iter().position(|field| *field == name)
     }
 }

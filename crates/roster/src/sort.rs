@@ -3,12 +3,11 @@
 //! Rows are gathered in one arena; when it is full it is sorted and spilled. At the end the runs
 //! are merged. A set that fits into memory never touches the disk.
 
-use crate::limits::SORT_BUFFER_BYTES;
 use crate::segment::{read_record, write_record};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Seek};
 use std::path::{Path, PathBuf};
 
 /// Bytes of the line number in front of each payload.
@@ -17,7 +16,7 @@ const LINE_BYTES: usize = 8;
 pub(crate) struct Sorter {
     arena: Vec<u8>,
     rows: Vec<Row>,
-    runs: Vec<PathBuf>,
+    runs: Vec<File>,
     dir: PathBuf,
     limit: usize,
 }
@@ -37,11 +36,8 @@ pub(crate) struct Sorted<'a> {
 }
 
 impl Sorter {
-    pub(crate) fn new(dir: &Path) -> Self {
-        Self::with_limit(dir, SORT_BUFFER_BYTES)
-    }
-
-    fn with_limit(dir: &Path, limit: usize) -> Self {
+    /// Sorts in so many bytes of memory, and in nameless files of a folder beyond them.
+    pub(crate) fn new(dir: &Path, limit: usize) -> Self {
         Self { arena: Vec::new(), rows: Vec::new(), runs: Vec::new(), dir: dir.to_owned(), limit }
     }
 
@@ -74,14 +70,14 @@ impl Sorter {
 
     fn spill(&mut self) -> io::Result<()> {
         self.sort();
-        let path = self.dir.join(format!("sort-{:04}.run", self.runs.len()));
-        let mut out = BufWriter::with_capacity(1 << 18, File::create(&path)?);
+        let mut out = BufWriter::with_capacity(1 << 18, tempfile::tempfile_in(&self.dir)?);
         for row in &self.rows {
             let (key, payload) = self.parts(*row);
             write_record(&mut out, key, payload)?;
         }
-        out.flush()?;
-        self.runs.push(path);
+        let mut run = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        run.rewind()?;
+        self.runs.push(run);
         self.rows.clear();
         self.arena.clear();
         Ok(())
@@ -100,20 +96,10 @@ impl Sorter {
         self.spill()?;
         self.arena = Vec::new();
         let mut runs = Vec::new();
-        for path in &self.runs {
-            runs.push(Run { input: BufReader::with_capacity(1 << 18, File::open(path)?), bytes: Vec::new() });
+        for run in self.runs {
+            runs.push(Run { input: BufReader::with_capacity(1 << 18, run), bytes: Vec::new() });
         }
         merge(runs, &mut give)
-    }
-}
-
-/// Runs are of no use to anybody else, whatever ended the sort.
-impl Drop for Sorter {
-    fn drop(&mut self) {
-        for path in &self.runs {
-            // Gone already after a merge; and a leftover is only a leftover.
-            let _ = std::fs::remove_file(path);
-        }
     }
 }
 
@@ -157,7 +143,7 @@ mod tests {
         #[test]
         fn an_external_sort_is_a_stable_sort(keys in proptest::collection::vec("[a-d]{0,3}", 0..200), limit in 0..2000_usize) {
             let dir = tempfile::tempdir().unwrap();
-            let mut sorter = Sorter::with_limit(dir.path(), limit);
+            let mut sorter = Sorter::new(dir.path(), limit);
             for (line, key) in keys.iter().enumerate() {
                 sorter.push(key.as_bytes(), line as u64, format!("p{line}").as_bytes()).unwrap();
             }

@@ -65,7 +65,7 @@ impl App {
         let opened = open_archives(files, &work.path().join("unpacked"), &ArchiveLimits::DEFAULT);
         let opened = opened.map_err(|error| AdminError::new(format!("cannot unpack {}: {error}", path.display())))?;
         let files = opened.files;
-        let errors = if opened.errors.is_empty() { roster::basic_validate(&files).errors } else { opened.errors };
+        let errors = if opened.errors.is_empty() { roster::basic_validate(&files, None).errors } else { opened.errors };
         if !errors.is_empty() {
             let blocked = errors.first().map(|f| Blocked { code: f.code.to_owned(), message: f.message.clone() });
             let findings = errors.iter().map(Finding::to_json).collect();

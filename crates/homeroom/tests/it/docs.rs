@@ -1,8 +1,14 @@
 //! Pages of `docs/` that say what the code says. `HOMEROOM_BLESS=1` writes the generated ones anew.
 
 use industry_data::permissions::{ALL_PERMISSIONS, Action, Resource, allowed};
+use roster::{CATALOGUE, CatalogueEntry, CodeList, Codes, Finding, Format, Severity};
 use std::fmt::Write as _;
 use std::path::PathBuf;
+
+#[path = "../../../roster/tests/it/examples.rs"]
+mod examples;
+#[path = "../../../roster/src/testing.rs"]
+mod lists;
 
 fn page(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)
@@ -21,12 +27,17 @@ fn the_page_of_findings_lists_the_catalogue() {
     let mut text = "# Findings\n\n\
         Every finding that the validator can report. This page is generated from the catalogue in the code.\n\n\
         **Catastrophic**: the run stops, nothing changes. **Error**: the record is dropped. **Warning**: the value is dropped, \
-        or it is a remark. A finding names file, line, column, key and value of the record; a finding that follows from another \
-        one names it as its root.\n\n\
-        | code | severity | reported when |\n| --- | --- | --- |\n"
+        or it is a remark. **Info**: nothing is dropped. A finding names file, line, column, key and value of the record; a \
+        finding that follows from another one names it as its root.\n\nThe examples are what the validator says about the smallest \
+        export that has the fault: file, line, column, message and hint.\n"
         .to_owned();
-    for entry in roster::CATALOGUE {
-        let _ = writeln!(text, "| `{}` | {} | {} |", entry.code, entry.severity.word(), entry.when);
+    for severity in [Severity::Catastrophic, Severity::Error, Severity::Warning, Severity::Info] {
+        let _ = writeln!(text, "\n## {}\n", title(severity.word()));
+        let _ = writeln!(text, "| code | formats | reported when | example | what to do |\n| --- | --- | --- | --- | --- |");
+        for entry in CATALOGUE.iter().filter(|entry| entry.severity == severity) {
+            let row = [&format!("`{}`", entry.code), &formats(entry), entry.when, &example(entry), entry.remedy];
+            let _ = writeln!(text, "| {} |", row.map(|cell| cell.replace('|', "\\|")).join(" | "));
+        }
     }
     text.push_str(
         "\n## What stops a run\n\nA run that is stopped changes nothing. Its `blockingError` has one of these codes, or that of a \
@@ -36,6 +47,35 @@ fn the_page_of_findings_lists_the_catalogue() {
         let _ = writeln!(text, "| `{}` | {} | {} |", stop.code, stop.when, if stop.approvable { "yes" } else { "no" });
     }
     is_current("findings.md", &text);
+}
+
+fn title(word: &str) -> String {
+    word[..1].to_uppercase() + &word[1..]
+}
+
+/// The formats in which a finding can occur.
+fn formats(entry: &CatalogueEntry) -> String {
+    if entry.formats.len() == Format::ALL.len() {
+        return "all".to_owned();
+    }
+    entry.formats.iter().map(|format| format.title()).collect::<Vec<_>>().join(", ")
+}
+
+/// What the validator says about an export that has the fault, or why there is none.
+fn example(entry: &CatalogueEntry) -> String {
+    if let Some((_, why)) = examples::ONLY_IN_RUNS.iter().find(|(code, _)| *code == entry.code) {
+        return format!("Found by runs only: {why}.");
+    }
+    let Finding { file, line, column, message, hint, .. } = examples::provoke(entry.code, &lists::codes());
+    let mut place = file;
+    if line > 0 {
+        let _ = write!(place, ":{line}");
+    }
+    if let Some(column) = column {
+        let _ = write!(place, ", {column}");
+    }
+    let place = if place.is_empty() { String::new() } else { format!("`{place}`: ") };
+    format!("{place}{message}{}", hint.map(|hint| format!(" *{hint}*")).unwrap_or_default())
 }
 
 #[test]

@@ -266,7 +266,7 @@ fn loose_files_and_archives_make_one_export() {
     let opened = open_archives(files, &dir.path().join("out"), &ArchiveLimits::DEFAULT).unwrap();
     assert_eq!(opened.files.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["orgs.csv", "users.csv", "orgs.csv", "roles.csv"]);
     assert_eq!(opened.errors.iter().map(|f| (f.code, f.file.as_str())).collect::<Vec<_>>(), [("FileUnreadable", "bad.zip")]);
-    let basic = crate::basic_validate(&opened.files);
+    let basic = crate::basic_validate(&opened.files, None);
     assert_eq!(basic.errors.iter().map(|f| (f.code, f.file.as_str())).collect::<Vec<_>>(), [("DuplicateFile", "orgs.csv")]);
 }
 

@@ -11,7 +11,8 @@ fn load(day: u32) -> (DemoDistrict, IngestReport, Vec<Finding>, tempfile::TempDi
     let sources: Vec<Source> =
         district.files.iter().map(|(name, _)| Source { name: (*name).to_owned(), path: dir.path().join(name) }).collect();
     let (codes, mut found) = (codes(), Vec::new());
-    let mut options = IngestOptions { codes: &codes, encoding: None, progress: &mut |_, _| true };
+    let mut progress = |_: &str, _| true;
+    let mut options = IngestOptions::new(&codes, &mut progress);
     let report = crate::ingest(&sources, &mut options, dir.path(), &mut |finding| {
         found.push(finding.clone());
         Ok(())

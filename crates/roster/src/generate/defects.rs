@@ -10,7 +10,7 @@ use self::apply::{circle, put};
 use super::draw::Seed;
 use super::format::{Column, Form, Table};
 use super::output::CsvFile;
-use crate::finding::CATALOGUE;
+use crate::catalogue::CATALOGUE;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;

@@ -1,185 +1,464 @@
-//! The checks of one row: its values, its references, what its entity asks for beside.
+//! The checks of one row: its values, its references, what its file asks for beside.
 
-use super::{Row, State, shorten};
+use super::{RowView, view::Report};
+use crate::basic::Header;
+use crate::catalogue::severity_of;
 use crate::check::{self, Checked};
 use crate::codes::Codes;
-use crate::finding::Finding;
-use crate::keys::{Target, hash};
-use crate::model::{Column, Entity, Kind};
+use crate::finding::{Finding, Severity, shorten};
+use crate::format::{Column, Context, FileSpec, Kind};
+use crate::keys::{Keys, MARK, Target, hash};
+use crate::segment::KEY_SEPARATOR;
 use std::borrow::Cow;
-use std::io;
 
-impl State<'_> {
-    pub(super) fn check(&mut self, row: &mut Row<'_>, codes: &Codes, missing_files: &mut Vec<&'static str>) -> io::Result<()> {
-        for (index, column) in row.entity.columns().iter().enumerate() {
-            self.value(row, index, column, codes)?;
-            if column.refers_to.is_some() && !row.values[index].is_empty() {
-                self.reference(row, index, column, missing_files)?;
+/// Spellings of codes that are remembered for each column of a chunk.
+const SPELLINGS_MAX: usize = 16;
+
+/// What the rows of one file are checked by. It is only read, so that threads can share it.
+pub(crate) struct Checker<'e> {
+    pub(crate) spec: &'static FileSpec,
+    /// Name of the file in the export.
+    pub(crate) file: &'e str,
+    pub(crate) codes: &'e Codes,
+    /// What is known of the whole export.
+    pub(crate) context: &'e Context,
+    pub(crate) columns: Vec<Place<'e>>,
+    /// Number of fields that each row must have.
+    pub(crate) width: usize,
+    /// The columns that the file has, in its order.
+    order: Vec<usize>,
+    /// Whether the key is made of all columns of the table, so that rows with one key are equal.
+    key_is_row: bool,
+}
+
+/// A column in the file at hand.
+pub(crate) struct Place<'e> {
+    pub(crate) column: &'static Column,
+    /// The header as the file spells it.
+    pub(crate) header: &'static str,
+    /// Which field it is, when the file has it.
+    pub(crate) position: Option<usize>,
+    pub(crate) leads: Leads<'e>,
+}
+
+/// Where the ids of a column lead.
+pub(crate) enum Leads<'e> {
+    /// They are no references.
+    Nowhere,
+    /// To the own file: checked when it has been read.
+    Within,
+    /// To a file that has been read.
+    To(&'static str, &'e Keys),
+    /// To a file that is not in the export.
+    Absent(&'static str),
+}
+
+/// One row while it is checked.
+pub(crate) struct Row<'c> {
+    pub(crate) line: u64,
+    /// By column of the table; empty is no value.
+    pub(crate) values: Vec<Cow<'c, str>>,
+    /// Whether a value is not as it stands in the line.
+    pub(crate) changed: bool,
+    pub(crate) failed: bool,
+    /// What caused the failure, as long as it is only the consequence of another record's.
+    pub(crate) root: Option<String>,
+}
+
+impl<'c> Row<'c> {
+    pub(crate) fn new(line: u64, columns: usize) -> Self {
+        Self { line, values: vec![Cow::Borrowed(""); columns], changed: false, failed: false, root: None }
+    }
+
+    pub(crate) fn set(&mut self, column: usize, value: impl Into<Cow<'c, str>>) {
+        self.values[column] = value.into();
+        self.changed = true;
+    }
+}
+
+/// What came before in the same chunk, by column: rosters are sorted, and have few codes.
+pub(crate) struct Memory<'c> {
+    /// The last id that led to a good record.
+    references: Vec<&'c str>,
+    /// Spellings and the codes that they mean.
+    codes: Vec<Vec<(&'c str, &'c str)>>,
+    /// Whether it has been told that the file referred to is missing.
+    missing_told: Vec<bool>,
+    /// Whether it has been told that values have been encoded twice.
+    twice_told: Vec<bool>,
+}
+
+impl<'e> Checker<'e> {
+    pub(crate) fn new(
+        spec: &'static FileSpec,
+        file: &'e str,
+        header: &Header,
+        codes: &'e Codes,
+        context: &'e Context,
+        leads: impl Fn(&'static str) -> Leads<'e>,
+    ) -> Self {
+        let place = |(column, place): (&'static Column, &Option<(usize, &'static str)>)| Place {
+            column,
+            header: place.map_or(column.name, |(_, header)| header),
+            position: place.map(|(position, _)| position),
+            leads: column.refers_to.map_or(Leads::Nowhere, |other| if other == spec.name { Leads::Within } else { leads(other) }),
+        };
+        let columns: Vec<Place<'e>> = spec.columns.iter().zip(&header.columns).map(place).collect();
+        let mut order: Vec<usize> = (0..columns.len()).filter(|index| columns[*index].position.is_some()).collect();
+        order.sort_by_key(|index| columns[*index].position);
+        let key_is_row = spec.key.len() > 1 && (0..columns.len()).all(|column| spec.key.contains(&column));
+        Self { spec, file, codes, context, columns, width: header.width, order, key_is_row }
+    }
+
+    pub(crate) fn memory<'c>(&self) -> Memory<'c> {
+        let columns = self.columns.len();
+        Memory {
+            references: vec![""; columns],
+            codes: vec![Vec::new(); columns],
+            missing_told: vec![false; columns],
+            twice_told: vec![false; columns],
+        }
+    }
+
+    pub(crate) fn view<'r>(&'r self, row: &'r Row<'_>) -> RowView<'r> {
+        RowView { values: &row.values, columns: &self.columns, codes: self.codes, context: self.context }
+    }
+
+    /// Checks a row and normalises its values; what is wrong becomes findings.
+    pub(crate) fn check<'c>(&self, row: &mut Row<'c>, memory: &mut Memory<'c>, findings: &mut Vec<Finding>)
+    where
+        'e: 'c,
+    {
+        for (index, place) in self.columns.iter().enumerate() {
+            if place.position.is_none() {
+                continue;
+            }
+            self.value(row, index, memory, findings);
+            if !matches!(place.leads, Leads::Nowhere | Leads::Within) && !row.values[index].is_empty() {
+                self.reference(row, index, memory, findings);
             }
         }
-        if let Some((start, end)) = row.entity.span()
+        if let Some((start, end)) = self.spec.span
             && !row.values[start].is_empty()
             && !row.values[end].is_empty()
             && row.values[end] < row.values[start]
         {
-            let column = &row.entity.columns()[end];
-            let message =
-                format!("{} {} is before {} {}.", column.name, row.values[end], row.entity.columns()[start].name, row.values[start]);
-            self.about(row, "EndBeforeStart", column, message, None, None)?;
+            let (from, to) = (&self.columns[start], &self.columns[end]);
+            let message = format!("{} {} is before {} {}.", to.header, row.values[end], from.header, row.values[start]);
+            self.about(row, end, Told::new("EndBeforeStart", message), findings);
         }
-        match row.entity {
-            Entity::User if !row.failed => self.user(row),
-            Entity::Relationship if !row.failed => self.contact(row),
-            _ => Ok(()),
+        for rule in self.spec.rules {
+            if row.failed {
+                break;
+            }
+            let mut report = Report::default();
+            rule(&self.view(row), &mut report);
+            for (code, column, message) in report.found {
+                self.about(row, column, Told::new(code, message), findings);
+                if severity_of(code) == Severity::Warning {
+                    row.set(column, "");
+                }
+            }
+            for (code, column, message) in report.remarks {
+                self.about(row, column, Told::new(code, message), findings);
+            }
         }
     }
 
-    fn value(&mut self, row: &mut Row<'_>, index: usize, column: &'static Column, codes: &Codes) -> io::Result<()> {
-        if row.values[index].trim().is_empty() {
+    fn value<'c>(&self, row: &mut Row<'c>, index: usize, memory: &mut Memory<'c>, findings: &mut Vec<Finding>)
+    where
+        'e: 'c,
+    {
+        let column = self.columns[index].column;
+        if is_blank(&row.values[index]) {
+            if !row.values[index].is_empty() {
+                row.set(index, "");
+            }
             if column.required {
-                row.values[index] = Cow::Borrowed("");
-                return self.about(
-                    row,
-                    "RequiredValueMissing",
-                    column,
-                    format!("{} is empty and every row needs it.", column.name),
-                    None,
-                    None,
-                );
+                let message = format!("{} is empty and every row needs it.", self.columns[index].header);
+                self.about(row, index, Told::new("RequiredValueMissing", message), findings);
             }
-            row.values[index] = Cow::Borrowed("");
-            return Ok(());
+            return;
         }
-        if column.kind == Kind::Password {
-            row.values[index] = Cow::Borrowed("");
-            return Ok(());
-        }
-        let text = row.values[index].clone();
-        match check::value(column.kind, &text, codes) {
-            Checked::Good(good) => {
-                if good != text {
-                    row.values[index] = Cow::Owned(good.into_owned());
-                }
-                Ok(())
+        let text = match &row.values[index] {
+            Cow::Borrowed(text) => *text,
+            Cow::Owned(text) => {
+                let text = text.clone();
+                let checked = check::value(column.kind, &text, self.codes).into_owned();
+                return self.apply(row, index, &text, checked, findings);
             }
+        };
+        if column.kind == Kind::Text
+            && let Some(meant) = check::encoded_twice(text)
+            && !std::mem::replace(&mut memory.twice_told[index], true)
+        {
+            let message = format!("'{}' in {} has been encoded twice.", shorten(text), self.columns[index].header);
+            let hint = Some(format!("It should read '{}': export the file as UTF-8 from the source, once.", shorten(&meant)));
+            self.about(row, index, Told { hint, ..Told::new(ENCODED_TWICE, message) }, findings);
+        }
+        let coded = matches!(column.kind, Kind::Code(_) | Kind::Codes(_));
+        if coded && let Some((_, code)) = memory.codes[index].iter().find(|(spelling, _)| *spelling == text) {
+            if *code != text {
+                row.set(index, *code);
+            }
+            return;
+        }
+        let checked = check::value(column.kind, text, self.codes);
+        let good = matches!(checked, Checked::Good | Checked::Changed(_));
+        if !matches!(checked, Checked::Good) {
+            self.apply(row, index, text, checked, findings);
+        }
+        if good
+            && coded
+            && memory.codes[index].len() < SPELLINGS_MAX
+            && let Cow::Borrowed(code) = row.values[index]
+            && !code.is_empty()
+        {
+            memory.codes[index].push((text, code));
+        }
+    }
+
+    /// Puts what a check says about a value into the row.
+    fn apply<'c>(&self, row: &mut Row<'c>, index: usize, text: &str, checked: Checked<'c>, findings: &mut Vec<Finding>) {
+        let (column, header) = (self.columns[index].column, self.columns[index].header);
+        match checked {
+            Checked::Good => {}
+            Checked::Changed(value) if value == text => {}
+            Checked::Changed(value) => row.set(index, value),
             Checked::Partly(good, wrong) => {
                 let message =
-                    format!("'{}' in {} is not in the list of values; the other codes are kept.", shorten(&wrong.join(",")), column.name);
-                self.about(row, "InvalidOptionalCode", column, message, None, None)?;
-                row.values[index] = Cow::Owned(good);
-                Ok(())
+                    format!("'{}' in {header} is not in the list of values; the other codes are kept.", shorten(&wrong.join(",")));
+                self.about(row, index, Told::new("InvalidOptionalCode", message), findings);
+                row.set(index, good);
             }
             Checked::Bad(why, hint) => {
                 let code = match (column.required, column.kind) {
                     (true, Kind::Id) => "InvalidCharacter",
-                    (true, Kind::Date) => "InvalidDate",
-                    (true, Kind::Year) => "InvalidYear",
-                    (true, _) => "InvalidReferenceCode",
-                    (false, Kind::Code(_) | Kind::Codes(_)) => "InvalidOptionalCode",
+                    (true, Kind::Date | Kind::UsDate) => "InvalidDate",
+                    (true, Kind::Year | Kind::SchoolYear) => "InvalidYear",
+                    (true, Kind::Code(_) | Kind::Codes(_) | Kind::Word(_)) => "InvalidReferenceCode",
+                    (true, _) => "InvalidValue",
+                    (false, Kind::Code(_) | Kind::Codes(_) | Kind::Word(_)) => "InvalidOptionalCode",
                     (false, _) => "InvalidOptionalValue",
                 };
-                let message = format!("'{}' in {} {why}.", shorten(&text), column.name);
-                self.about(row, code, column, message, hint, None)?;
-                row.values[index] = Cow::Borrowed("");
-                Ok(())
+                let message = format!("'{}' in {header} {why}.", shorten(text));
+                self.about(row, index, Told { hint, ..Told::new(code, message) }, findings);
+                // The key of a row that is dropped stays: what refers to it is told that it was there.
+                if !(column.required && column.refers_to.is_none() && self.spec.key.contains(&index)) {
+                    row.set(index, "");
+                }
             }
         }
     }
 
-    fn reference(
-        &mut self,
+    fn reference<'c>(&self, row: &mut Row<'c>, index: usize, memory: &mut Memory<'c>, findings: &mut Vec<Finding>) {
+        let Place { column, header, ref leads, .. } = self.columns[index];
+        match *leads {
+            Leads::Nowhere | Leads::Within => {}
+            Leads::Absent(file) if column.required && !column.without_file => self.lost(row, index, file, Target::Missing, findings),
+            Leads::Absent(file) => {
+                row.set(index, "");
+                if !std::mem::replace(&mut memory.missing_told[index], true) {
+                    let message = format!("{header} refers to {file}, which is not in the export; the values are dropped.");
+                    let finding = Finding { line: row.line, column: Some(header), ..Finding::of_file(FILE_MISSING, self.file, message) };
+                    findings.push(finding.hint(format!("Add {file} to the export.")));
+                }
+            }
+            Leads::To(file, keys) if column.kind == Kind::Ids => {
+                let target = |id: &str| keys.target(hash(id.as_bytes()));
+                let lost = ids(&row.values[index]).next().map(target);
+                match lost {
+                    // A list that every row needs needs one good member.
+                    Some(lost) if column.required && !ids(&row.values[index]).any(|id| target(id) == Target::Accepted) => {
+                        self.lost(row, index, file, lost, findings);
+                    }
+                    _ => self.optional_list(row, index, file, |id| target(id) == Target::Accepted, findings),
+                }
+            }
+            Leads::To(file, keys) => {
+                if let Cow::Borrowed(id) = row.values[index] {
+                    if memory.references[index] == id {
+                        return;
+                    }
+                    if keys.target(hash(id.as_bytes())) == Target::Accepted {
+                        memory.references[index] = id;
+                        return;
+                    }
+                }
+                match keys.target(hash(row.values[index].as_bytes())) {
+                    Target::Accepted => {}
+                    target if column.required => self.lost(row, index, file, target, findings),
+                    _ => self.optional(row, index, file, findings),
+                }
+            }
+        }
+    }
+
+    /// An optional reference that leads nowhere: its value is dropped.
+    pub(crate) fn optional(&self, row: &mut Row<'_>, index: usize, file: &str, findings: &mut Vec<Finding>) {
+        let message =
+            format!("'{}' in {} is not in {file}; the value is dropped.", shorten(&row.values[index]), self.columns[index].header);
+        self.about(row, index, Told::new("OptionalReferenceNotFound", message), findings);
+        row.set(index, "");
+    }
+
+    /// Of a list of optional references those are kept that lead to a good record.
+    pub(crate) fn optional_list(
+        &self,
         row: &mut Row<'_>,
         index: usize,
-        column: &'static Column,
-        missing_files: &mut Vec<&'static str>,
-    ) -> io::Result<()> {
-        let Some(entity) = column.refers_to else { return Ok(()) };
-        let Some(keys) = self.keys.get(&entity) else {
-            if column.required {
-                return self.lost(row, column, entity, Target::Missing);
-            }
-            row.values[index] = Cow::Borrowed("");
-            if !missing_files.contains(&column.name) {
-                missing_files.push(column.name);
-                let message = format!("{} refers to {}, which is not in the export; the values are dropped.", column.name, entity.file());
-                let hint = format!("Add {} to the export.", entity.file());
-                row.warnings += 1;
-                let finding = Finding {
-                    line: row.line,
-                    column: Some(column.name),
-                    ..Finding::of_file("ReferencedFileMissing", row.entity.file(), message)
-                };
-                return self.emit(&finding.hint(hint));
-            }
-            return Ok(());
-        };
-        if column.kind != Kind::Ids {
-            let target = keys.target(row.values[index].as_bytes());
-            if target == Target::Accepted {
-                return Ok(());
-            }
-            if column.required {
-                return self.lost(row, column, entity, target);
-            }
-            let message =
-                format!("'{}' in {} is not in {}; the value is dropped.", shorten(&row.values[index]), column.name, entity.file());
-            self.about(row, "OptionalReferenceNotFound", column, message, None, None)?;
-            row.values[index] = Cow::Borrowed("");
-            return Ok(());
+        file: &str,
+        is_good: impl Fn(&str) -> bool,
+        findings: &mut Vec<Finding>,
+    ) {
+        if ids(&row.values[index]).all(&is_good) && !row.values[index].contains([' ', '\t']) {
+            return;
         }
         let all = row.values[index].clone();
-        let (good, lost): (Vec<&str>, Vec<&str>) =
-            all.split(',').map(str::trim).filter(|id| !id.is_empty()).partition(|id| keys.target(id.as_bytes()) == Target::Accepted);
+        let (good, lost): (Vec<&str>, Vec<&str>) = ids(&all).partition(|id| is_good(id));
         if !lost.is_empty() {
-            let message = format!("'{}' in {} is not in {}; the value is dropped.", shorten(&lost.join(",")), column.name, entity.file());
-            self.about(row, "OptionalReferenceNotFound", column, message, None, None)?;
+            let header = self.columns[index].header;
+            let message = format!("'{}' in {header} is not in {file}; the value is dropped.", shorten(&lost.join(",")));
+            self.about(row, index, Told::new("OptionalReferenceNotFound", message), findings);
         }
-        row.values[index] = Cow::Owned(good.join(","));
-        Ok(())
+        row.set(index, good.join(","));
     }
 
     /// A required reference that leads nowhere: by itself, or because what it leads to was dropped.
-    fn lost(&mut self, row: &mut Row<'_>, column: &'static Column, entity: Entity, target: Target) -> io::Result<()> {
-        let index = row.entity.column(column.name).unwrap_or_default();
-        let value = shorten(&row.values[index]);
-        if target == Target::Dropped {
-            let message = format!("'{value}' in {} is in {}, but its own row there was dropped.", column.name, entity.file());
-            let first = self.keys.get(&entity).and_then(|keys| keys.root(row.values[index].as_bytes())).map(str::to_owned);
-            let root = first.unwrap_or_else(|| format!("{}:{value}", entity.file()));
-            let hint = format!("Mend the row that caused it: {root}.");
-            return self.about(row, "ReferencedRecordDropped", column, message, Some(hint), Some(root));
-        }
-        let message = format!("'{value}' in {} is not in {}.", column.name, entity.file());
-        self.about(row, "ReferenceNotFound", column, message, None, None)
+    fn lost(&self, row: &mut Row<'_>, index: usize, file: &str, target: Target, findings: &mut Vec<Finding>) {
+        let (value, header) = (shorten(&row.values[index]), self.columns[index].header);
+        let id = match self.columns[index].column.kind {
+            Kind::Ids => ids(&row.values[index]).next().unwrap_or_default(),
+            _ => &row.values[index],
+        };
+        let told = match (target, &self.columns[index].leads) {
+            (Target::Dropped, Leads::To(_, keys)) => {
+                let message = format!("'{value}' in {header} is in {file}, but its own row there was dropped.");
+                let first = keys.root(hash(id.as_bytes())).map(str::to_owned);
+                let root = first.unwrap_or_else(|| format!("{file}:{}", shorten(id)));
+                let hint = Some(format!("Mend the row that caused it: {root}."));
+                Told { hint, root: Some(root), ..Told::new("ReferencedRecordDropped", message) }
+            }
+            _ => Told::new("ReferenceNotFound", format!("'{value}' in {header} is not in {file}.")),
+        };
+        self.about(row, index, told, findings);
     }
 
-    fn user(&mut self, row: &mut Row<'_>) -> io::Result<()> {
-        const USERNAME: usize = 1;
-        let key = row.key();
-        // A row whose key has been accepted before is a duplicate, which the merge drops: it must not
-        // take a name from anybody or speak for the first row.
-        if self.keys.get(&Entity::User).is_some_and(|keys| keys.has(&key)) {
-            return Ok(());
+    /// A finding about a value of a row; an error fails the row.
+    pub(crate) fn about(&self, row: &mut Row<'_>, index: usize, told: Told, findings: &mut Vec<Finding>) {
+        let Place { column, header, .. } = self.columns[index];
+        let value = row.values[index].as_ref();
+        let key = shown(&self.key(row));
+        if severity_of(told.code) >= Severity::Error {
+            // A fault of its own outweighs what is only a consequence.
+            row.root = if row.failed { row.root.take().and(told.root.clone()) } else { told.root.clone() };
+            row.failed = true;
         }
-        let key = hash(&key);
-        let name = hash(row.values[USERNAME].to_lowercase().as_bytes());
-        if *self.owners.entry(name).or_insert(key) != key {
-            let message = format!("The username '{}' is used by another person in this file.", shorten(&row.values[USERNAME]));
-            return self.about(row, "DuplicateUsername", &row.entity.columns()[USERNAME], message, None, None);
-        }
-        // Given name, family name, e-mail: what a contact needs.
-        if [2, 3, 6].iter().any(|index| row.values[*index].is_empty()) {
-            self.incomplete.insert(key);
-        }
-        Ok(())
+        findings.push(Finding {
+            code: told.code,
+            file: self.file.to_owned(),
+            line: row.line,
+            column: Some(header),
+            key: (!key.is_empty()).then_some(key),
+            value: (column.kind != Kind::Password && !value.is_empty()).then(|| shorten(value)),
+            message: told.message,
+            hint: told.hint,
+            root: told.root,
+        });
     }
 
-    fn contact(&mut self, row: &mut Row<'_>) -> io::Result<()> {
-        const CONTACT: usize = 1;
-        if !self.incomplete.contains(&hash(row.values[CONTACT].as_bytes())) {
-            return Ok(());
+    /// The key of a row, parts joined by [`KEY_SEPARATOR`].
+    pub(crate) fn key(&self, row: &Row<'_>) -> Vec<u8> {
+        let mut key = Vec::new();
+        self.key_into(row, &mut key);
+        key
+    }
+
+    fn key_into(&self, row: &Row<'_>, out: &mut Vec<u8>) {
+        out.clear();
+        for (index, column) in self.spec.key.iter().enumerate() {
+            if index > 0 {
+                out.push(KEY_SEPARATOR);
+            }
+            out.extend_from_slice(row.values[*column].as_bytes());
         }
-        let message = format!("The contact '{}' has no given name, family name or e-mail in users.csv.", shorten(&row.values[CONTACT]));
-        self.about(row, "ContactIncomplete", &row.entity.columns()[CONTACT], message, None, None)
+    }
+
+    /// Hashes of the key and of the whole row: equal rows have equal hashes, however they are spelled.
+    /// `plain`: the line, when it has no quotes.
+    pub(crate) fn hashes(&self, row: &Row<'_>, plain: Option<&str>, joined: &mut Vec<u8>) -> (u64, u64) {
+        let varies = |column| self.spec.varies.contains(&column);
+        let whole = match plain {
+            _ if !self.spec.varies.is_empty() => {
+                let fixed = self.hash_of(row, joined, |column| !varies(column));
+                // They are compared among rows of one key only, for which half of a hash is plenty.
+                (fixed & FIXED) | (self.hash_of(row, joined, varies) >> 32 & !MARK)
+            }
+            // What the next arm would put together.
+            Some(line) if !row.changed && self.order.len() == self.width => hash(line.as_bytes()),
+            _ => self.hash_of(row, joined, |_| true),
+        };
+        let key = match self.spec.key {
+            [only] => hash(row.values[*only].as_bytes()),
+            _ if self.key_is_row => whole,
+            _ => {
+                self.key_into(row, joined);
+                hash(joined)
+            }
+        };
+        (key, whole)
+    }
+
+    /// Hash of some values of a row, in the order of the file.
+    fn hash_of(&self, row: &Row<'_>, joined: &mut Vec<u8>, wanted: impl Fn(usize) -> bool) -> u64 {
+        joined.clear();
+        for (index, column) in self.order.iter().filter(|column| wanted(**column)).enumerate() {
+            if index > 0 {
+                joined.push(b',');
+            }
+            // The separator is in no value, so that no comma is taken for one between two values.
+            joined.extend(row.values[*column].bytes().map(|byte| if byte == b',' { KEY_SEPARATOR } else { byte }));
+        }
+        hash(joined)
+    }
+}
+
+/// The half of a row's hash that is about values which are the same in all rows of a key, where others may vary.
+pub(crate) const FIXED: u64 = !0 << 32;
+
+/// Codes of findings that are told once a file and column.
+pub(crate) const FILE_MISSING: &str = "ReferencedFileMissing";
+/// See [`FILE_MISSING`].
+pub(crate) const ENCODED_TWICE: &str = "EncodedTwice";
+
+/// What a finding about a value says.
+pub(crate) struct Told {
+    code: &'static str,
+    message: String,
+    hint: Option<String>,
+    root: Option<String>,
+}
+
+impl Told {
+    pub(crate) fn new(code: &'static str, message: String) -> Self {
+        Self { code, message, hint: None, root: None }
+    }
+}
+
+/// Ids of a list.
+pub(crate) fn ids(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|id| !id.is_empty())
+}
+
+/// A key for people to read.
+pub(crate) fn shown(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).split(char::from(KEY_SEPARATOR)).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+}
+
+fn is_blank(text: &str) -> bool {
+    match text.as_bytes().first() {
+        None => true,
+        Some(b'!'..=b'~') => false,
+        Some(_) => text.trim().is_empty(),
     }
 }

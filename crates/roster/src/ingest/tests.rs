@@ -1,4 +1,6 @@
+use super::row::shown;
 use super::*;
+use crate::Entity;
 use crate::codes::CodeList;
 
 fn codes() -> Codes {
@@ -35,7 +37,8 @@ fn run(replaced: &[(&str, &str)]) -> (IngestReport, Vec<Finding>, tempfile::Temp
         .collect();
     let mut found = Vec::new();
     let codes = codes();
-    let mut options = IngestOptions { codes: &codes, encoding: None, progress: &mut |_, _| true };
+    let mut progress = |_: &str, _| true;
+    let mut options = IngestOptions::new(&codes, &mut progress);
     let report = ingest(&sources, &mut options, dir.path(), &mut |finding| {
         found.push(finding.clone());
         Ok(())
@@ -90,7 +93,7 @@ fn duplicates_identical_and_conflicting() {
     let (report, found, dir) = run(&[("users.csv", "sourcedId,username,givenName\n1,ann,Ann\n1,ann,Ann\n1,ann,Anna\n2,bob,\n3,ANN,\n")]);
     assert_eq!(
         found.iter().map(|f| (f.code, f.line)).take(3).collect::<Vec<_>>(),
-        [("DuplicateUsername", 6), ("DuplicateRecord", 3), ("ConflictingDuplicate", 4)]
+        [("DuplicateRecord", 3), ("ConflictingDuplicate", 4), ("DuplicateUsername", 6)]
     );
     assert_eq!(keys(&dir, Entity::User), ["1", "2"]);
     assert_eq!(report.files[1].accepted, 2);
@@ -158,7 +161,8 @@ fn bytes_that_are_not_utf8_name_their_place() {
     std::fs::write(&path, b"sourcedId,name,type\n1,Sch\xfcle,school\n2,x,school\n").unwrap();
     let codes = codes();
     let mut found = Vec::new();
-    let mut options = IngestOptions { codes: &codes, encoding: None, progress: &mut |_, _| true };
+    let mut progress = |_: &str, _| true;
+    let mut options = IngestOptions::new(&codes, &mut progress);
     let sources = [Source { name: "orgs.csv".to_owned(), path }];
     ingest(&sources, &mut options, dir.path(), &mut |f| {
         found.push(f.clone());
@@ -167,7 +171,7 @@ fn bytes_that_are_not_utf8_name_their_place() {
     .unwrap();
     assert_eq!(found[0].code, "InvalidEncoding");
     assert!(found[0].message.contains("byte 25"), "{}", found[0].message);
-    let mut options = IngestOptions { codes: &codes, encoding: Some("windows-1252"), progress: &mut |_, _| true };
+    let mut options = IngestOptions { encoding: Some("windows-1252"), ..IngestOptions::new(&codes, &mut progress) };
     found.clear();
     ingest(&sources, &mut options, dir.path(), &mut |f| {
         found.push(f.clone());
@@ -185,4 +189,7 @@ fn contacts_need_a_name_and_an_address_but_no_role() {
     assert_eq!(keys(&dir, Entity::Relationship), ["2/1"]);
 }
 
+mod pointing;
 mod regressions;
+mod same;
+mod tables;

@@ -3,7 +3,8 @@
 //! One file, no requests: a school may open it anywhere, keep it, or send it to whoever mends the export.
 
 use super::{Entry, Findings};
-use crate::finding::{CATALOGUE, Severity};
+use crate::catalogue::CATALOGUE;
+use crate::finding::Severity;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};

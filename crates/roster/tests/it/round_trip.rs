@@ -31,7 +31,8 @@ proptest! {
         std::fs::write(dir.path().join("users.csv"), users).unwrap();
         std::fs::write(dir.path().join("roles.csv"), roles).unwrap();
         let loaded = load(dir.path(), None);
-        prop_assert!(loaded.found.is_empty(), "{}", loaded.first_findings());
+        // Text by chance can look as if it had been encoded twice; that is a remark, and it is kept as it is.
+        prop_assert!(loaded.found.iter().all(|finding| finding.code == "EncodedTwice"), "{}", loaded.first_findings());
         let blank = |text: &str| if text.trim().is_empty() { String::new() } else { text.to_owned() };
         let expected: BTreeMap<_, _> = people.iter().map(|(id, (given, family))| (id.clone(), (blank(given), blank(family)))).collect();
         let read: BTreeMap<_, _> = loaded.records(Entity::User).into_iter().map(|(id, f)| (id, (f[2].clone(), f[3].clone()))).collect();

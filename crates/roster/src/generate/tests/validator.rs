@@ -6,7 +6,7 @@ use crate::Entity;
 use crate::segment::SegmentReader;
 
 /// The formats that the validator reads.
-const READ: [Format; 1] = [Format::SdsV21];
+const READ: [Format; 4] = Format::ALL;
 
 struct Checked {
     found: Vec<Finding>,
@@ -16,7 +16,8 @@ struct Checked {
 /// Findings of an export, and the folder of its segments.
 pub(super) fn read(files: &[Source]) -> (Vec<Finding>, tempfile::TempDir) {
     let (codes, mut found, out) = (codes(), Vec::new(), tempfile::tempdir().unwrap());
-    let mut options = IngestOptions { codes: &codes, encoding: None, progress: &mut |_, _| true };
+    let mut progress = |_: &str, _| true;
+    let mut options = IngestOptions::new(&codes, &mut progress);
     let report = crate::ingest(files, &mut options, out.path(), &mut |finding| {
         found.push(finding.clone());
         Ok(())

@@ -44,7 +44,7 @@ fn a_line_of_data_in_place_of_the_header_is_not_repeated() {
     let (report, found, dir) = run(&[("users.csv", users)]);
     assert_eq!(report.catastrophic.map(|f| f.code), Some("HeaderNotFound"));
     let sources = [Source { name: "users.csv".to_owned(), path: dir.path().join("users.csv") }];
-    let basic = crate::basic_validate(&sources);
+    let basic = crate::basic_validate(&sources, None);
     for finding in found.iter().chain(&basic.errors).chain(&basic.warnings) {
         assert!(!finding.to_json().to_string().contains("secret-word"), "{finding:?}");
     }
@@ -114,11 +114,11 @@ fn an_encoding_that_nobody_knows_is_refused_and_broken_utf16_is_told() {
         found.push(finding.clone());
         Ok(())
     };
-    let mut options = IngestOptions { codes: &codes, encoding: None, progress: &mut |_, _| true };
+    let mut progress = |_: &str, _| true;
+    let mut options = IngestOptions::new(&codes, &mut progress);
     ingest(&sources, &mut options, dir.path(), &mut keep).unwrap();
-    // A replacement character that stands in the file itself cannot be told from damage here.
     assert_eq!(summary(&found)[..2], ["Utf16Encoding orgs.csv:0 -", "InvalidEncoding orgs.csv:3 -"].map(str::to_owned));
-    let mut options = IngestOptions { codes: &codes, encoding: Some("utf-nine"), progress: &mut |_, _| true };
+    let mut options = IngestOptions { encoding: Some("utf-nine"), ..IngestOptions::new(&codes, &mut progress) };
     let refused = ingest(&sources, &mut options, dir.path(), &mut |_| Ok(()));
     assert!(matches!(refused, Err(IngestError::UnknownEncoding(label)) if label == "utf-nine"));
 }
@@ -130,8 +130,61 @@ fn stopping_leaves_no_runs_behind_and_no_half_segment() {
     std::fs::create_dir(&out).unwrap();
     std::fs::write(dir.path().join("orgs.csv"), "sourcedId,name,type\nA,a,school\n").unwrap();
     let sources = [Source { name: "orgs.csv".to_owned(), path: dir.path().join("orgs.csv") }];
-    let mut options = IngestOptions { codes: &codes, encoding: None, progress: &mut |_, _| false };
+    let mut progress = |_: &str, _| false;
+    let mut options = IngestOptions::new(&codes, &mut progress);
     let outcome = ingest(&sources, &mut options, &out, &mut |_| Ok(()));
     assert!(matches!(outcome, Err(IngestError::Stopped)));
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
+}
+
+#[test]
+fn who_lost_a_username_is_dropped_for_those_who_refer_to_him() {
+    let users = format!("{USERS}1,ann,Ann,A,\n2,Ann,Bob,B,\n3,cy,C,C,\n");
+    let (report, found, dir) =
+        run(&[("users.csv", &users), ("roles.csv", "userSourcedId,orgSourcedId,role\n1,A,student\n2,A,student\n3,B,student\n")]);
+    assert_eq!(summary(&found), ["DuplicateUsername users.csv:3 username", "ReferencedRecordDropped roles.csv:3 userSourcedId"]);
+    assert_eq!((found[0].key.as_deref(), found[0].value.as_deref()), (Some("2"), Some("Ann")));
+    assert_eq!(found[1].root.as_deref(), Some("users.csv:2"));
+    assert_eq!(keys(&dir, Entity::User), ["1", "3"]);
+    assert_eq!((report.files[1].accepted, report.files[1].errors), (2, 1));
+}
+
+#[test]
+fn rows_are_equal_by_their_values_and_not_by_their_spelling() {
+    let roles = "role,userSourcedId,orgSourcedId,isPrimary\nstudent,1,A,true\nSTUDENT,\"1\",A,TRUE\nstudent,1,A,false\n";
+    let (_, found, _) = run(&[("roles.csv", roles)]);
+    assert_eq!(summary(&found), ["DuplicateRecord roles.csv:3 -", "ConflictingDuplicate roles.csv:4 -"]);
+    let orgs = "sourcedId,name,type\nA,\"x,y\",school\nA,\"x,y\",school\nA,\"x\"\"y\",school\nB,a,school\n";
+    let (_, found, _) = run(&[("orgs.csv", orgs)]);
+    assert_eq!(summary(&found), ["DuplicateRecord orgs.csv:3 -", "ConflictingDuplicate orgs.csv:4 -"]);
+}
+
+#[test]
+fn a_line_that_is_too_long_is_one_row_in_error() {
+    let users = format!("{USERS}1,ann,Ann,A,\n2,{},B,B,\n3,cy,C,C,\n", "x".repeat(crate::limits::LINE_BYTES_MAX));
+    let (report, found, dir) = run(&[("users.csv", &users), ("roles.csv", "userSourcedId,orgSourcedId,role\n3,A,student\n")]);
+    assert_eq!(summary(&found), ["LineTooLong users.csv:3 -"]);
+    assert_eq!(keys(&dir, Entity::User), ["1", "3"]);
+    assert_eq!((report.files[1].rows, report.files[1].errors), (3, 1));
+}
+
+#[test]
+fn a_replacement_character_that_stands_in_the_file_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("orgs.csv");
+    let mut bytes = vec![0xff, 0xfe];
+    bytes.extend("sourcedId,name,type\nA,\u{fffd},school\nB,x".encode_utf16().flat_map(u16::to_le_bytes));
+    bytes.extend(0xd800_u16.to_le_bytes());
+    bytes.extend(",school\n".encode_utf16().flat_map(u16::to_le_bytes));
+    std::fs::write(&path, bytes).unwrap();
+    let (codes, mut found) = (codes(), Vec::new());
+    let mut progress = |_: &str, _| true;
+    let mut options = IngestOptions::new(&codes, &mut progress);
+    validate(&[Source { name: "orgs.csv".to_owned(), path }], &mut options, &mut |finding| {
+        found.push(finding.clone());
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(summary(&found)[..2], ["Utf16Encoding orgs.csv:0 -", "InvalidEncoding orgs.csv:3 -"].map(str::to_owned));
+    assert!(found[1].message.contains("Character 4 "), "{}", found[1].message);
 }

@@ -1,0 +1,186 @@
+//! Fields of a line: RFC 4180, one record a line.
+
+use crate::limits::LINE_BYTES_MAX;
+
+/// Marks a range that is one of the text put together, and not of the line.
+const MENDED: u32 = 1 << 31;
+
+/// Where the fields of a line are; used again for the next line.
+#[derive(Default)]
+pub(crate) struct Fields {
+    ranges: Vec<(u32, u32)>,
+    /// Quoted fields that are not one piece of the line, as they are meant.
+    mended: Vec<u8>,
+}
+
+/// A quote is not closed on its line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct OpenQuote;
+
+impl Fields {
+    /// Splits a line at its commas, of which none is quoted.
+    pub(crate) fn split_plain(&mut self, line: &[u8]) {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+        self.ranges.clear();
+        let (mut start, mut at) = (0, 0);
+        let (words, tail) = line.as_chunks::<8>();
+        for word in words {
+            let other = u64::from_le_bytes(*word) ^ (ONES * b',' as u64);
+            // The high bit of each byte that is a comma.
+            let mut commas = !(((other & LOW) + LOW) | other | LOW);
+            while commas != 0 {
+                let comma = at + commas.trailing_zeros() / 8;
+                self.ranges.push((start, comma));
+                start = comma + 1;
+                commas &= commas - 1;
+            }
+            at += 8;
+        }
+        for byte in tail {
+            if *byte == b',' {
+                self.ranges.push((start, at));
+                start = at + 1;
+            }
+            at += 1;
+        }
+        self.ranges.push((start, at));
+    }
+
+    /// Splits a line at commas outside quotes.
+    pub(crate) fn split(&mut self, line: &[u8]) -> Result<(), OpenQuote> {
+        self.ranges.clear();
+        self.mended.clear();
+        let mut at = 0;
+        loop {
+            if line.get(at) == Some(&b'"') {
+                at = self.quoted(line, at + 1)?;
+            } else {
+                let end = memchr::memchr(b',', &line[at..]).map_or(line.len(), |found| at + found);
+                self.ranges.push((at as u32, end as u32));
+                at = end;
+            }
+            if at == line.len() {
+                return Ok(());
+            }
+            at += 1;
+        }
+    }
+
+    /// A quoted field, from behind its quote; gives where it ends. Text between its closing quote and
+    /// the comma is taken as it stands.
+    fn quoted(&mut self, line: &[u8], start: usize) -> Result<usize, OpenQuote> {
+        let mended = self.mended.len();
+        let mut from = start;
+        loop {
+            let quote = from + memchr::memchr(b'"', &line[from..]).ok_or(OpenQuote)?;
+            let after = line.get(quote + 1);
+            if from == start && matches!(after, None | Some(b',')) {
+                self.ranges.push((start as u32, quote as u32));
+                return Ok(quote + 1);
+            }
+            self.mended.extend_from_slice(&line[from..quote]);
+            from = quote + 1;
+            if after != Some(&b'"') {
+                break;
+            }
+            self.mended.push(b'"');
+            from += 1;
+        }
+        let end = memchr::memchr(b',', &line[from..]).map_or(line.len(), |found| from + found);
+        self.mended.extend_from_slice(&line[from..end]);
+        self.ranges.push((mended as u32 | MENDED, self.mended.len() as u32));
+        Ok(end)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// A field: a piece of the line, or what was put together.
+    pub(crate) fn get<'l>(&self, line: &'l str, index: usize) -> Result<&'l str, &str> {
+        let (start, end) = self.ranges[index];
+        if start & MENDED == 0 {
+            return Ok(&line[start as usize..end as usize]);
+        }
+        // Only whole characters were put together.
+        Err(std::str::from_utf8(&self.mended[(start & !MENDED) as usize..end as usize]).unwrap_or_default())
+    }
+
+    /// A field as text of its own.
+    pub(crate) fn text<'f>(&'f self, line: &'f str, index: usize) -> &'f str {
+        self.get(line, index).unwrap_or_else(|mended| mended)
+    }
+}
+
+/// A control character other than a tab.
+pub(crate) fn control_character(line: &[u8]) -> Option<usize> {
+    line.iter().position(|byte| is_control(*byte))
+}
+
+pub(crate) const fn is_control(byte: u8) -> bool {
+    byte < b' ' && byte != b'\t'
+}
+
+/// Whether a line could be a row, were it not for a quote that it does not close.
+pub(crate) fn leaves_value_open(line: &[u8]) -> bool {
+    memchr::memchr(b'"', line).is_some()
+        && line.len() <= LINE_BYTES_MAX
+        && simdutf8::basic::from_utf8(line).is_ok()
+        && control_character(line).is_none()
+        && Fields::default().split(line).is_err()
+}
+
+/// Whether a line looks like the rest of a value that was opened on the line before: it has an odd
+/// number of quotes, and the first single one of them closes a field.
+pub(crate) fn is_rest_of_value(line: &[u8]) -> bool {
+    if memchr::memchr_iter(b'"', line).count().is_multiple_of(2) {
+        return false;
+    }
+    let mut at = 0;
+    while let Some(found) = memchr::memchr(b'"', &line[at..]) {
+        match line.get(at + found + 1) {
+            Some(b'"') => at += found + 2,
+            after => return matches!(after, None | Some(b',')),
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn split(line: &str) -> Result<Vec<String>, OpenQuote> {
+        let mut fields = Fields::default();
+        fields.split(line.as_bytes())?;
+        Ok((0..fields.len()).map(|index| fields.text(line, index).to_owned()).collect())
+    }
+
+    #[test]
+    fn quotes() {
+        assert_eq!(split("a,\"b"), Err(OpenQuote));
+        assert_eq!(split("\"a\"b,\"\",\"c,\"\"d\"").unwrap(), ["ab", "", "c,\"d"]);
+        assert_eq!(split("").unwrap(), [""]);
+        assert_eq!(split(",").unwrap(), ["", ""]);
+        assert_eq!(split("\"a\"\"\",\"b\"").unwrap(), ["a\"", "b"]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_as_csv_is_read_back(row in proptest::collection::vec("[^\\r\\n]{0,12}", 1..8)) {
+            let line: Vec<String> = row.iter().map(|f| format!("\"{}\"", f.replace('"', "\"\""))).collect();
+            prop_assert_eq!(split(&line.join(",")).unwrap(), row);
+        }
+
+        #[test]
+        fn without_quotes_both_ways_are_the_same(line in "[a,é]{0,40}") {
+            let mut fields = Fields::default();
+            fields.split_plain(line.as_bytes());
+            let plain: Vec<_> = (0..fields.len()).map(|index| fields.text(&line, index).to_owned()).collect();
+            prop_assert_eq!(&plain, &split(&line).unwrap());
+            prop_assert_eq!(plain, line.split(',').collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Chunks through several threads, and what they make of them back in order.
+
+use super::IngestError;
+use super::batch::Batch;
+use crate::chunks::{Chunk, Chunks};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+/// Chunks that are read ahead for each thread.
+const AHEAD: usize = 2;
+
+/// A chunk, memory for what is made of it, and where that goes: a channel of its own, so that a thread
+/// that dies is noticed.
+type Work = (Chunk, Batch, SyncSender<Batch>);
+
+/// Gives every batch to `absorb`, in order of the chunks. It is called on this thread, which also
+/// reads; with one thread it does all of the work.
+pub(super) fn pump(
+    chunks: &mut Chunks,
+    threads: usize,
+    check: impl Fn(Chunk, Batch) -> Batch + Sync,
+    mut absorb: impl FnMut(&mut Batch) -> Result<(), IngestError>,
+) -> Result<(), IngestError> {
+    let mut spare: Vec<Batch> = Vec::new();
+    let mut next = |batch: &mut Batch| chunks.next(std::mem::take(&mut batch.buffer));
+    if threads < 2 {
+        let mut batch = Batch::default();
+        while let Some(chunk) = next(&mut batch)? {
+            batch = check(chunk, batch);
+            absorb(&mut batch)?;
+        }
+        return Ok(());
+    }
+    let (give, take) = sync_channel::<Work>(threads);
+    let take = Mutex::new(take);
+    std::thread::scope(|scope| {
+        // Moved in, so that the threads see the end whichever way this is left.
+        let give = give;
+        for _ in 0..threads {
+            scope.spawn(|| work(&take, &check));
+        }
+        let mut waiting: VecDeque<Receiver<Batch>> = VecDeque::new();
+        loop {
+            let mut batch = spare.pop().unwrap_or_default();
+            let chunk = next(&mut batch)?;
+            let ended = chunk.is_none();
+            if let Some(chunk) = chunk {
+                let (answer, checked) = sync_channel(1);
+                give.send((chunk, batch, answer)).map_err(|_| died())?;
+                waiting.push_back(checked);
+            }
+            while waiting.len() >= threads * AHEAD || ended && !waiting.is_empty() {
+                let Some(checked) = waiting.pop_front() else { break };
+                let mut batch = checked.recv().map_err(|_| died())?;
+                absorb(&mut batch)?;
+                spare.push(batch);
+            }
+            if ended {
+                return Ok(());
+            }
+        }
+    })
+}
+
+fn work(queue: &Mutex<Receiver<Work>>, check: &(impl Fn(Chunk, Batch) -> Batch + Sync)) {
+    loop {
+        let next = match queue.lock() {
+            Ok(queue) => queue.recv(),
+            Err(_) => return,
+        };
+        let Ok((chunk, batch, answer)) = next else { return };
+        // Nobody waits for the answer any more when reading was given up.
+        let _ = answer.send(check(chunk, batch));
+    }
+}
+
+fn died() -> io::Error {
+    io::Error::other("a thread that checks rows has died")
+}

@@ -1,0 +1,63 @@
+//! The catalogue: every code has an example that provokes it, and nothing is left to say about it.
+
+use super::examples::{ONLY_IN_RUNS, provoke};
+use super::{load, testing};
+use roster::{CATALOGUE, Format, Severity};
+
+#[test]
+fn every_code_has_an_example_that_provokes_it() {
+    for entry in CATALOGUE.iter().filter(|entry| !ONLY_IN_RUNS.iter().any(|(code, _)| *code == entry.code)) {
+        let finding = provoke(entry.code, &testing::codes());
+        assert_eq!(finding.severity(), entry.severity);
+        assert!(finding.message.ends_with(['.', ':']), "{}", finding.message);
+        // What is about a value names its place.
+        assert!(finding.column.is_none() || finding.line > 0, "{finding:?}");
+    }
+    assert!(ONLY_IN_RUNS.iter().all(|(code, _)| CATALOGUE.iter().any(|entry| entry.code == *code)));
+}
+
+#[test]
+fn an_entry_says_when_where_and_what_to_do() {
+    for entry in CATALOGUE {
+        assert!(!entry.formats.is_empty() && entry.formats.iter().all(|format| Format::ALL.contains(format)), "{}", entry.code);
+        assert!([entry.when, entry.remedy].iter().all(|text| text.ends_with('.') && text.len() > 15), "{}", entry.code);
+        assert!(entry.code.chars().all(|c| c.is_ascii_alphanumeric()) && entry.code.starts_with(|c: char| c.is_ascii_uppercase()));
+    }
+    assert!(CATALOGUE.is_sorted_by_key(|entry| std::cmp::Reverse(entry.severity)), "the worst ones come first");
+    assert!(CATALOGUE.iter().any(|entry| entry.severity == Severity::Info));
+}
+
+#[test]
+fn encodings_are_guessed() {
+    let header = "sourcedId,name,type\n";
+    let utf16: Vec<u8> = header.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, code, hint) in [
+        (utf16, "HeaderNotFound", "It looks like UTF-16 without a byte order mark: export the file as UTF-8."),
+        ([header.as_bytes(), b"A,Sch\xfcle,school\n"].concat(), "InvalidEncoding", "It looks like Windows-1252"),
+        // A Russian name in Windows-1251, and a Japanese one in Shift_JIS.
+        ([header.as_bytes(), b"A,\xcc\xee\xf1\xea\xe2\xe0,school\n"].concat(), "InvalidEncoding", "It is in some other encoding"),
+        ([header.as_bytes(), b"A,\x93\x8c\x8b\x9e,school\n"].concat(), "InvalidEncoding", "It is in some other encoding"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("orgs.csv"), bytes).unwrap();
+        let loaded = load(dir.path(), None);
+        assert_eq!(loaded.found[0].code, code);
+        assert!(loaded.found[0].hint.as_deref().unwrap_or_default().starts_with(hint), "{}", loaded.first_findings());
+    }
+}
+
+/// Hints at what was most likely meant: codes, headers, names of files, encodings.
+#[test]
+fn hints_name_what_was_meant() {
+    for (code, hint) in [
+        ("InvalidReferenceCode", "Did you mean 'teacher'?"),
+        ("HeaderNotFound", "There is a column 'SIS_ID': is it meant to be 'SIS ID'?"),
+        ("UnknownColumn", "Is 'family_name' meant to be 'familyName'?"),
+        ("RequiredFileNotFound", "There is a Studnet.csv: is it meant to be Student.csv?"),
+        ("UnsupportedFile", "Is it meant to be classes.csv?"),
+        ("InvalidEncoding", "It looks like Windows-1252; export the file as UTF-8, or name its encoding."),
+        ("EncodedTwice", "It should read 'Cañon School': export the file as UTF-8 from the source, once."),
+    ] {
+        assert_eq!(provoke(code, &testing::codes()).hint.as_deref(), Some(hint), "{code}");
+    }
+}

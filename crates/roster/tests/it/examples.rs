@@ -1,0 +1,154 @@
+//! The smallest export that provokes each finding, and the finding that the validator makes of it.
+//!
+//! The page of findings takes its examples from here, so that what it says is what happens.
+
+use roster::{Codes, Finding, Format, IngestOptions, Source};
+
+/// Codes without an example here: it takes more than an export to get them.
+pub(crate) const ONLY_IN_RUNS: &[(&str, &str)] = &[
+    ("FileMissingFromSet", "it takes the upload before"),
+    ("InvalidFileFormat", "it takes an archive"),
+    ("ArchiveTooLarge", "it takes an archive"),
+    ("ProviderValueNotTaken", "it takes the API of a provider"),
+    ("UnsupportedFormat", "it takes a connector"),
+    ("DeltaBaseVersion", "it takes the upload before"),
+    ("DuplicateMatch", "it takes the accounts of the directory"),
+    ("AmbiguousMatch", "it takes the accounts of the directory"),
+    ("PersonNotMatched", "it takes the accounts of the directory"),
+    ("LastUploadRefused", "it takes the upload before"),
+];
+
+const ORGS: &str = "sourcedId,name,type\nA,North School,school\n";
+const USERS: &str = "sourcedId,username\nu1,ann\n";
+const ROLES: &str = "userSourcedId,orgSourcedId,role\nu1,A,teacher\n";
+const SCHOOL: &str = "SIS ID,Name\nA,North School\n";
+const STUDENT: &str = "SIS ID,School SIS ID,Username\ns1,A,ann\n";
+const TEACHER: &str = "SIS ID,School SIS ID,Username\nt1,A,bob\n";
+
+/// A file that there is, or one that is left out of the export.
+type File = (&'static str, Option<&'static str>);
+
+const fn with(name: &'static str, text: &'static str) -> File {
+    (name, Some(text))
+}
+
+/// An export: a small good one in the format, with these files changed.
+struct Example(&'static str, Format, &'static [File]);
+
+use Format::{OneRoster11, OneRoster12, SdsV1, SdsV21};
+
+const OR_ORGS: &str = "sourcedId,status,dateLastModified,name,type\nA,,,North School,school\n";
+const OR_USERS: &str =
+    "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,givenName,familyName\nu1,,,true,A,teacher,ann,Ann,Hill\n";
+const MANIFEST_1_2: &str = "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\nfile.academicSessions,bulk\nfile.categories,absent\nfile.classes,absent\n\
+    file.classResources,absent\nfile.courses,bulk\nfile.courseResources,absent\nfile.demographics,absent\nfile.enrollments,absent\n\
+    file.lineItemLearningObjectiveIds,absent\nfile.lineItems,absent\nfile.lineItemScoreScales,absent\nfile.orgs,bulk\nfile.resources,absent\n\
+    file.resultLearningObjectiveIds,absent\nfile.results,absent\nfile.resultScoreScales,absent\nfile.roles,absent\nfile.scoreScales,absent\n\
+    file.userProfiles,absent\nfile.userResources,absent\nfile.users,bulk\n";
+const OR_MANIFEST: &str = "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\nfile.orgs,bulk\nfile.users,bulk\n";
+
+#[rustfmt::skip]
+const EXAMPLES: &[Example] = &[
+    Example("RequiredFileNotFound", SdsV1, &[("Student.csv", None), with("Studnet.csv", STUDENT)]),
+    Example("ManifestInvalid", OneRoster12, &[with("manifest.csv", "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\n")]),
+    Example("ManifestFileMissing", OneRoster11, &[with("manifest.csv", "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\nfile.orgs,bulk\nfile.users,bulk\nfile.classes,bulk\n")]),
+    Example("DeltaWithoutBase", OneRoster11, &[with("manifest.csv", "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\nfile.orgs,bulk\nfile.users,delta\n")]),
+    Example("DuplicateFile", SdsV1, &[with("student.csv", STUDENT)]),
+    Example("EmptyFile", SdsV21, &[with("users.csv", "sourcedId,username\nu1,\n")]),
+    Example("HeaderNotFound", SdsV1, &[with("Teacher.csv", "SIS_ID,School SIS ID,Username\nt1,A,bob\n")]),
+    Example("DuplicateHeader", SdsV21, &[with("users.csv", "sourcedId,username,username\nu1,ann,ann\n")]),
+    Example("InvalidCharacter", SdsV21, &[with("users.csv", "sourcedId,username\nu1,ann\nu2,b\u{7}ob\n")]),
+    Example("LineBreakInQuotes", SdsV21, &[with("orgs.csv", "sourcedId,name,type\nA,North School,school\nB,\"South\nSchool\",school\n")]),
+    Example("FieldCount", SdsV21, &[with("orgs.csv", "sourcedId,name,type\nA,North School,school\nB,South School, Upper House,school\n")]),
+    Example("RequiredValueMissing", SdsV21, &[with("users.csv", "sourcedId,username\nu1,ann\nu2,\n")]),
+    Example("InvalidReferenceCode", SdsV21, &[with("roles.csv", "userSourcedId,orgSourcedId,role\nu1,A,teahcer\n")]),
+    Example("InvalidDate", SdsV21, &[with("academicSessions.csv",
+        "sourcedId,title,type,schoolYear,startDate,endDate\nT1,Fall,term,2027,8/24/2026,2026-12-18\n")]),
+    Example("InvalidYear", SdsV21, &[with("academicSessions.csv",
+        "sourcedId,title,type,schoolYear,startDate,endDate\nT1,Fall,term,26/27,2026-08-24,2026-12-18\n")]),
+    Example("InvalidValue", SdsV1, &[with("User.csv", "Email,First Name,Last Name,Phone,SIS ID\ncy at home.example,Cy,Hill,,\n")]),
+    Example("EndBeforeStart", SdsV21, &[with("academicSessions.csv",
+        "sourcedId,title,type,schoolYear,startDate,endDate\nT1,Fall,term,2027,2026-12-18,2026-08-24\n")]),
+    Example("ConflictingDuplicate", SdsV21, &[with("users.csv", "sourcedId,username\nu1,ann\nu1,bob\n")]),
+    Example("DuplicateUsername", SdsV21, &[with("users.csv", "sourcedId,username\nu1,ann\nu2,Ann\n")]),
+    Example("ReferenceNotFound", SdsV21, &[with("roles.csv", "userSourcedId,orgSourcedId,role\nu1,A,teacher\nu9,A,student\n")]),
+    Example("ReferencedRecordDropped", SdsV21, &[with("users.csv", "sourcedId,username\nu1,ann\nu2,\n"),
+        with("roles.csv", "userSourcedId,orgSourcedId,role\nu1,A,teacher\nu2,A,student\n")]),
+    Example("ContactIncomplete", SdsV21, &[
+        with("relationships.csv", "userSourcedId,relationshipUserSourcedId,relationshipRole\nu1,u1,parent\n")]),
+    Example("OptionalFileNotFound", SdsV21, &[]),
+    Example("UnsupportedFile", SdsV21, &[with("class.csv", "sourcedId\n")]),
+    Example("UnknownColumn", SdsV21, &[with("users.csv", "sourcedId,username,family_name,shoeSize\nu1,ann,Hill,38\n")]),
+    Example("EncodedTwice", SdsV21, &[with("orgs.csv", "sourcedId,name,type\nA,CaÃ±on School,school\n")]),
+    Example("HeaderOrder", OneRoster12, &[with("orgs.csv", "status,sourcedId,dateLastModified,name,type\n,A,,North School,school\n")]),
+    Example("ManifestNotFound", OneRoster11, &[("manifest.csv", None)]),
+    Example("ManifestIrregular", OneRoster11, &[with("manifest.csv", "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\nfile.orgs,bulk\nfile.users,full\n")]),
+    Example("ListLengthsDiffer", OneRoster11, &[with("courses.csv",
+        "sourcedId,title,orgSourcedId,subjects,subjectCodes\nc1,Algebra,A,\"Mathematics,Logic\",MATH\n")]),
+    Example("RecordGone", OneRoster11, &[with("orgs.csv",
+        "sourcedId,status,dateLastModified,name,type\nA,,,North School,school\nB,tobedeleted,2026-09-01,South School,school\n")]),
+    Example("UserNotEnabled", OneRoster11, &[with("users.csv",
+        "sourcedId,enabledUser,orgSourcedIds,role,username,givenName,familyName\nu1,false,A,teacher,ann,Ann,Hill\n")]),
+    Example("ReferenceOfOtherType", OneRoster12, &[with("manifest.csv", MANIFEST_1_2), with("academicSessions.csv",
+        "sourcedId,status,dateLastModified,title,type,startDate,endDate,parentSourcedId,schoolYear\nT1,,,Fall,term,2026-08-24,2026-12-18,,2027\n"),
+        with("courses.csv", "sourcedId,status,dateLastModified,schoolYearSourcedId,title,courseCode,grades,orgSourcedId,subjects,subjectCodes\nc1,,,T1,Algebra,,,A,,\n")]),
+    Example("InvalidOptionalCode", SdsV1, &[with("Student.csv", "SIS ID,School SIS ID,Username,Grade\ns1,A,ann,99\n")]),
+    Example("InvalidOptionalValue", SdsV21, &[with("users.csv", "sourcedId,username,phone\nu1,ann,555-0123\n")]),
+    Example("DuplicateRecord", SdsV21, &[with("users.csv", "sourcedId,username\nu1,ann\nu1,ann\n")]),
+    Example("DerivedRecordDiffers", SdsV1, &[with("Section.csv",
+        "SIS ID,School SIS ID,Section Name,Term SIS ID,Term Name\nk1,A,Maths,T1,Fall\nk2,A,Art,T1,Autumn\n")]),
+    Example("UsernameInBothFiles", SdsV1, &[with("Teacher.csv", "SIS ID,School SIS ID,Username\nt1,A,ann\n")]),
+    Example("OptionalReferenceNotFound", SdsV21, &[with("orgs.csv", "sourcedId,name,type,parentSourcedId\nA,North School,school,D9\n")]),
+    Example("ReferencedFileMissing", SdsV21, &[with("roles.csv", "userSourcedId,orgSourcedId,role,sessionSourcedId\nu1,A,teacher,T1\n")]),
+    Example("CyclicParent", SdsV21, &[with("orgs.csv", "sourcedId,name,type,parentSourcedId\nA,North School,school,A\n")]),
+];
+
+/// Bytes that are no text, or too many of them.
+fn bytes_of(code: &str) -> Option<(&'static str, Vec<u8>)> {
+    let utf16 = || [0xff, 0xfe].into_iter().chain(ORGS.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    match code {
+        "InvalidEncoding" => Some(("orgs.csv", [ORGS.as_bytes(), b"B,Sch\xfcle,school\n"].concat())),
+        "LineTooLong" => {
+            Some(("orgs.csv", [ORGS.as_bytes(), b"B,", "x".repeat(roster::limits::LINE_BYTES_MAX).as_bytes(), b",school\n"].concat()))
+        }
+        "Utf16Encoding" => Some(("orgs.csv", utf16())),
+        _ => None,
+    }
+}
+
+/// The finding that the example of a code provokes: the first with that code.
+///
+/// # Panics
+///
+/// When there is no example, or it does not provoke the finding.
+pub(crate) fn provoke(code: &str, codes: &Codes) -> Finding {
+    let (format, changed) = EXAMPLES.iter().find(|example| example.0 == code).map_or((SdsV21, &[][..]), |example| (example.1, example.2));
+    let good = match format {
+        SdsV21 => [with("orgs.csv", ORGS), with("users.csv", USERS), with("roles.csv", ROLES)],
+        OneRoster11 | OneRoster12 => [with("orgs.csv", OR_ORGS), with("users.csv", OR_USERS), with("manifest.csv", OR_MANIFEST)],
+        SdsV1 => [with("School.csv", SCHOOL), with("Student.csv", STUDENT), with("Teacher.csv", TEACHER)],
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let mut files: Vec<(&str, Vec<u8>)> = changed.iter().filter_map(|(name, text)| Some((*name, (*text)?.into()))).collect();
+    files.extend(bytes_of(code));
+    let kept = good.iter().filter(|(name, _)| !changed.iter().any(|(other, _)| other == name));
+    let kept: Vec<_> = kept.filter(|(name, _)| bytes_of(code).is_none_or(|(other, _)| other != *name)).collect();
+    files.extend(kept.into_iter().filter_map(|(name, text)| Some((*name, (*text)?.into()))));
+    let sources: Vec<Source> = files.iter().map(|(name, _)| Source { name: (*name).to_owned(), path: dir.path().join(name) }).collect();
+    for ((_, bytes), source) in files.iter().zip(&sources) {
+        if code != "FileUnreadable" {
+            std::fs::write(&source.path, bytes).unwrap();
+        }
+    }
+    let basic = roster::basic_validate(&sources, Some(format));
+    let mut found = Vec::new();
+    let mut progress = |_: &str, _| true;
+    let mut options = IngestOptions { format: Some(format), ..IngestOptions::new(codes, &mut progress) };
+    let kept = roster::validate(&sources, &mut options, &mut |finding| {
+        found.push(finding.clone());
+        Ok(())
+    });
+    kept.unwrap();
+    let all = found.into_iter().chain(basic.errors).chain(basic.warnings);
+    all.into_iter().find(|finding| finding.code == code).unwrap_or_else(|| panic!("no example provokes {code}"))
+}

@@ -8,7 +8,7 @@ use crate::providers;
 use crate::runs::{self, ACCEPTED, ORGANIZATIONS, REFUSED};
 use roster::archive::{ArchiveLimits, Opened, is_archive, open_archives};
 use roster::segment::SegmentReader;
-use roster::{BasicReport, Codes, Entity, Finding, Format, IngestOptions, Severity, Source, delta};
+use roster::{BasicReport, Codes, Entity, Finding, Format, IngestError, IngestOptions, Severity, Source, delta};
 use serde_json::{Map, Value, json};
 use std::io;
 use std::path::Path;
@@ -137,7 +137,9 @@ fn apply_changes(
         }
         Ok(())
     });
-    Ok(applied.map_err(|error| JobError::Again(chain(&error)))?.files)
+    let files = applied.map_err(|error| JobError::Again(chain(&error)))?.files;
+    files.iter().try_for_each(|file| std::fs::File::open(&file.path)?.sync_all()).and_then(|()| sync_folder(whole)).map_err(again)?;
+    Ok(files)
 }
 
 /// The operation says that the files could not be looked at.
@@ -173,7 +175,11 @@ fn assemble<'f>(files: impl Iterator<Item = &'f Source>, whole: &Path) -> io::Re
         std::fs::hard_link(&file.path, whole.join(&file.name))
             .or_else(|_| std::fs::copy(&file.path, whole.join(&file.name)).map(|_| ()))?;
     }
-    if cfg!(unix) { std::fs::File::open(whole)?.sync_all() } else { Ok(()) }
+    sync_folder(whole)
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { std::fs::File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 /// Removes what was sent, once the assembled files are the accepted ones. What stays costs disk only.
@@ -189,14 +195,16 @@ fn discard_received(folder: &Path) {
 
 /// Keys of the organizations: a flow set's filter may name them from now on.
 fn organizations(files: &[Source], format: Option<Format>, codes: &Codes) -> std::io::Result<Vec<String>> {
-    let specs = format.unwrap_or(Format::SdsV21).files();
-    let has_orgs = |file: &&Source| specs.iter().any(|spec| spec.gives.contains(&Entity::Org) && spec.is_named(&file.name));
-    let orgs: Vec<Source> = files.iter().filter(has_orgs).cloned().collect();
     let folder = tempfile::tempdir()?;
-    let mut progress = |_: &str, _| true;
+    let specs = format.unwrap_or(Format::SdsV21).files();
+    // They come first in every format; what comes after them need not be read.
+    let mut progress = |file: &str, _| specs.iter().any(|spec| spec.gives.contains(&Entity::Org) && spec.is_named(file));
     let mut options = IngestOptions { format, ..IngestOptions::new(codes, &mut progress) };
     // Whatever is wrong with them, the run will tell.
-    roster::ingest(&orgs, &mut options, folder.path(), &mut |_| Ok(())).map_err(std::io::Error::other)?;
+    match roster::ingest(files, &mut options, folder.path(), &mut |_| Ok(())) {
+        Ok(_) | Err(IngestError::Stopped) => {}
+        Err(error) => return Err(io::Error::other(error)),
+    }
     let mut keys = Vec::new();
     if let Some(mut reader) = SegmentReader::open_if_there(&folder.path().join(Entity::Org.segment()))? {
         while let Some(record) = reader.next()? {

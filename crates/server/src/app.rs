@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use store::{OpContext, Store, StoreConfig, TenantId};
 use tokio::sync::Notify;
-use upload::UploadService;
+use upload::{UploadLimits, UploadService};
 use uuid::Uuid;
 
 /// The application; clones share it.
@@ -59,7 +59,8 @@ impl App {
         let ctx = OpContext::system(TenantId(Uuid::nil()), Uuid::now_v7(), jiff::Timestamp::now());
         let keys = Keys::load(&store, &ctx)?;
         let key = store.secrets().mac_key("upload session")?;
-        let uploads = UploadService { store: store.clone(), key, max_file_bytes: config.uploads.max_file_bytes };
+        let limits = UploadLimits { file_bytes: config.uploads.max_file_bytes, session_bytes: config.uploads.max_session_bytes };
+        let uploads = UploadService::new(store.clone(), key, limits);
         let throttle = Throttle::new(&config.limits);
         let work = LANES.map(|_| Notify::new());
         let inner = Inner { store, keys, issuers, uploads, config, throttle, work, stopping: AtomicBool::new(false) };

@@ -6,7 +6,6 @@ mod run;
 mod validation;
 
 pub(crate) use readiness::update as update_readiness;
-pub(crate) use validation::sources;
 
 use crate::app::App;
 use crate::error::chain;

@@ -289,6 +289,7 @@ mod tests {
             domain: None,
         };
         InboundSpec {
+            origin: None,
             refused: None,
             flow_id: "f".to_owned(),
             display_name: "F".to_owned(),

@@ -42,6 +42,9 @@ pub struct InboundSpec {
     pub display_name: String,
     /// Files of the last accepted upload; none means that there was no upload yet.
     pub files: Vec<SourceFile>,
+    /// Where the files came from, for people; older specifications do not say.
+    #[serde(default)]
+    pub origin: Option<String>,
     /// Why a newer upload than these files was refused.
     #[serde(default)]
     pub refused: Option<String>,

@@ -8,6 +8,8 @@ use roster::{Codes, Finding, Format, IngestOptions, Source};
 pub(crate) const ONLY_IN_RUNS: &[(&str, &str)] = &[
     ("FileMissingFromSet", "it takes the upload before"),
     ("UnsupportedFormat", "it takes a connector"),
+    ("InvalidFileFormat", "it takes an archive"),
+    ("ArchiveTooLarge", "it takes an archive"),
     ("DeltaBaseVersion", "it takes the upload before"),
     ("DuplicateMatch", "it takes the accounts of the directory"),
     ("AmbiguousMatch", "it takes the accounts of the directory"),

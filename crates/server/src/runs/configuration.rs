@@ -82,6 +82,7 @@ fn inbound_spec(app: &App, data: &Data<'_, '_>, flow: &Map<String, Value>) -> Re
         flow_id: id.to_owned(),
         display_name: text(flow, "displayName").to_owned(),
         files,
+        origin: accepted.as_ref().and_then(|accepted| accepted.body.get("origin")?.as_str().map(str::to_owned)),
         refused: data.with_tx(|tx| tx.docs(&REFUSED)?.get(connector_id))?.map(|doc| text(&doc.body, "why").to_owned()),
         rules: rules.iter().filter_map(Value::as_object).filter_map(rule).collect(),
         previous: baseline.map(|doc| previous(app, data.ctx().tenant, &doc.body)).transpose()?,

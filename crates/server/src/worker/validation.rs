@@ -5,20 +5,31 @@ use crate::app::App;
 use crate::error::chain;
 use crate::jobs::{self, READINESS};
 use crate::runs::{self, ACCEPTED, ORGANIZATIONS, REFUSED};
+use roster::archive::{ArchiveLimits, Opened, is_archive, open_archives};
 use roster::segment::SegmentReader;
-use roster::{Codes, Entity, Finding, IngestOptions, Source};
+use roster::{BasicReport, Codes, Entity, Finding, IngestError, IngestOptions, Severity, Source, delta};
 use serde_json::{Value, json};
+use std::io;
 use std::path::Path;
 use store::{Access, Job, NewJob, OpContext, StoreError, Tx};
 
 /// Codes of `RefFileFormat` that are read.
 const READ: [&str; 1] = ["schoolDataSyncV2Rev1"];
 
+/// Folder of an upload with the whole set that its changes come to.
+const MERGED: &str = ".merged";
+
+/// Folder of an upload that its archives are unpacked into. No uploaded file has a name with a dot in front.
+const UNPACKED: &str = ".unpacked";
+/// Folder of an upload that has all of its files, where some came in archives.
+const WHOLE: &str = ".whole";
+
 pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), JobError> {
     let text = |name: &str| job.payload[name].as_str().map(str::to_owned);
     let (Some(operation), Some(connector)) = (text("operation"), text("connector")) else {
         return Err(JobError::Never("the job names no operation or no connector".to_owned()));
     };
+    let origin = text("origin");
     let container = text("container").map(|container| format!("uploads/{container}"));
     let blobs = app.store().blobs();
     // First the files go where no client can write any more; after a crash they may be there already.
@@ -29,14 +40,30 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
         blobs.move_folder(ctx.tenant, &format!("{container}/files"), &key)?;
     }
     let folder = blobs.path(ctx.tenant, &key)?;
-    let files = sources(&folder).map_err(|e| JobError::Again(chain(&e)))?;
-    let mut report = roster::basic_validate(&files, None);
+    let files = if folder.is_dir() { Source::list(&folder).map_err(|e| JobError::Again(chain(&e)))? } else { Vec::new() };
+    let archived = files.iter().any(|file| is_archive(&file.name));
+    let mut opened = open(files, &folder).map_err(|e| JobError::Again(chain(&e)))?;
+    let is_delta = opened.errors.is_empty() && delta::is_delta(&opened.files).map_err(|e| JobError::Again(chain(&e)))?;
+    if is_delta {
+        let before = accepted_files(app, ctx, &connector)?;
+        opened = merge(&before, opened, &folder.join(MERGED)).map_err(|e| JobError::Again(chain(&e)))?;
+    }
+    let whole = if archived || is_delta { format!("{key}/{WHOLE}") } else { key.clone() };
+    let files = opened.files;
+    // An archive that is refused may be the one with the file that seems to be missing.
+    let mut report = if opened.errors.is_empty() { roster::basic_validate(&files, None) } else { BasicReport::default() };
+    report.errors.extend(opened.errors);
+    report.warnings.extend(opened.warnings);
     report.errors.extend(unsupported_format(app, ctx, &connector)?);
+    if report.errors.is_empty() && whole != key {
+        let accepted = files.iter().filter(|file| report.validated.contains(&file.name));
+        assemble(accepted, &folder.join(WHOLE)).map_err(|e| JobError::Again(chain(&e)))?;
+    }
     let own_rows = app.store().read_blocking(ctx, runs::own_reference_rows)?;
     let organizations = if report.errors.is_empty() { organizations(&files, &runs::codes(&own_rows)) } else { Ok(Vec::new()) };
     let organizations = organizations.map_err(|e| JobError::Again(chain(&e)))?;
     let (job, good, readiness) = (job.clone(), report.errors.is_empty(), app.new_id().to_string());
-    let accepted_key = key.clone();
+    let accepted_key = whole.clone();
     let write = move |tx: &mut Tx<'_>| {
         tx.check_lease(&job)?;
         jobs::update_operation(tx, &operation, |body| {
@@ -52,7 +79,7 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
             tx.docs(&REFUSED)?.put(&connector, None, &jobs::object(json!({ "why": error.message })))?;
         }
         if good && !before.as_ref().is_some_and(newer) {
-            let body = jobs::object(json!({ "folder": accepted_key, "files": report.validated, "operation": operation }));
+            let body = jobs::object(json!({ "folder": accepted_key, "files": report.validated, "operation": operation, "origin": origin }));
             tx.docs(&ACCEPTED)?.put(&connector, None, &body)?;
             tx.docs(&REFUSED)?.delete(&connector)?;
             tx.docs(&ORGANIZATIONS)?.put(&connector, None, &jobs::object(json!({ "ids": organizations })))?;
@@ -63,6 +90,9 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
     };
     app.store().write_blocking(ctx, write)?;
     app.wake_worker();
+    if good && whole != key {
+        discard_received(&folder);
+    }
     // The container belongs to one session and goes after validation; so do files that are no good.
     for key in container.into_iter().chain((!good).then_some(key)) {
         if let Err(error) = blobs.remove_folder(ctx.tenant, &key) {
@@ -98,27 +128,73 @@ fn public_error(finding: &Finding) -> Value {
     json!({ "code": finding.code, "message": finding.message, "target": finding.file, "details": [], "innerError": null })
 }
 
-/// The files of a folder, by name; none when there is no folder.
-pub(crate) fn sources(folder: &Path) -> std::io::Result<Vec<Source>> {
-    let mut files = Vec::new();
-    if folder.is_dir() {
-        for entry in std::fs::read_dir(folder)? {
-            let entry = entry?;
-            files.push(Source { name: entry.file_name().to_string_lossy().into_owned(), path: entry.path() });
+/// Files of an upload with its archives unpacked. What an attempt before this one has left is done anew.
+fn open(files: Vec<Source>, folder: &Path) -> io::Result<Opened> {
+    for made in [UNPACKED, MERGED, WHOLE] {
+        match std::fs::remove_dir_all(folder.join(made)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
     }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(files)
+    open_archives(files, &folder.join(UNPACKED), &ArchiveLimits::DEFAULT)
+}
+
+/// The files of the last accepted set of a connector.
+fn accepted_files(app: &App, ctx: &OpContext, connector: &str) -> Result<Vec<Source>, JobError> {
+    let id = connector.to_owned();
+    let found = app.store().read_blocking(ctx, move |tx| tx.docs(&ACCEPTED)?.get(&id))?;
+    let Some(folder) = found.as_ref().and_then(|doc| doc.body.get("folder")?.as_str()) else { return Ok(Vec::new()) };
+    let folder = app.store().blobs().path(ctx.tenant, folder)?;
+    if folder.is_dir() { Source::list(&folder).map_err(|e| JobError::Again(chain(&e))) } else { Ok(Vec::new()) }
+}
+
+/// A package of changes applied to the set before it; what is wrong with the changes is told beside.
+fn merge(before: &[Source], changes: Opened, merged: &Path) -> io::Result<Opened> {
+    std::fs::create_dir(merged)?;
+    let (mut errors, mut warnings) = (changes.errors, changes.warnings);
+    let applied = delta::apply(before, &changes.files, None, merged, &mut |finding| {
+        let list = if finding.severity() == Severity::Catastrophic { &mut errors } else { &mut warnings };
+        list.push(finding.clone());
+        Ok(())
+    });
+    let files = applied.map_err(io::Error::other)?.files;
+    Ok(Opened { files, errors, warnings })
+}
+
+/// Loose files and those out of archives in one folder, durable: the upload itself goes after this.
+fn assemble<'f>(files: impl Iterator<Item = &'f Source>, whole: &Path) -> io::Result<()> {
+    std::fs::create_dir(whole)?;
+    for file in files {
+        std::fs::File::open(&file.path)?.sync_all()?;
+        std::fs::hard_link(&file.path, whole.join(&file.name))
+            .or_else(|_| std::fs::copy(&file.path, whole.join(&file.name)).map(|_| ()))?;
+    }
+    if cfg!(unix) { std::fs::File::open(whole)?.sync_all() } else { Ok(()) }
+}
+
+/// Removes what was sent, once the assembled files are the accepted ones. What stays costs disk only.
+fn discard_received(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name() != WHOLE) {
+        let removed = if entry.path().is_dir() { std::fs::remove_dir_all(entry.path()) } else { std::fs::remove_file(entry.path()) };
+        if let Err(error) = removed {
+            tracing::warn!(error = chain(&error), "a file that was unpacked could not be removed");
+        }
+    }
 }
 
 /// Keys of the organizations: a flow set's filter may name them from now on.
 fn organizations(files: &[Source], codes: &Codes) -> std::io::Result<Vec<String>> {
-    let orgs: Vec<Source> = files.iter().filter(|file| file.name.eq_ignore_ascii_case(Entity::Org.file())).cloned().collect();
     let folder = tempfile::tempdir()?;
-    let mut progress = |_: &str, _| true;
+    // They come first in every format, under either name.
+    let is_of_organizations = |file: &str| ["orgs.csv", "School.csv"].iter().any(|name| file.eq_ignore_ascii_case(name));
+    let mut progress = |file: &str, _| is_of_organizations(file);
     let mut options = IngestOptions::new(codes, &mut progress);
     // Whatever is wrong with them, the run will tell.
-    roster::ingest(&orgs, &mut options, folder.path(), &mut |_| Ok(())).map_err(std::io::Error::other)?;
+    match roster::ingest(files, &mut options, folder.path(), &mut |_| Ok(())) {
+        Ok(_) | Err(IngestError::Stopped) => {}
+        Err(error) => return Err(io::Error::other(error)),
+    }
     let mut keys = Vec::new();
     if let Some(mut reader) = SegmentReader::open_if_there(&folder.path().join(Entity::Org.segment()))? {
         while let Some(record) = reader.next()? {

@@ -253,6 +253,7 @@ impl World {
             flow_id: id.to_owned(),
             display_name: format!("Source {id}"),
             files: names.into_iter().map(|name| SourceFile { path: dir.join(&name), name }).collect(),
+            origin: None,
             refused: None,
             rules: self.rules.borrow().clone(),
             previous: self.previous.borrow().get(id).cloned(),

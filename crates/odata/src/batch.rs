@@ -86,8 +86,13 @@ fn parse_part(at: &str, request: Value) -> Result<(Part, Vec<String>), Error> {
     let Value::Object(request) = request else { return Err(Error::at(at, "A request of a batch is an object.")) };
     let (mut id, mut method, mut url) = (None, None, None);
     let (mut headers, mut body, mut depends_on) = (HeaderMap::new(), None, Vec::new());
+    let mut seen: Vec<String> = Vec::new();
     for (name, value) in request {
         let here = format!("{at}.{name}");
+        if seen.contains(&name.to_ascii_lowercase()) {
+            return Err(Error::at(here, format!("'{}' is given twice, in different spellings.", printable(&name))));
+        }
+        seen.push(name.to_ascii_lowercase());
         match (name.to_ascii_lowercase().as_str(), value) {
             (_, Value::Null) => {}
             ("id", value) => id = Some(text(&here, value)?),
@@ -139,7 +144,8 @@ fn parse_headers(at: &str, given: Map<String, Value>) -> Result<HeaderMap, Error
         let here = format!("{at}.{name}");
         let parsed = HeaderName::from_bytes(name.as_bytes()).ok().zip(value.as_str().and_then(|v| HeaderValue::from_str(v).ok()));
         match parsed {
-            Some((name, value)) => headers.insert(name, value),
+            // Two spellings of one name are two lines of one header.
+            Some((name, value)) => headers.append(name, value),
             None => return Err(Error::at(here, "This is not a header: a name and a string.")),
         };
     }
@@ -256,6 +262,8 @@ mod tests {
         assert_eq!(refused(&odd), "requests[0].atomicityGroup");
         let bare = json!({ "requests": [{ "id": "1", "method": "POST", "url": "/users", "body": {} }] });
         assert_eq!(refused(&bare), "requests[0].headers");
+        let twice = json!({ "requests": [{ "id": "1", "ID": "2", "method": "GET", "url": "/users" }] });
+        assert_eq!(refused(&twice), "requests[0].ID");
         let header = json!({ "requests": [{ "id": "1", "method": "GET", "url": "/users", "headers": { "a b": "c" } }] });
         assert_eq!(refused(&header), "requests[0].headers.a b");
     }

@@ -477,6 +477,15 @@ mod tests {
         parse_query(raw, ty("person"), &MODEL, &Limits::DEFAULT)
     }
 
+    /// As ASP.NET reads it, and so Microsoft Graph.
+    #[test]
+    fn a_plus_is_a_blank() {
+        let read = |raw: &str| format!("{:?}", parse(raw).unwrap().filter);
+        assert_eq!(read("$filter=name+eq+'a%2Bb'"), read("$filter=name%20eq%20'a%2Bb'"));
+        assert_eq!(read("$filter=name+eq+'a+b'"), read("$filter=name%20eq%20'a%20b'"));
+        assert_ne!(read("$filter=name+eq+'a+b'"), read("$filter=name%20eq%20'a%2Bb'"));
+    }
+
     #[test]
     fn options_with_and_without_the_dollar_sign() {
         let options = parse("$top=5&skip=2&%24count=true&$orderBy=age%20desc,id&$select=ID,age").unwrap();

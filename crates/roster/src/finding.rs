@@ -99,7 +99,9 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     row("FileMissingFromSet", Catastrophic, "A file of the last accepted set is missing now."),
     row("UnsupportedFile", Warning, "A file is not part of the format; it is not read."),
     row("DuplicateFile", Catastrophic, "The same file is in the export twice."),
-    row("FileUnreadable", Catastrophic, "A file cannot be read."),
+    row("InvalidFileFormat", Catastrophic, "An archive has a folder, a link, an encrypted file or a file of no format in it."),
+    row("ArchiveTooLarge", Catastrophic, "An archive holds more, or unpacks to more, than an export can have."),
+    row("FileUnreadable", Catastrophic, "A file cannot be read; an archive is truncated or damaged."),
     row("EmptyFile", Catastrophic, "A required file has no header, or no row of it was accepted."),
     row("HeaderNotFound", Catastrophic, "A required column is missing."),
     row("DuplicateHeader", Catastrophic, "Two columns have the same header."),
@@ -134,6 +136,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     row("AmbiguousMatch", Error, "A person of the source matches several accounts of the directory."),
     row("UnsupportedFormat", Catastrophic, "The connector is for a format that this version does not read."),
     row("PersonNotMatched", Info, "A person with a role in an organization has no account in the directory by any matching rule."),
+    row("ProviderValueNotTaken", Warning, "A value from a OneRoster API could not be taken over as it is."),
     row("LastUploadRefused", Warning, "The newest upload was refused; the run worked on the last one that was accepted."),
 ];
 

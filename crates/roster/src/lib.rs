@@ -4,15 +4,18 @@
 //! keys of the files before it, and goes into an external sort that finds duplicates and writes the
 //! snapshot. Memory is a sort buffer and one hash a key, whatever the size of the files.
 
+pub mod archive;
 mod basic;
 mod check;
 mod codes;
 pub mod demo;
 mod finding;
+pub mod generate;
 mod ingest;
 mod keys;
 mod lines;
 mod model;
+mod names;
 pub mod report;
 pub mod segment;
 mod sort;
@@ -25,7 +28,8 @@ pub use finding::{CATALOGUE, CatalogueEntry, Finding, Severity};
 pub use ingest::{FileReport, IngestError, IngestOptions, IngestReport, MANIFEST, SegmentReport, ingest};
 pub use model::{Column, Entity, Kind};
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// One file of an export.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +38,28 @@ pub struct Source {
     pub name: String,
     /// Where it lies.
     pub path: PathBuf,
+}
+
+impl Source {
+    /// The files of a folder by name, or the one file that the path names. Folders inside are passed over.
+    ///
+    /// # Errors
+    /// When the path cannot be read.
+    pub fn list(path: &Path) -> io::Result<Vec<Self>> {
+        if path.is_file() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            return Ok(vec![Self { name, path: path.to_owned() }]);
+        }
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(path)? {
+            let entry = entry?;
+            if entry.path().is_file() {
+                files.push(Self { name: entry.file_name().to_string_lossy().into_owned(), path: entry.path() });
+            }
+        }
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(files)
+    }
 }
 
 /// Limits on what a file may hold, each with its reason.

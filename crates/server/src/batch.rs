@@ -31,8 +31,8 @@ pub(crate) async fn perform(app: &App, ctx: OpContext, call: Call, body: Bytes) 
     if call.method != Method::POST {
         return Err(AppError::MethodNotAllowed { allow: "POST".to_owned() });
     }
-    exchange::negotiate(exchange::header(&call.headers, "accept"))?;
-    exchange::require_json(exchange::header(&call.headers, "content-type"))?;
+    exchange::negotiate(exchange::header(&call.headers, "accept").as_deref())?;
+    exchange::require_json(&call.headers)?;
     let parts = batch::parse(&body, &Limits::DEFAULT)?;
     let order = batch::order(&parts)?;
     let mut statuses = vec![0; parts.len()];

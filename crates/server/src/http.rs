@@ -11,7 +11,7 @@ use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::response::Response;
 use axum::routing::{any, get, post};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -80,6 +80,7 @@ async fn graph_call(app: App, peer: SocketAddr, request: Request, version: Versi
     let span = tracing::info_span!("request", request_id = %request_id);
     let answered = async {
         let outcome = graph_outcome(&app, peer, request, version, request_id).await;
+        let outcome = if method == Method::OPTIONS { exchange::answer_options(outcome) } else { outcome };
         let response = respond(&app, outcome, request_id, client_request_id.as_deref());
         tracing::info!(
             http.method = %method, http.path = %links::without_keys(&path), http.status = response.status().as_u16(),
@@ -106,7 +107,7 @@ async fn graph_outcome(app: &App, peer: SocketAddr, request: Request, version: V
     if let Some(described) = describe::answer(&call) {
         return described;
     }
-    let ctx = app.authenticate(header(&call.headers, "authorization"), request_id).await?;
+    let ctx = app.authenticate(header(&call.headers, "authorization").as_deref(), request_id).await?;
     if batch::is_batch(&call.path) {
         let body = read_body(body, limits::BATCH_BODY_BYTES_MAX).await?;
         return batch::perform(app, ctx, call, body).await;
@@ -144,7 +145,7 @@ fn respond(app: &App, outcome: Outcome, request_id: Uuid, client_request_id: Opt
 /// `GET /admin/runs/{id}/findings.csv`, `.json` (JSON lines) or `.html`
 async fn run_report(State(app): State<App>, Path((run, report)): Path<(String, String)>, headers: HeaderMap) -> Response {
     let request_id = app.new_id();
-    match reports::answer(&app, header(&headers, "authorization"), request_id, &run, &report).await {
+    match reports::answer(&app, header(&headers, "authorization").as_deref(), request_id, &run, &report).await {
         Ok(response) => response,
         Err(error) => respond(&app, Err(error), request_id, client_request_id(&headers).as_deref()),
     }
@@ -155,7 +156,7 @@ async fn token(State(app): State<App>, peer: ConnectInfo<SocketAddr>, Path(tenan
     let (parts, body) = request.into_parts();
     let base_url = app.base_url(Some(peer.ip()), &parts.headers);
     let answer = match read_body(body, limits::JSON_BODY_BYTES_MAX).await {
-        Ok(body) => app.token_request(&tenant, &body, header(&parts.headers, "authorization"), &base_url).await,
+        Ok(body) => app.token_request(&tenant, &body, header(&parts.headers, "authorization").as_deref(), &base_url).await,
         Err(error) => return unreadable_form(error),
     };
     plain_json(answer.status, &answer.body)

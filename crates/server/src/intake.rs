@@ -17,7 +17,7 @@ use serde_json::Value;
 use std::time::Duration;
 use store::{Access, OpContext, StoreError, TenantId, Tx};
 use tokio::task::JoinSet;
-use upload::{Container, SessionLimits};
+use upload::Container;
 use uuid::Uuid;
 
 /// What is known of each source, by its name.
@@ -205,14 +205,14 @@ async fn deliver(app: &App, source: &Source, ctx: &OpContext, place: &Place, fil
             upload::limits::FILES_MAX
         )));
     }
-    let limits = SessionLimits { hours: app.config().uploads.session_hours };
+    let terms = jobs::session_terms(app).map_err(Undelivered::Problem)?;
     let (service, named, id) = (app.uploads().clone(), source.connector.clone(), app.new_id().to_string());
     let opened = app.store().write(ctx, move |tx| -> Result<_, StoreError> {
         let connector = match find_connector(tx, &named)? {
             Ok(connector) => connector,
             Err(why) => return Ok(Err(why)),
         };
-        let session = upload::open_session(&service, tx, &connector, "", limits, true, &id)?;
+        let session = upload::open_session(&service, tx, &connector, "", &terms, true, &id)?;
         Ok(Ok((connector, session)))
     });
     let (connector, session) = opened.await?.map_err(Undelivered::Problem)?;

@@ -1,6 +1,7 @@
 //! What each command does: arguments in, calls to the `server` crate, printing.
 
 mod apps;
+mod generate;
 mod plan;
 mod report;
 mod runs;
@@ -55,6 +56,7 @@ impl From<server::AdminError> for Failure {
 /// Runs one command.
 pub(crate) async fn run(arguments: Cli) -> Result<Ended, Failure> {
     match arguments.command {
+        Command::Generate(generate) => generate::run(&generate),
         Command::Validate(validate) => return validate::run(&validate),
         Command::Plan(plan) => return plan::run(plan).await,
         Command::Demo(demo) => crate::demo::run(demo).await,

@@ -4,12 +4,14 @@ use super::report::Report;
 use super::{Ended, Failure};
 use crate::cli;
 use crate::output::{self, Colour};
+use roster::archive::{ArchiveLimits, Opened, open_archives};
 use roster::report::Findings;
 use roster::{FileReport, Finding, IngestOptions, IngestReport, Severity, Source};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::time::Instant;
 
 /// Findings shown in a terminal without being asked for more.
@@ -17,12 +19,12 @@ const SHOWN: usize = 25;
 
 /// Checks an export and says what is wrong with it.
 pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
-    let files = sources(arguments)?;
+    let folder = tempfile::tempdir().map_err(Failure::io("make a temporary directory"))?;
+    let Opened { files, errors, warnings } = sources(&arguments.path, folder.path())?;
     let reports: Vec<Report> = arguments.report.iter().map(|path| Report::create(path)).collect::<Result<_, _>>()?;
     let mut kept: Vec<Finding> = Vec::new();
     let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
     let mut roots = 0_u64;
-    let folder = tempfile::tempdir().map_err(Failure::io("make a temporary directory"))?;
     let log_path = folder.path().join("findings.jsonl");
     let mut log = BufWriter::new(File::create(&log_path).map_err(Failure::io("write a temporary file"))?);
     let started = Instant::now();
@@ -44,15 +46,25 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
         true
     };
     let mut options = IngestOptions { codes: &codes, encoding: arguments.encoding.as_deref(), progress: &mut progress };
-    let checked = roster::ingest(&files, &mut options, folder.path(), &mut take);
+    for finding in errors.iter().chain(&warnings) {
+        take(finding).map_err(Failure::io("write the report"))?;
+    }
+    // With an archive that cannot be opened nobody knows what the export is.
+    let checked = match errors.first() {
+        None => roster::ingest(&files, &mut options, folder.path(), &mut take),
+        Some(finding) => Ok(IngestReport { catastrophic: Some(finding.clone()), ..IngestReport::default() }),
+    };
     bar.finish_and_clear();
-    let checked = checked.map_err(|error| match error {
+    let mut checked = checked.map_err(|error| match error {
         roster::IngestError::UnknownEncoding(label) => Failure::hinting(
             format!("there is no encoding `{label}`"),
             "use a label of the Encoding Standard, for example windows-1252 or iso-8859-15",
         ),
         other => Failure::new(format!("the export cannot be read: {}", server::error::chain(&other))),
     })?;
+    for finding in errors.iter().chain(&warnings) {
+        *checked.codes.entry(finding.code).or_default() += 1;
+    }
     let seconds = started.elapsed().as_secs_f64();
     let totals = Totals { counts, roots, rows: checked.rows() };
     log.flush().map_err(Failure::io("write a temporary file"))?;
@@ -92,33 +104,21 @@ impl Totals {
     }
 }
 
-/// The files of the folder.
-fn sources(arguments: &cli::Validate) -> Result<Vec<Source>, Failure> {
-    let path = &arguments.path;
-    if path.is_file() {
-        return Err(Failure::hinting(
-            format!("{} is a file", path.display()),
-            "name the folder that holds the export's files; archives are not read yet",
-        ));
-    }
-    let entries = std::fs::read_dir(path).map_err(|error| {
-        Failure::hinting(format!("cannot read {}: {error}", path.display()), "name the folder that holds the export's files")
+/// The files that a path names, archives unpacked below `work`.
+fn sources(path: &Path, work: &Path) -> Result<Opened, Failure> {
+    let files = Source::list(path).map_err(|error| {
+        Failure::hinting(
+            format!("cannot read {}: {error}", path.display()),
+            "name the folder that holds the export's files, or their zip archive",
+        )
     })?;
-    let mut files = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(Failure::io("read the folder"))?;
-        if entry.path().is_file() {
-            files.push(Source { name: entry.file_name().to_string_lossy().into_owned(), path: entry.path() });
-        }
-    }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
     if files.is_empty() {
         return Err(Failure::hinting(
             format!("there are no files in {}", path.display()),
             "an export of SDS v2.1 has orgs.csv, users.csv, roles.csv and more",
         ));
     }
-    Ok(files)
+    open_archives(files, &work.join("unpacked"), &ArchiveLimits::DEFAULT).map_err(Failure::io("unpack the archive"))
 }
 
 fn as_json(checked: &IngestReport, kept: &[Finding], totals: &Totals) -> Value {

@@ -8,6 +8,7 @@ use roster::segment::SegmentReader;
 use roster::{CodeList, Codes, Entity, Finding, IngestOptions, IngestReport, Source};
 use std::path::{Path, PathBuf};
 
+mod archives;
 mod dirty;
 mod round_trip;
 mod samples;

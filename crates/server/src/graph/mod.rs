@@ -73,6 +73,10 @@ fn dispatch(app: &App, ctx: &OpContext, tx: &mut store::Tx<'_>, request: &GraphR
 /// By what the place is, then by method.
 fn route(app: &App, data: &Data<'_, '_>, request: &GraphRequest, place: Place) -> Result<GraphResponse, AppError> {
     match (request.method, place) {
+        (_, Place::External) => Err(AppError::NotFound("Of 'external', Homeroom serves 'external/industryData'.".to_owned())),
+        (_, Place::Ref(inner)) if matches!(*inner, Place::Collection(_)) => {
+            Err(AppError::NotFound("'$ref' follows an entity, a reference or members, not a collection.".to_owned()))
+        }
         (Method::Get, Place::Collection(at)) => read::collection(data, request, &at),
         (Method::Post, Place::Collection(at)) => write::create(app, data, request, &at),
         (Method::Get, Place::Entity(at)) => read::entity(data, request, &at),

@@ -261,12 +261,13 @@ pub(super) fn root(data: &Data<'_, '_>, request: &GraphRequest) -> Result<GraphR
     Ok(GraphResponse::json(200, body))
 }
 
-/// `GET …/$ref`: where a navigation leads, without reading what is there.
+/// `GET …/$ref`: where a navigation leads, for who may read what is there.
 pub(super) fn reference(data: &Data<'_, '_>, request: &GraphRequest, inner: &Place) -> Result<GraphResponse, AppError> {
     let Place::Entity(at) = inner else {
         return Err(AppError::MethodNotAllowed { allow: "POST".to_owned() });
     };
     no_options(data, request, at)?;
+    data.require_exists(at)?;
     let mut body = Map::new();
     if request.metadata != Metadata::None {
         body.insert("@odata.context".to_owned(), json!(request.context("$ref")));

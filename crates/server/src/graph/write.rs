@@ -63,7 +63,7 @@ pub(super) fn update(
 ) -> Result<GraphResponse, AppError> {
     require_writable(&at.within, "GET")?;
     let stored = data.get_for_write(at)?;
-    check_if_match(request, &stored)?;
+    check_conditions(request, &stored)?;
     let declared = declared_type(&at.within)?;
     let ty = concrete_type(declared, &stored.body);
     let patch = decode(&MODEL, declared, &request.body, Mode::Patch { stored: &stored.body }, &Limits::DEFAULT)?;
@@ -89,7 +89,7 @@ pub(super) fn update(
 pub(super) fn delete(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<GraphResponse, AppError> {
     require_writable(&at.within, "GET")?;
     let stored = data.get_for_write(at)?;
-    check_if_match(request, &stored)?;
+    check_conditions(request, &stored)?;
     data.delete(app, at)?;
     jobs::after_change(app, data, at.within.collection.name)?;
     Ok(GraphResponse::no_content())
@@ -110,15 +110,16 @@ fn require_writable(at: &CollectionPlace, allow: &str) -> Result<(), AppError> {
     Ok(())
 }
 
-/// `If-Match` (decision 8): absent is fine, `*` is any, weak and strong forms are compared alike.
-fn check_if_match(request: &GraphRequest, stored: &Stored) -> Result<(), AppError> {
-    let Some(given) = request.if_match.as_deref() else { return Ok(()) };
+/// `If-Match` and `If-None-Match` (decision 8): absent is fine, `*` is any, weak and strong forms are
+/// compared alike.
+fn check_conditions(request: &GraphRequest, stored: &Stored) -> Result<(), AppError> {
     let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let current = bare(&stored.etag());
-    if given.trim() == "*" || given.split(',').any(|tag| bare(tag) == current) {
-        return Ok(());
+    let names_it = |given: &str| given.trim() == "*" || given.split(',').any(|tag| bare(tag) == current);
+    if request.if_match.as_deref().is_some_and(|given| !names_it(given)) || request.if_none_match.as_deref().is_some_and(names_it) {
+        return Err(AppError::PreconditionFailed);
     }
-    Err(AppError::PreconditionFailed)
+    Ok(())
 }
 
 fn preference_applied(response: GraphResponse, request: &GraphRequest) -> GraphResponse {

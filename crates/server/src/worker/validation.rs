@@ -5,14 +5,21 @@ use crate::app::App;
 use crate::error::chain;
 use crate::jobs::{self, READINESS};
 use crate::runs::{self, ACCEPTED, ORGANIZATIONS, REFUSED};
+use roster::archive::{ArchiveLimits, Opened, is_archive, open_archives};
 use roster::segment::SegmentReader;
-use roster::{Codes, Entity, Finding, IngestOptions, Source};
+use roster::{BasicReport, Codes, Entity, Finding, IngestOptions, Source};
 use serde_json::{Value, json};
+use std::io;
 use std::path::Path;
 use store::{Access, Job, NewJob, OpContext, StoreError, Tx};
 
 /// Codes of `RefFileFormat` that are read.
 const READ: [&str; 1] = ["schoolDataSyncV2Rev1"];
+
+/// Folder of an upload that its archives are unpacked into. No uploaded file has a name with a dot in front.
+const UNPACKED: &str = ".unpacked";
+/// Folder of an upload that has all of its files, where some came in archives.
+const WHOLE: &str = ".whole";
 
 pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), JobError> {
     let text = |name: &str| job.payload[name].as_str().map(str::to_owned);
@@ -30,14 +37,24 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
         blobs.move_folder(ctx.tenant, &format!("{container}/files"), &key)?;
     }
     let folder = blobs.path(ctx.tenant, &key)?;
-    let files = sources(&folder).map_err(|e| JobError::Again(chain(&e)))?;
-    let mut report = roster::basic_validate(&files);
+    let files = if folder.is_dir() { Source::list(&folder).map_err(|e| JobError::Again(chain(&e)))? } else { Vec::new() };
+    let whole = if files.iter().any(|file| is_archive(&file.name)) { format!("{key}/{WHOLE}") } else { key.clone() };
+    let opened = open(files, &folder).map_err(|e| JobError::Again(chain(&e)))?;
+    let files = opened.files;
+    // An archive that is refused may be the one with the file that seems to be missing.
+    let mut report = if opened.errors.is_empty() { roster::basic_validate(&files) } else { BasicReport::default() };
+    report.errors.extend(opened.errors);
+    report.warnings.extend(opened.warnings);
     report.errors.extend(unsupported_format(app, ctx, &connector)?);
+    if report.errors.is_empty() && whole != key {
+        let accepted = files.iter().filter(|file| report.validated.contains(&file.name));
+        assemble(accepted, &folder.join(WHOLE)).map_err(|e| JobError::Again(chain(&e)))?;
+    }
     let own_rows = app.store().read_blocking(ctx, runs::own_reference_rows)?;
     let organizations = if report.errors.is_empty() { organizations(&files, &runs::codes(&own_rows)) } else { Ok(Vec::new()) };
     let organizations = organizations.map_err(|e| JobError::Again(chain(&e)))?;
     let (job, good, readiness) = (job.clone(), report.errors.is_empty(), app.new_id().to_string());
-    let accepted_key = key.clone();
+    let accepted_key = whole.clone();
     let write = move |tx: &mut Tx<'_>| {
         tx.check_lease(&job)?;
         jobs::update_operation(tx, &operation, |body| {
@@ -64,6 +81,9 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
     };
     app.store().write_blocking(ctx, write)?;
     app.wake_worker();
+    if good && whole != key {
+        discard_received(&folder);
+    }
     // The container belongs to one session and goes after validation; so do files that are no good.
     for key in container.into_iter().chain((!good).then_some(key)) {
         if let Err(error) = blobs.remove_folder(ctx.tenant, &key) {
@@ -99,17 +119,37 @@ fn public_error(finding: &Finding) -> Value {
     json!({ "code": finding.code, "message": finding.message, "target": finding.file, "details": [], "innerError": null })
 }
 
-/// The files of a folder, by name; none when there is no folder.
-pub(crate) fn sources(folder: &Path) -> std::io::Result<Vec<Source>> {
-    let mut files = Vec::new();
-    if folder.is_dir() {
-        for entry in std::fs::read_dir(folder)? {
-            let entry = entry?;
-            files.push(Source { name: entry.file_name().to_string_lossy().into_owned(), path: entry.path() });
+/// Files of an upload with its archives unpacked. What an attempt before this one has left is done anew.
+fn open(files: Vec<Source>, folder: &Path) -> io::Result<Opened> {
+    for made in [UNPACKED, WHOLE] {
+        match std::fs::remove_dir_all(folder.join(made)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
     }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(files)
+    open_archives(files, &folder.join(UNPACKED), &ArchiveLimits::DEFAULT)
+}
+
+/// Loose files and those out of archives in one folder, durable: the upload itself goes after this.
+fn assemble<'f>(files: impl Iterator<Item = &'f Source>, whole: &Path) -> io::Result<()> {
+    std::fs::create_dir(whole)?;
+    for file in files {
+        std::fs::File::open(&file.path)?.sync_all()?;
+        std::fs::hard_link(&file.path, whole.join(&file.name))
+            .or_else(|_| std::fs::copy(&file.path, whole.join(&file.name)).map(|_| ()))?;
+    }
+    if cfg!(unix) { std::fs::File::open(whole)?.sync_all() } else { Ok(()) }
+}
+
+/// Removes what was sent, once the assembled files are the accepted ones. What stays costs disk only.
+fn discard_received(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name() != WHOLE) {
+        let removed = if entry.path().is_dir() { std::fs::remove_dir_all(entry.path()) } else { std::fs::remove_file(entry.path()) };
+        if let Err(error) = removed {
+            tracing::warn!(error = chain(&error), "a file that was unpacked could not be removed");
+        }
+    }
 }
 
 /// Keys of the organizations: a flow set's filter may name them from now on.

@@ -3,6 +3,7 @@
 use crate::harness::{Server, id};
 use crate::schema::mismatch;
 use crate::transcript::{self, Step};
+use crate::world::{fill_each, world};
 use reqwest::Method;
 use serde_json::{Value, json};
 use server::describe::endpoints::{Endpoint, Served, What, endpoints};
@@ -154,64 +155,6 @@ fn every_answer_of_the_transcripts_is_in_the_document() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Ids of one entity of each type, by the name of the parameter.
-async fn world(server: &Server) -> BTreeMap<&'static str, String> {
-    let both = json!({ "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": true });
-    let (connector, set, flow) = server.configure(&both).await;
-    let user = json!({
-        "accountEnabled": true, "displayName": "Adele", "mailNickname": "adele", "userPrincipalName": "adele@contoso.example",
-        "passwordProfile": { "password": "Sommer-2026!" }
-    });
-    let user = server.send(Method::POST, "/beta/users", Some(&user)).await.json::<Value>().await.unwrap();
-    let group = json!({ "displayName": "Chess", "mailEnabled": false, "mailNickname": "chess", "securityEnabled": true });
-    let group = server.send(Method::POST, "/beta/groups", Some(&group)).await.json::<Value>().await.unwrap();
-    let member = json!({ "@odata.id": format!("{}/beta/users/{}", server.base, id(&user)) });
-    let added = server.send(Method::POST, &format!("/beta/groups/{}/members/$ref", id(&group)), Some(&member)).await;
-    assert_eq!(added.status(), 204);
-    let started = server.send(Method::POST, "/beta/external/industryData/runs/start", None).await;
-    let operation = started.headers()["location"].to_str().unwrap().to_owned();
-    let operation = server.wait_for(&operation, "/status", &["succeeded", "failed"]).await;
-    let run = server.get(operation["resourceLocation"].as_str().unwrap()).await;
-    let first = |path: String| async move { id(&server.get(&path).await["value"][0]).to_owned() };
-    let industry = "/beta/external/industryData";
-    BTreeMap::from([
-        ("sourceSystemDefinition-id", first(format!("{industry}/sourceSystems")).await),
-        ("industryDataConnector-id", connector),
-        ("yearTimePeriodDefinition-id", first(format!("{industry}/years")).await),
-        ("inboundFlow-id", first(format!("{industry}/inboundFlows")).await),
-        ("outboundProvisioningFlowSet-id", set),
-        ("provisioningFlow-id", flow.clone()),
-        ("securityGroupProvisioningFlow-id", flow),
-        ("referenceDefinition-id", "RefAcademicSubject-01".to_owned()),
-        ("roleGroup-id", "staff".to_owned()),
-        ("industryDataRun-id", id(&run).to_owned()),
-        ("industryDataRunActivity-id", first(format!("{industry}/runs/{}/activities", id(&run))).await),
-        ("longRunningOperation-id", id(&operation).to_owned()),
-        ("user-id", id(&user).to_owned()),
-        ("group-id", id(&group).to_owned()),
-    ])
-}
-
-/// The URLs of an endpoint: one, or one for each property that it is for.
-fn fill(endpoint: &Endpoint, ids: &BTreeMap<&'static str, String>) -> Vec<String> {
-    match endpoint.properties.as_slice() {
-        [] => vec![fill_with(endpoint, "", ids)],
-        properties => properties.iter().map(|property| fill_with(endpoint, property.name, ids)).collect(),
-    }
-}
-
-fn fill_with(endpoint: &Endpoint, property: &str, ids: &BTreeMap<&'static str, String>) -> String {
-    let of_user = endpoint.path.starts_with("users");
-    let segments = endpoint.path.split('/').map(|segment| match segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
-        Some("property") => property.to_owned(),
-        // A member is a user, a group is what a user is in.
-        Some("directoryObject-id") => ids[if of_user { "group-id" } else { "user-id" }].clone(),
-        Some(name) => ids[name].clone(),
-        None => segment.to_owned(),
-    });
-    segments.collect::<Vec<_>>().join("/")
-}
-
 /// Whether the URL casts an entity to a type that it is not of.
 async fn is_of_another_type(server: &Server, endpoint: &Endpoint, path: &str) -> bool {
     let Some(cast) = endpoint.cast.map(|ty| ty.qualified()) else { return false };
@@ -230,7 +173,7 @@ async fn every_endpoint_of_the_list_is_served_and_no_other_method() {
     let mut wrong = Vec::new();
     // What takes something away comes last, and names a version that there is not.
     let (last, first): (Vec<_>, Vec<_>) = all.iter().partition(|e| matches!(e.what, What::RemoveLink));
-    let urls = first.into_iter().chain(last).flat_map(|endpoint| fill(endpoint, &ids).into_iter().map(move |url| (endpoint, url)));
+    let urls = first.into_iter().chain(last).flat_map(|endpoint| fill_each(endpoint, &ids).into_iter().map(move |url| (endpoint, url)));
     for (endpoint, url) in urls {
         let path = format!("/beta/{url}");
         let mut request =
@@ -274,7 +217,7 @@ async fn every_endpoint_of_the_list_is_served_and_no_other_method() {
     for path in paths {
         let answered: Vec<_> = all.iter().filter(|e| &e.path == path).collect();
         for method in ["GET", "POST", "PATCH", "PUT", "DELETE"].iter().filter(|m| !answered.iter().any(|e| e.method == **m)) {
-            let filled = fill(answered[0], &ids).remove(0);
+            let filled = fill_each(answered[0], &ids).remove(0);
             if is_of_another_type(&server, answered[0], &format!("/beta/{filled}")).await {
                 continue;
             }

@@ -307,12 +307,8 @@ fn index(reference: &Reference) -> String {
          Files go to the `sessionUrl` of a `fileUploadSession`, by the protocols of Azure Storage (Blob and Data Lake Gen2) and with Azure's own clients. Microsoft documents those; they are no part of this reference and of `/openapi.json`.\n\n\
          ## Errors\n\n\
          ```json\n{ \"error\": { \"code\": \"BadRequest\", \"message\": \"…\", \"target\": \"displayName\", \"details\": [], \"innerError\": { \"date\": \"…\", \"request-id\": \"…\", \"client-request-id\": \"…\" } } }\n```\n\n\
-         | status | code | when | header |\n| --- | --- | --- | --- |\n",
+         [errors](../errors.md) lists them all, with an example of each.\n",
     );
-    for error in ERRORS {
-        let header = error.header.map_or_else(String::new, |header| format!("`{header}`"));
-        let _ = writeln!(page, "| {} | `{}` | {} | {header} |", error.status, error.code, error.when);
-    }
     page
 }
 

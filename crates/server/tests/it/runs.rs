@@ -449,3 +449,44 @@ async fn a_run_without_an_upload_says_so_and_changes_nothing() {
     assert_eq!(server.groups().await, BTreeMap::new());
     server.stop().await;
 }
+
+/// Files packed into one archive.
+fn zipped(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        std::fs::write(dir.path().join(name), content).unwrap();
+    }
+    let files: Vec<_> = files.iter().map(|(name, _)| roster::Source { name: name.clone(), path: dir.path().join(name) }).collect();
+    roster::archive::pack(&files, &dir.path().join("export.zip")).unwrap();
+    std::fs::read(dir.path().join("export.zip")).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_may_come_in_archives() {
+    let (server, connector, _, _) = school(&BOTH()).await;
+    let files = roster_files::files(&ORGS, &DAY_1);
+    // One file loose, two packed.
+    let validated = server.upload(&connector, &[files[0].clone(), ("people.zip".to_owned(), zipped(&files[1..]))]).await;
+    assert_eq!((&validated["status"], &validated["errors"]), (&json!("succeeded"), &json!([])), "{validated}");
+    assert_eq!(validated["validatedFiles"], json!(["orgs.csv", "users.csv", "roles.csv"]));
+    assert_eq!(server.run().await["status"], "completed");
+    assert_eq!(server.groups().await, first_day());
+
+    // Refused archives say why, and the last good upload stays the accepted one.
+    for (name, content, code, told) in [
+        ("export.zip", b"no archive".to_vec(), "FileUnreadable", "export.zip"),
+        ("export.zip", zipped(&[("readme.txt".to_owned(), b"hello".to_vec())]), "InvalidFileFormat", "readme.txt"),
+        ("export.zip", zipped(&files[..1]), "DuplicateFile", "orgs.csv"),
+    ] {
+        let mut sent = files.clone();
+        sent.push((name.to_owned(), content));
+        let refused = server.upload(&connector, &sent).await;
+        assert_eq!(refused["status"], "succeeded", "the validation was done: {refused}");
+        assert_eq!(refused["errors"][0]["code"], code, "{refused}");
+        assert!(refused["errors"][0]["message"].as_str().unwrap().contains(told), "{refused}");
+        assert_eq!(refused["errors"].as_array().unwrap().len(), 1, "{refused}");
+    }
+    let run = server.run().await;
+    assert_eq!(run["status"], "completedWithWarnings", "the upload was refused, which the run tells: {run}");
+    assert_eq!(server.groups().await, first_day());
+}

@@ -3,7 +3,7 @@
 use crate::chunks::Chunks;
 use crate::fields::Fields;
 use crate::finding::{Finding, Severity};
-use crate::format::{Column, FileSpec, Format, detect};
+use crate::format::{Column, Detected, FileSpec, Format, detect, manifest};
 use crate::nearest::{alike, nearest};
 use crate::{Source, limits};
 use encoding_rs::Encoding;
@@ -11,6 +11,8 @@ use encoding_rs::Encoding;
 /// What basic validation found.
 #[derive(Debug, Default)]
 pub struct BasicReport {
+    /// The format that the files were checked by, and what tells it.
+    pub detected: Detected,
     /// What keeps the files from being accepted.
     pub errors: Vec<Finding>,
     /// What does not.
@@ -21,8 +23,19 @@ pub struct BasicReport {
 
 /// Checks which files there are and their headers, by a format or by the one that the files are in.
 pub fn basic_validate(files: &[Source], format: Option<Format>) -> BasicReport {
-    let format = format.unwrap_or_else(|| detect(files));
-    let mut report = BasicReport::default();
+    let detected = format.map_or_else(|| detect(files), Detected::named);
+    let mut report = BasicReport { detected, ..BasicReport::default() };
+    let format = match &report.detected.format {
+        Ok(format) => *format,
+        Err(title) => {
+            report.errors.push(unread(title, &report.detected.why));
+            return report;
+        }
+    };
+    for finding in manifest::check(format, files) {
+        let list = if finding.severity() == Severity::Catastrophic { &mut report.errors } else { &mut report.warnings };
+        list.push(finding);
+    }
     for spec in format.files() {
         report.errors.extend(twice(spec, files));
         let Some(source) = files.iter().find(|file| spec.is_named(&file.name)) else {
@@ -44,7 +57,8 @@ pub fn basic_validate(files: &[Source], format: Option<Format>) -> BasicReport {
             report.validated.push(source.name.clone());
         }
     }
-    for file in files.iter().filter(|file| !format.files().iter().any(|spec| spec.is_named(&file.name))) {
+    let is_known = |name: &str| format.passes_over(name) || format.files().iter().any(|spec| spec.is_named(name));
+    for file in files.iter().filter(|file| !is_known(&file.name)) {
         let missing = format.files().iter().filter(|spec| !files.iter().any(|file| spec.is_named(&file.name)));
         let near = nearest(&file.name, missing.map(|spec| spec.name));
         let message = format!("{} is not a file of {} and is not read.", file.name, format.title());
@@ -56,6 +70,12 @@ pub fn basic_validate(files: &[Source], format: Option<Format>) -> BasicReport {
         });
     }
     report
+}
+
+/// An export in a format that is known and not read.
+pub(crate) fn unread(title: &str, why: &str) -> Finding {
+    let message = format!("The files are in {title}, which is not read: {why}.");
+    Finding::of_file("UnsupportedFormat", "", message).hint("Export the roster as SDS v2.1 or OneRoster CSV.")
 }
 
 /// The same file loose and from an archive, or from two archives: which one counts nobody knows.
@@ -78,12 +98,12 @@ fn missing(spec: &FileSpec, files: &[Source], format: Format, report: &mut Basic
         ("file", "OptionalFileNotFound", &mut report.warnings)
     };
     let message = format!("When trying to validate {what} {name} encountered {code} error.");
-    list.push(Finding { hint: meant_for(spec, files, format), ..Finding::of_file(code, name, message) });
+    list.push(Finding { hint: meant_for(spec, files, format.files()), ..Finding::of_file(code, name, message) });
 }
 
 /// A hint at the file that is there in place of a missing one: it may only be spelled in another way.
-pub(crate) fn meant_for(spec: &FileSpec, files: &[Source], format: Format) -> Option<String> {
-    let others = files.iter().map(|file| file.name.as_str()).filter(|name| !format.files().iter().any(|spec| spec.is_named(name)));
+pub(crate) fn meant_for(spec: &FileSpec, files: &[Source], table: &[FileSpec]) -> Option<String> {
+    let others = files.iter().map(|file| file.name.as_str()).filter(|name| !table.iter().any(|spec| spec.is_named(name)));
     nearest(spec.name, others).map(|near| {
         if near.eq_ignore_ascii_case(spec.name) {
             format!("There is a {near}: file names are case-sensitive.")
@@ -155,12 +175,26 @@ pub(crate) fn header(spec: &'static FileSpec, file: &str, chunks: &mut Chunks, f
         let hint = near.map(|(name, header)| format!("Is '{}' meant to be '{header}'?", shown(name)));
         findings.push(Finding { line: 1, hint, ..Finding::of_file("UnknownColumn", file, message) });
     }
+    findings.extend(spec.ordered.then(|| out_of_order(spec, file, &names)).flatten());
     if refused { None } else { Some(Header { columns, width: fields.len() }) }
+}
+
+/// The first column that stands before one that belongs before it.
+fn out_of_order(spec: &'static FileSpec, file: &str, names: &[&str]) -> Option<Finding> {
+    // Columns that were added come last, whatever they are called.
+    let own = |column: &Column| spec.extension.is_none_or(|prefix| !column.name.starts_with(prefix));
+    let rank = |name: &&str| spec.columns.iter().position(|column| own(column) && column.name == *name).unwrap_or(usize::MAX);
+    let (early, late) = names.iter().zip(&names[1..]).find(|(one, next)| rank(one) > rank(next))?;
+    let message =
+        format!("The columns of {file} are not in the order of the format: {late} belongs before {early}. They are read by name.");
+    Some(Finding { line: 1, ..Finding::of_file("HeaderOrder", file, message) })
 }
 
 /// Whether the format knows a header, whatever it makes of the column.
 fn is_known(spec: &FileSpec, name: &str) -> bool {
-    spec.ignored.contains(&name) || spec.columns.iter().any(|column| column.headers().any(|header| header == name))
+    spec.ignored.contains(&name)
+        || spec.extension.is_some_and(|prefix| name.len() > prefix.len() && name.starts_with(prefix))
+        || spec.columns.iter().any(|column| column.headers().any(|header| header == name))
 }
 
 /// A hint at the header that is there in place of a missing one: it may only be spelled in another way.

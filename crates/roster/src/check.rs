@@ -3,6 +3,7 @@
 
 use crate::codes::Codes;
 use crate::format::Kind;
+use crate::nearest::nearest;
 use std::borrow::Cow;
 
 /// What a check says.
@@ -38,6 +39,10 @@ fn bad(what: &str) -> Checked<'static> {
 pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &'a Codes) -> Checked<'a> {
     match kind {
         Kind::Id if text.contains('\t') => bad("has a tab in it"),
+        Kind::SourcedId if !is_sourced_id(text.as_bytes()) => Checked::Bad(
+            "is not a sourcedId".to_owned(),
+            Some("Write up to 255 letters, digits and the characters . / @ _ -, without blanks.".to_owned()),
+        ),
         Kind::Password => Checked::Changed(Cow::Borrowed("")),
         Kind::Code(list) => match codes.canonical(list, text) {
             Some(code) => Checked::Changed(Cow::Borrowed(code)),
@@ -57,9 +62,16 @@ pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &'a Codes) -> Checked<
             let good = good.join(",");
             if wrong.is_empty() { Checked::Changed(Cow::Owned(good)) } else { Checked::Partly(good, wrong) }
         }
+        Kind::Word(words) => match words.meaning(text) {
+            Some(code) => Checked::Changed(Cow::Borrowed(code)),
+            None => Checked::Bad(
+                format!("is none of {}", words.all()),
+                nearest(text, words.meanings.iter().map(|(word, _)| *word)).map(|near| format!("Did you mean '{near}'?")),
+            ),
+        },
         Kind::Email if !is_email(text) => bad("is not an e-mail address"),
         Kind::Email | Kind::EmailKey if !is_surely_lower_case(text) => Checked::Changed(Cow::Owned(text.to_lowercase())),
-        Kind::Id | Kind::Text | Kind::Ids | Kind::Email | Kind::EmailKey => Checked::Good,
+        Kind::Id | Kind::SourcedId | Kind::Text | Kind::Ids | Kind::Email | Kind::EmailKey => Checked::Good,
         Kind::Phone if is_phone(text.as_bytes()) => Checked::Good,
         Kind::Phone => Checked::Bad(
             "is not a phone number in E.164 form".to_owned(),
@@ -78,9 +90,29 @@ pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &'a Codes) -> Checked<
         Kind::Boolean if text.eq_ignore_ascii_case("true") => Checked::Changed(Cow::Borrowed("true")),
         Kind::Boolean if text.eq_ignore_ascii_case("false") => Checked::Changed(Cow::Borrowed("false")),
         Kind::Boolean => bad("is neither true nor false"),
-        Kind::Year if text.len() == 4 && text.bytes().all(|b| b.is_ascii_digit()) => Checked::Good,
-        Kind::Year => bad("is not a year of four digits"),
+        Kind::Year | Kind::SchoolYear if is_digits(text, 4) => Checked::Good,
+        Kind::SchoolYear if let Some(end) = end_of_school_year(text) => Checked::Changed(Cow::Owned(end)),
+        Kind::Year | Kind::SchoolYear => bad("is not a year of four digits"),
     }
+}
+
+fn is_digits(text: &str, count: usize) -> bool {
+    text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The second year of `2026-2027`, `2026/2027` or `2026-27`, which follows the first.
+fn end_of_school_year(text: &str) -> Option<String> {
+    let (start, end) = text.split_once(['-', '/'])?;
+    if !is_digits(start, 4) || !(is_digits(end, 4) || is_digits(end, 2)) {
+        return None;
+    }
+    let next = (start.parse::<u32>().ok()? + 1).to_string();
+    next.ends_with(end).then_some(next)
+}
+
+/// `^[0-9A-Za-z./@_-]{1,255}$`, as the binding of OneRoster 1.2 has it.
+fn is_sourced_id(text: &[u8]) -> bool {
+    text.len() <= 255 && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"./@_-".contains(byte))
 }
 
 /// What a text is meant to be whose UTF-8 was taken for Windows-1252 and encoded once more: `JosÃ©`.
@@ -214,6 +246,18 @@ mod tests {
         for bad in ["24/08/2021", "2021-02-30", "2021-8-24", "2021-08-24x", "2021-08-2é", ""] {
             assert_eq!(date(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn school_years_and_sourced_ids() {
+        for good in ["2026-2027", "2026/2027", "2026-27"] {
+            assert_eq!(end_of_school_year(good).as_deref(), Some("2027"), "{good}");
+        }
+        for bad in ["2026-2028", "2026-", "-2027", "26-27", "2026-7", "2026-2027-2028", "20é6-27"] {
+            assert_eq!(end_of_school_year(bad), None, "{bad}");
+        }
+        assert!(is_sourced_id(b"aZ09./@_-") && is_sourced_id(&[b'a'; 255]));
+        assert!(!is_sourced_id(b"a b") && !is_sourced_id("é".as_bytes()) && !is_sourced_id(&[b'a'; 256]));
     }
 
     #[test]

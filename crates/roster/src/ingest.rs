@@ -6,6 +6,8 @@
 //! the whole file can say is decided at its end ([`late`]).
 
 mod batch;
+pub mod delta;
+mod facts;
 mod late;
 mod pump;
 mod row;
@@ -13,12 +15,12 @@ mod snapshot;
 mod view;
 
 use crate::Source;
-use crate::basic::{encoding, header, meant_for, twice, unreadable};
+use crate::basic::{encoding, header, meant_for, twice, unread, unreadable};
 use crate::catalogue::severity_of;
 use crate::chunks::Chunks;
 use crate::codes::Codes;
 use crate::finding::{Finding, Severity};
-use crate::format::{Context, FileSpec, Format, detect};
+use crate::format::{Context, Detected, FileSpec, Format, detect, manifest};
 use crate::keys::Keys;
 use crate::limits::{CHUNK_BYTES, SORT_BUFFER_BYTES, SPILL_ROWS, THREADS_MAX};
 use late::{Again, Gathered};
@@ -117,8 +119,8 @@ pub const MANIFEST: &str = "manifest.json";
 /// What became of an export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngestReport {
-    /// The format that it was read as.
-    pub format: Format,
+    /// The format that it was read as, and what tells it.
+    pub detected: Detected,
     /// By file, in order of reading.
     pub files: Vec<FileReport>,
     /// Findings by code.
@@ -174,13 +176,14 @@ fn read(
     out: Option<&Path>,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<IngestReport, IngestError> {
-    let format = options.format.unwrap_or_else(|| detect(files));
-    read_table(files, format, format.files(), options, out, findings)
+    let detected = options.format.map_or_else(|| detect(files), Detected::named);
+    let table = detected.format.as_ref().map_or(&[][..], |format| format.files());
+    read_table(files, detected, table, options, out, findings)
 }
 
 fn read_table(
     files: &[Source],
-    format: Format,
+    detected: Detected,
     table: &'static [FileSpec],
     options: &mut IngestOptions<'_>,
     out: Option<&Path>,
@@ -191,8 +194,11 @@ fn read_table(
         None => None,
     };
     let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
-    let report = IngestReport { format, files: Vec::new(), codes: BTreeMap::new(), segments: Vec::new(), catastrophic: None };
-    let context = format.prepare(files, chosen, out.is_some())?;
+    let context = match &detected.format {
+        Ok(format) => format.prepare(files, chosen, out.is_some())?,
+        Err(_) => Context::default(),
+    };
+    let report = IngestReport { detected, files: Vec::new(), codes: BTreeMap::new(), segments: Vec::new(), catastrophic: None };
     let mut engine = Engine {
         encoding: chosen,
         codes: options.codes,
@@ -244,6 +250,16 @@ impl Engine<'_> {
 
     /// All files of a format; `false` when something catastrophic was found.
     fn all(&mut self, files: &[Source], table: &'static [FileSpec]) -> Result<bool, IngestError> {
+        let refused = match &self.report.detected.format {
+            Ok(format) => manifest::check(*format, files),
+            Err(title) => vec![unread(title, &self.report.detected.why)],
+        };
+        for finding in refused {
+            if finding.severity() == Severity::Catastrophic { self.stop(finding)? } else { self.emit(&finding)? }
+        }
+        if self.report.catastrophic.is_some() {
+            return Ok(false);
+        }
         let mut known = Known::new();
         for (index, spec) in table.iter().enumerate() {
             if let Some(finding) = twice(spec, files) {
@@ -256,7 +272,7 @@ impl Engine<'_> {
                 }
             } else if spec.required {
                 let message = format!("{} is not in the export.", spec.name);
-                let hint = meant_for(spec, files, self.report.format);
+                let hint = meant_for(spec, files, table);
                 self.stop(Finding { hint, ..Finding::of_file("RequiredFileNotFound", spec.name, message) })?;
                 return Ok(false);
             }

@@ -30,7 +30,8 @@ pub use basic::{BasicReport, basic_validate};
 pub use catalogue::{CATALOGUE, CatalogueEntry};
 pub use codes::{CodeList, Codes};
 pub use finding::{Finding, Severity};
-pub use format::Format;
+pub use format::{Detected, Format};
+pub use ingest::delta;
 pub use ingest::{FileReport, IngestError, IngestOptions, IngestReport, MANIFEST, SegmentReport, Tuning, ingest, validate};
 pub use model::Entity;
 

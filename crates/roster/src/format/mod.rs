@@ -5,9 +5,12 @@
 //! each good row to the file's `map`, which makes canonical records of it. Findings therefore speak
 //! of files and columns as the source spells them, and nothing behind the map knows a format.
 //!
-//! A new format is a table beside [`sds_v21`], a variant here, and a line in [`detect`].
+//! A new format is a table beside [`sds_v21`], a variant here, and a line in [`detect()`].
 
+mod detect;
 mod glance;
+pub(crate) mod manifest;
+pub(crate) mod oneroster;
 mod sds_v1;
 mod sds_v21;
 
@@ -15,6 +18,7 @@ use crate::Source;
 use crate::codes::CodeList;
 pub use crate::ingest::{Records, Report, RowView};
 use crate::model::Entity;
+pub use detect::{Detected, detect};
 use encoding_rs::Encoding;
 pub(crate) use sds_v1::People;
 use std::io;
@@ -26,17 +30,23 @@ pub enum Format {
     SdsV21,
     /// School Data Sync CSV, version 1, with the headers of the United Kingdom too.
     SdsV1,
+    /// OneRoster CSV, version 1.1.
+    OneRoster11,
+    /// OneRoster CSV, version 1.2.
+    OneRoster12,
 }
 
 impl Format {
     /// All that can be read.
-    pub const ALL: [Self; 2] = [Self::SdsV21, Self::SdsV1];
+    pub const ALL: [Self; 4] = [Self::SdsV21, Self::SdsV1, Self::OneRoster11, Self::OneRoster12];
 
     /// Name on the command line and in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::SdsV21 => "sds-v2.1",
             Self::SdsV1 => "sds-v1",
+            Self::OneRoster11 => "oneroster-1.1",
+            Self::OneRoster12 => "oneroster-1.2",
         }
     }
 
@@ -45,6 +55,8 @@ impl Format {
         match self {
             Self::SdsV21 => "SDS v2.1",
             Self::SdsV1 => "SDS v1",
+            Self::OneRoster11 => "OneRoster 1.1",
+            Self::OneRoster12 => "OneRoster 1.2",
         }
     }
 
@@ -58,23 +70,46 @@ impl Format {
         match self {
             Self::SdsV21 => sds_v21::FILES,
             Self::SdsV1 => sds_v1::FILES,
+            Self::OneRoster11 => oneroster::FILES_1_1,
+            Self::OneRoster12 => oneroster::FILES_1_2,
         }
     }
 
     /// Looks at the files before their rows are read. `records`: whether records will be made of them.
     pub(crate) fn prepare(self, files: &[Source], encoding: Option<&'static Encoding>, records: bool) -> io::Result<Context> {
         Ok(match self {
-            Self::SdsV21 => Context::default(),
+            Self::SdsV21 | Self::OneRoster11 | Self::OneRoster12 => Context::default(),
             Self::SdsV1 => Context { people: People::of(files, encoding, records)? },
         })
     }
+
+    /// The version as the manifest of a package has it, when the format has manifests.
+    pub(crate) const fn manifest_version(self) -> Option<&'static str> {
+        match self {
+            Self::SdsV21 | Self::SdsV1 => None,
+            Self::OneRoster11 => Some("1.1"),
+            Self::OneRoster12 => Some("1.2"),
+        }
+    }
+
+    /// Names of all files that a package may have, read or not, without their ending; none when the
+    /// format has no manifest that speaks of them.
+    pub(crate) const fn package(self) -> &'static [&'static str] {
+        match self {
+            Self::SdsV21 | Self::SdsV1 => &[],
+            Self::OneRoster11 => oneroster::PACKAGE_1_1,
+            Self::OneRoster12 => oneroster::PACKAGE_1_2,
+        }
+    }
+
+    /// Whether a file is part of the format though nothing of it is read.
+    pub(crate) fn passes_over(self, name: &str) -> bool {
+        name.strip_suffix(".csv").is_some_and(|stem| self.package().contains(&stem)) || name == MANIFEST && !self.package().is_empty()
+    }
 }
 
-/// The format that an export is in, by its files.
-pub fn detect(files: &[Source]) -> Format {
-    let known = |format: Format| files.iter().filter(|file| format.files().iter().any(|spec| spec.is_named(&file.name))).count();
-    if known(Format::SdsV1) > known(Format::SdsV21) { Format::SdsV1 } else { Format::SdsV21 }
-}
+/// Name of the file that says what is in a OneRoster package.
+pub(crate) const MANIFEST: &str = "manifest.csv";
 
 /// What a format has to know of the whole export before the first row is read.
 #[derive(Debug, Default)]
@@ -110,6 +145,12 @@ pub struct FileSpec {
     pub rules: &'static [fn(&RowView<'_>, &mut Report)],
     /// What later files may ask about a row of this one by [`RowView::is_marked`].
     pub mark: Option<fn(&RowView<'_>) -> bool>,
+    /// A column and the value in it that says that the record is gone: the row is left out.
+    pub gone: Option<(usize, &'static str)>,
+    /// What the headers of columns begin with that anybody may add; they are passed over in silence.
+    pub extension: Option<&'static str>,
+    /// Whether the format asks for the columns in just this order, with those that were added behind them.
+    pub ordered: bool,
     /// Entities that the map gives.
     pub gives: &'static [Entity],
     /// Makes canonical records of a row that is kept. The first record of a key wins, silently.
@@ -117,6 +158,35 @@ pub struct FileSpec {
 }
 
 impl FileSpec {
+    /// An optional file without peculiarities.
+    pub(crate) const fn new(
+        name: &'static str,
+        columns: &'static [Column],
+        key: &'static [usize],
+        gives: &'static [Entity],
+        map: fn(&RowView<'_>, &mut Records),
+    ) -> Self {
+        Self {
+            name,
+            any_case: false,
+            required: false,
+            columns,
+            ignored: &[],
+            key,
+            varies: &[],
+            derived: &[],
+            unique: None,
+            span: None,
+            rules: &[],
+            mark: None,
+            gone: None,
+            extension: None,
+            ordered: false,
+            gives,
+            map,
+        }
+    }
+
     /// Whether a file of this name is this file.
     pub fn is_named(&self, name: &str) -> bool {
         self.name == name || self.any_case && self.name.eq_ignore_ascii_case(name)
@@ -146,6 +216,9 @@ pub struct Column {
     pub refers_to: Option<&'static str>,
     /// Whether references to the own file must not go round in circles.
     pub acyclic: bool,
+    /// Whether a row can do without the file that a required id is of: when the export does not have
+    /// that file, the ids are dropped.
+    pub without_file: bool,
 }
 
 impl Column {
@@ -156,7 +229,7 @@ impl Column {
 
     /// A column whose header and value every file and row must have.
     pub(crate) const fn need(name: &'static str, kind: Kind) -> Self {
-        Self { name, aliases: &[], header_required: true, required: true, kind, refers_to: None, acyclic: false }
+        Self { name, aliases: &[], header_required: true, required: true, kind, refers_to: None, acyclic: false, without_file: false }
     }
 
     /// Other headers that the column may have.
@@ -183,6 +256,11 @@ impl Column {
     pub(crate) const fn acyclic(self) -> Self {
         Self { acyclic: true, ..self }
     }
+
+    /// A row can do without the file referred to.
+    pub(crate) const fn without_file(self) -> Self {
+        Self { without_file: true, ..self }
+    }
 }
 
 /// What a value must look like.
@@ -190,6 +268,8 @@ impl Column {
 pub enum Kind {
     /// An id, case-sensitive, as received.
     Id,
+    /// An id of 1 to 255 letters, digits and `. / @ _ -`, as OneRoster 1.2 has them.
+    SourcedId,
     /// Ids, separated by commas in one field.
     Ids,
     /// Any text.
@@ -198,6 +278,8 @@ pub enum Kind {
     Code(CodeList),
     /// Codes of a list, separated by commas in one field.
     Codes(CodeList),
+    /// One of the words that the format itself gives.
+    Word(&'static Words),
     /// An address, kept in lower case.
     Email,
     /// The address of a record in another file, which decides about its form; kept in lower case.
@@ -212,8 +294,32 @@ pub enum Kind {
     Boolean,
     /// Four digits.
     Year,
+    /// The year in which a school year ends: four digits, or both years with a dash between them.
+    SchoolYear,
     /// Read and thrown away: never stored, never shown.
     Password,
+}
+
+/// The words that a format gives for a column, whatever codes a tenant has.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Words {
+    /// Each word with the code that it is kept as.
+    pub meanings: &'static [(&'static str, &'static str)],
+    /// The code of words that somebody has added with the prefix `ext:`, when that is allowed.
+    pub extension: Option<&'static str>,
+}
+
+impl Words {
+    /// The code of a word, without regard to case.
+    pub(crate) fn meaning(&self, word: &str) -> Option<&'static str> {
+        let known = self.meanings.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, code)| *code);
+        known.or_else(|| self.extension.filter(|_| word.strip_prefix("ext:").is_some_and(|rest| !rest.is_empty())))
+    }
+
+    /// All words, for a message.
+    pub(crate) fn all(&self) -> String {
+        self.meanings.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A record that many rows describe, such as the term of a class. The first row makes it, and what that

@@ -27,22 +27,7 @@ const fn file(
     gives: &'static [Entity],
     map: fn(&RowView<'_>, &mut Records),
 ) -> FileSpec {
-    FileSpec {
-        name,
-        any_case: true,
-        required: false,
-        columns,
-        ignored: &[],
-        key,
-        varies: &[],
-        derived: &[],
-        unique: None,
-        span: None,
-        rules: &[],
-        mark: None,
-        gives,
-        map,
-    }
+    FileSpec { any_case: true, ..FileSpec::new(name, columns, key, gives, map) }
 }
 
 const SIS_ID: Column = need("SIS ID", K::Id).or(&["ID"]);

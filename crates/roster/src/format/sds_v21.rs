@@ -3,7 +3,7 @@
 use super::{Column, FileSpec, Kind as K, Unique};
 use crate::codes::CodeList as L;
 use crate::finding::shorten;
-use crate::ingest::{Records, Report, RowView};
+use crate::ingest::{Report, RowView};
 use crate::model::Entity;
 
 const ORGS: &str = "orgs.csv";
@@ -19,32 +19,6 @@ const fn may(name: &'static str, kind: K) -> Column {
     Column::may(name, kind)
 }
 
-/// An optional file without peculiarities.
-const fn file(
-    name: &'static str,
-    columns: &'static [Column],
-    key: &'static [usize],
-    gives: &'static [Entity],
-    map: fn(&RowView<'_>, &mut Records),
-) -> FileSpec {
-    FileSpec {
-        name,
-        any_case: false,
-        required: false,
-        columns,
-        ignored: &[],
-        key,
-        varies: &[],
-        derived: &[],
-        unique: None,
-        span: None,
-        rules: &[],
-        mark: None,
-        gives,
-        map,
-    }
-}
-
 // Columns of users.csv that rules speak of.
 const USERNAME: usize = 1;
 const GIVEN_NAME: usize = 2;
@@ -55,7 +29,7 @@ const EMAIL: usize = 6;
 pub(super) static FILES: &[FileSpec] = &[
     FileSpec {
         required: true,
-        ..file(
+        ..FileSpec::new(
             ORGS,
             &[
                 need("sourcedId", K::Id),
@@ -70,7 +44,7 @@ pub(super) static FILES: &[FileSpec] = &[
     },
     FileSpec {
         span: Some((4, 5)),
-        ..file(
+        ..FileSpec::new(
             SESSIONS,
             &[
                 need("sourcedId", K::Id),
@@ -85,7 +59,7 @@ pub(super) static FILES: &[FileSpec] = &[
             |row, out| out.copy(Entity::Session, row),
         )
     },
-    file(
+    FileSpec::new(
         COURSES,
         &[
             need("sourcedId", K::Id),
@@ -109,7 +83,7 @@ pub(super) static FILES: &[FileSpec] = &[
         }),
         // Who lacks what a contact needs.
         mark: Some(|row| [GIVEN_NAME, FAMILY_NAME, EMAIL].into_iter().any(|column| row.value(column).is_empty())),
-        ..file(
+        ..FileSpec::new(
             USERS,
             &[
                 need("sourcedId", K::Id),
@@ -131,7 +105,7 @@ pub(super) static FILES: &[FileSpec] = &[
     FileSpec {
         required: true,
         span: Some((6, 7)),
-        ..file(
+        ..FileSpec::new(
             "roles.csv",
             &[
                 need("userSourcedId", K::Id).of(USERS),
@@ -148,7 +122,7 @@ pub(super) static FILES: &[FileSpec] = &[
             |row, out| out.copy(Entity::Role, row),
         )
     },
-    file(
+    FileSpec::new(
         CLASSES,
         &[
             need("sourcedId", K::Id),
@@ -162,14 +136,14 @@ pub(super) static FILES: &[FileSpec] = &[
         &[Entity::Class],
         |row, out| out.copy(Entity::Class, row),
     ),
-    file(
+    FileSpec::new(
         "enrollments.csv",
         &[need("classSourcedId", K::Id).of(CLASSES), need("userSourcedId", K::Id).of(USERS), need("role", K::Code(L::SectionRole))],
         &[0, 1, 2],
         &[Entity::Enrollment],
         |row, out| out.copy(Entity::Enrollment, row),
     ),
-    file(
+    FileSpec::new(
         "demographics.csv",
         &[
             need("userSourcedId", K::Id).of(USERS),
@@ -185,7 +159,7 @@ pub(super) static FILES: &[FileSpec] = &[
         &[Entity::Demographic],
         |row, out| out.copy(Entity::Demographic, row),
     ),
-    file(
+    FileSpec::new(
         "userFlags.csv",
         &[need("userSourcedId", K::Id).of(USERS), need("flag", K::Code(L::Flag))],
         &[0, 1],
@@ -194,7 +168,7 @@ pub(super) static FILES: &[FileSpec] = &[
     ),
     FileSpec {
         rules: &[contact_can_be_reached],
-        ..file(
+        ..FileSpec::new(
             "relationships.csv",
             &[
                 need("userSourcedId", K::Id).of(USERS),

@@ -1,6 +1,6 @@
 //! One chunk checked: all that has to be known about its rows, in order.
 
-use super::row::{Checker, ENCODED_TWICE, FILE_MISSING, Leads, Memory, Row, ids};
+use super::row::{Checker, ENCODED_TWICE, FILE_MISSING, Leads, Memory, Row, Told, ids};
 use super::view::Records;
 use crate::check::is_surely_lower_case;
 use crate::chunks::{Chunk, DAMAGE, first_line};
@@ -176,8 +176,25 @@ impl<'c> Rows<'c, '_> {
     fn good(&mut self, text: &'c str) {
         let Self { checker, row, fields, .. } = self;
         fill(checker, row, fields, text);
+        if let Some((status, gone)) = checker.spec.gone
+            && row.values[status].trim().eq_ignore_ascii_case(gone)
+        {
+            return self.leave_out(status);
+        }
         checker.check(row, &mut self.memory, &mut self.batch.findings);
         if self.row.failed { self.drop_row() } else { self.keep(text) }
+    }
+
+    /// The row is of a record that is gone. What still refers to it is told apart from what refers to
+    /// nothing.
+    fn leave_out(&mut self, status: usize) {
+        let Self { checker, row, batch, .. } = self;
+        let message = format!("The row is left out, since its {} is '{}'.", checker.columns[status].header, row.values[status].trim());
+        checker.about(row, status, Told::new("RecordGone", message), &mut batch.findings);
+        let key = checker.key(row);
+        if !key.is_empty() {
+            batch.dropped.push((hash(&key), None));
+        }
     }
 
     fn drop_row(&mut self) {

@@ -121,7 +121,7 @@ impl<'e> Checker<'e> {
     }
 
     pub(crate) fn view<'r>(&'r self, row: &'r Row<'_>) -> RowView<'r> {
-        RowView { values: &row.values, columns: &self.columns, context: self.context }
+        RowView { values: &row.values, columns: &self.columns, codes: self.codes, context: self.context }
     }
 
     /// Checks a row and normalises its values; what is wrong becomes findings.
@@ -235,10 +235,10 @@ impl<'e> Checker<'e> {
                 let code = match (column.required, column.kind) {
                     (true, Kind::Id) => "InvalidCharacter",
                     (true, Kind::Date | Kind::UsDate) => "InvalidDate",
-                    (true, Kind::Year) => "InvalidYear",
-                    (true, Kind::Code(_) | Kind::Codes(_)) => "InvalidReferenceCode",
+                    (true, Kind::Year | Kind::SchoolYear) => "InvalidYear",
+                    (true, Kind::Code(_) | Kind::Codes(_) | Kind::Word(_)) => "InvalidReferenceCode",
                     (true, _) => "InvalidValue",
-                    (false, Kind::Code(_) | Kind::Codes(_)) => "InvalidOptionalCode",
+                    (false, Kind::Code(_) | Kind::Codes(_) | Kind::Word(_)) => "InvalidOptionalCode",
                     (false, _) => "InvalidOptionalValue",
                 };
                 let message = format!("'{}' in {header} {why}.", shorten(text));
@@ -255,7 +255,7 @@ impl<'e> Checker<'e> {
         let Place { column, header, ref leads, .. } = self.columns[index];
         match *leads {
             Leads::Nowhere | Leads::Within => {}
-            Leads::Absent(file) if column.required => self.lost(row, index, file, Target::Missing, findings),
+            Leads::Absent(file) if column.required && !column.without_file => self.lost(row, index, file, Target::Missing, findings),
             Leads::Absent(file) => {
                 row.set(index, "");
                 if !std::mem::replace(&mut memory.missing_told[index], true) {
@@ -265,7 +265,15 @@ impl<'e> Checker<'e> {
                 }
             }
             Leads::To(file, keys) if column.kind == Kind::Ids => {
-                self.optional_list(row, index, file, |id| keys.target(hash(id.as_bytes())) == Target::Accepted, findings);
+                let target = |id: &str| keys.target(hash(id.as_bytes()));
+                let lost = ids(&row.values[index]).next().map(target);
+                match lost {
+                    // A list that every row needs needs one good member.
+                    Some(lost) if column.required && !ids(&row.values[index]).any(|id| target(id) == Target::Accepted) => {
+                        self.lost(row, index, file, lost, findings);
+                    }
+                    _ => self.optional_list(row, index, file, |id| target(id) == Target::Accepted, findings),
+                }
             }
             Leads::To(file, keys) => {
                 if let Cow::Borrowed(id) = row.values[index] {
@@ -319,11 +327,15 @@ impl<'e> Checker<'e> {
     /// A required reference that leads nowhere: by itself, or because what it leads to was dropped.
     fn lost(&self, row: &mut Row<'_>, index: usize, file: &str, target: Target, findings: &mut Vec<Finding>) {
         let (value, header) = (shorten(&row.values[index]), self.columns[index].header);
+        let id = match self.columns[index].column.kind {
+            Kind::Ids => ids(&row.values[index]).next().unwrap_or_default(),
+            _ => &row.values[index],
+        };
         let told = match (target, &self.columns[index].leads) {
             (Target::Dropped, Leads::To(_, keys)) => {
                 let message = format!("'{value}' in {header} is in {file}, but its own row there was dropped.");
-                let first = keys.root(hash(row.values[index].as_bytes())).map(str::to_owned);
-                let root = first.unwrap_or_else(|| format!("{file}:{value}"));
+                let first = keys.root(hash(id.as_bytes())).map(str::to_owned);
+                let root = first.unwrap_or_else(|| format!("{file}:{}", shorten(id)));
                 let hint = Some(format!("Mend the row that caused it: {root}."));
                 Told { hint, root: Some(root), ..Told::new("ReferencedRecordDropped", message) }
             }
@@ -337,7 +349,7 @@ impl<'e> Checker<'e> {
         let Place { column, header, .. } = self.columns[index];
         let value = row.values[index].as_ref();
         let key = shown(&self.key(row));
-        if severity_of(told.code) != Severity::Warning {
+        if severity_of(told.code) >= Severity::Error {
             // A fault of its own outweighs what is only a consequence.
             row.root = if row.failed { row.root.take().and(told.root.clone()) } else { told.root.clone() };
             row.failed = true;

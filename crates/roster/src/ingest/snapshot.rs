@@ -1,5 +1,6 @@
 //! Canonical records, sorted into one segment an entity.
 
+use super::facts::{self, Grades};
 use super::view::Records;
 use super::{FileSpec, IngestError, MANIFEST, SegmentReport};
 use crate::model::Entity;
@@ -24,6 +25,8 @@ pub(super) struct Snapshot {
 struct Open {
     sorter: Sorter,
     sources: Vec<String>,
+    /// Whether some of its records are only facts that records are made from.
+    has_facts: bool,
 }
 
 impl Snapshot {
@@ -43,7 +46,7 @@ impl Snapshot {
     pub(super) fn begin(&mut self, spec: &FileSpec, source: &str) {
         for entity in spec.gives {
             let open = self.open.entry(*entity);
-            let open = open.or_insert_with(|| Open { sorter: Sorter::new(&self.out, self.buffer), sources: Vec::new() });
+            let open = open.or_insert_with(|| Open { sorter: Sorter::new(&self.out, self.buffer), sources: Vec::new(), has_facts: false });
             open.sources.push(source.to_owned());
         }
     }
@@ -52,6 +55,7 @@ impl Snapshot {
         for (entity, order, key, payload) in records.iter() {
             if let Some(open) = self.open.get_mut(&entity) {
                 open.sorter.push(key, order, payload)?;
+                open.has_facts |= records.has_facts;
             }
         }
         Ok(())
@@ -66,19 +70,30 @@ impl Snapshot {
     pub(super) fn close(&mut self, later: &[FileSpec]) -> Result<(), IngestError> {
         let done: Vec<Entity> = self.open.keys().copied().filter(|entity| !later.iter().any(|file| file.gives.contains(entity))).collect();
         for entity in done {
-            let Some(Open { sorter, sources }) = self.open.remove(&entity) else { continue };
+            let Some(Open { mut sorter, sources, has_facts }) = self.open.remove(&entity) else { continue };
+            if has_facts && entity == Entity::Relationship {
+                sorter = facts::relationships(sorter, &self.skipped, &self.out, self.buffer)?;
+            }
+            let mut grades = (has_facts && entity == Entity::Role).then(Grades::default);
             let mut writer = SegmentWriter::create(&self.out.join(entity.segment()))?;
             let mut held = Held::default();
             sorter.finish::<IngestError>(|row| {
                 if self.skipped.contains(&row.line) {
                     return Ok(());
                 }
+                let payload = match &mut grades {
+                    None => row.payload,
+                    Some(grades) => match grades.see(row.key, row.payload) {
+                        None => return Ok(()),
+                        Some(payload) => payload,
+                    },
+                };
                 if held.any && held.key == row.key {
-                    held.fill(row.payload);
+                    held.fill(payload);
                     return Ok(());
                 }
                 held.give(&mut writer)?;
-                held.take(row.key, row.payload);
+                held.take(row.key, payload);
                 Ok(())
             })?;
             held.give(&mut writer)?;

@@ -1,6 +1,7 @@
 //! What the table of a format sees of a row, and what it can say.
 
-use super::row::{Leads, Place};
+use super::row::{Leads, Place, ids};
+use crate::codes::{CodeList, Codes};
 use crate::format::Context;
 use crate::keys::hash;
 use crate::model::Entity;
@@ -11,6 +12,7 @@ use std::borrow::Cow;
 pub struct RowView<'r> {
     pub(crate) values: &'r [Cow<'r, str>],
     pub(crate) columns: &'r [Place<'r>],
+    pub(crate) codes: &'r Codes,
     pub(crate) context: &'r Context,
 }
 
@@ -18,6 +20,16 @@ impl RowView<'_> {
     /// The value of a column; empty when there is none.
     pub fn value(&self, column: usize) -> &str {
         &self.values[column]
+    }
+
+    /// The members of a list in a column.
+    pub fn list(&self, column: usize) -> impl Iterator<Item = &str> {
+        ids(self.value(column))
+    }
+
+    /// The code of a list that a word means; empty when it means none.
+    pub fn code(&self, list: CodeList, word: &str) -> &str {
+        self.codes.canonical(list, word).unwrap_or_default()
     }
 
     /// Whether the record that the reference in a column leads to was marked by its file.
@@ -49,6 +61,8 @@ impl Report {
 #[derive(Default)]
 pub struct Records {
     bytes: Vec<u8>,
+    /// Whether any of them is only a fact; see [`super::facts`].
+    pub(crate) has_facts: bool,
     /// What the records that are pushed are ordered by: their place in the export.
     pub(crate) order: u64,
 }
@@ -61,6 +75,31 @@ impl Records {
     pub fn push(&mut self, entity: Entity, fields: &[&str]) {
         debug_assert_eq!(fields.len(), entity.fields().len(), "{entity:?}");
         self.record(entity, |index| fields[index]);
+    }
+
+    /// A person has a grade level: that of every role as a student which says none itself.
+    pub fn grade(&mut self, person: &str, grade: &str) {
+        self.fact(Entity::Role, &[person, "", "", "", grade, "", "", ""]);
+    }
+
+    /// A person names another one, who may be a contact or a student.
+    pub fn agent(&mut self, person: &str, agent: &str) {
+        self.fact(Entity::Relationship, &[person, agent, ""]);
+    }
+
+    /// A person is a contact, by a code of relationship.
+    pub fn contact(&mut self, person: &str, relationship: &str) {
+        self.fact(Entity::Relationship, &[person, "", relationship]);
+    }
+
+    /// A person is a student.
+    pub fn student(&mut self, person: &str) {
+        self.fact(Entity::Relationship, &[person, "", ""]);
+    }
+
+    fn fact(&mut self, entity: Entity, fields: &[&str]) {
+        self.has_facts = true;
+        self.push(entity, fields);
     }
 
     /// Adds a record of a row whose columns are the fields of the entity.

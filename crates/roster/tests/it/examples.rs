@@ -8,6 +8,7 @@ use roster::{Codes, Finding, Format, IngestOptions, Source};
 pub(crate) const ONLY_IN_RUNS: &[(&str, &str)] = &[
     ("FileMissingFromSet", "it takes the upload before"),
     ("UnsupportedFormat", "it takes a connector"),
+    ("DeltaBaseVersion", "it takes the upload before"),
     ("DuplicateMatch", "it takes the accounts of the directory"),
     ("AmbiguousMatch", "it takes the accounts of the directory"),
     ("PersonNotMatched", "it takes the accounts of the directory"),
@@ -31,11 +32,24 @@ const fn with(name: &'static str, text: &'static str) -> File {
 /// An export: a small good one in the format, with these files changed.
 struct Example(&'static str, Format, &'static [File]);
 
-use Format::{SdsV1, SdsV21};
+use Format::{OneRoster11, OneRoster12, SdsV1, SdsV21};
+
+const OR_ORGS: &str = "sourcedId,status,dateLastModified,name,type\nA,,,North School,school\n";
+const OR_USERS: &str =
+    "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,givenName,familyName\nu1,,,true,A,teacher,ann,Ann,Hill\n";
+const MANIFEST_1_2: &str = "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\nfile.academicSessions,bulk\nfile.categories,absent\nfile.classes,absent\n\
+    file.classResources,absent\nfile.courses,bulk\nfile.courseResources,absent\nfile.demographics,absent\nfile.enrollments,absent\n\
+    file.lineItemLearningObjectiveIds,absent\nfile.lineItems,absent\nfile.lineItemScoreScales,absent\nfile.orgs,bulk\nfile.resources,absent\n\
+    file.resultLearningObjectiveIds,absent\nfile.results,absent\nfile.resultScoreScales,absent\nfile.roles,absent\nfile.scoreScales,absent\n\
+    file.userProfiles,absent\nfile.userResources,absent\nfile.users,bulk\n";
+const OR_MANIFEST: &str = "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\nfile.orgs,bulk\nfile.users,bulk\n";
 
 #[rustfmt::skip]
 const EXAMPLES: &[Example] = &[
     Example("RequiredFileNotFound", SdsV1, &[("Student.csv", None), with("Studnet.csv", STUDENT)]),
+    Example("ManifestInvalid", OneRoster12, &[with("manifest.csv", "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\n")]),
+    Example("ManifestFileMissing", OneRoster11, &[with("manifest.csv", "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\nfile.orgs,bulk\nfile.users,bulk\nfile.classes,bulk\n")]),
+    Example("DeltaWithoutBase", OneRoster11, &[with("manifest.csv", "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\nfile.orgs,bulk\nfile.users,delta\n")]),
     Example("DuplicateFile", SdsV1, &[with("student.csv", STUDENT)]),
     Example("EmptyFile", SdsV21, &[with("users.csv", "sourcedId,username\nu1,\n")]),
     Example("HeaderNotFound", SdsV1, &[with("Teacher.csv", "SIS_ID,School SIS ID,Username\nt1,A,bob\n")]),
@@ -63,6 +77,18 @@ const EXAMPLES: &[Example] = &[
     Example("UnsupportedFile", SdsV21, &[with("class.csv", "sourcedId\n")]),
     Example("UnknownColumn", SdsV21, &[with("users.csv", "sourcedId,username,family_name,shoeSize\nu1,ann,Hill,38\n")]),
     Example("EncodedTwice", SdsV21, &[with("orgs.csv", "sourcedId,name,type\nA,CaÃ±on School,school\n")]),
+    Example("HeaderOrder", OneRoster12, &[with("orgs.csv", "status,sourcedId,dateLastModified,name,type\n,A,,North School,school\n")]),
+    Example("ManifestNotFound", OneRoster11, &[("manifest.csv", None)]),
+    Example("ManifestIrregular", OneRoster11, &[with("manifest.csv", "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\nfile.orgs,bulk\nfile.users,full\n")]),
+    Example("ListLengthsDiffer", OneRoster11, &[with("courses.csv",
+        "sourcedId,title,orgSourcedId,subjects,subjectCodes\nc1,Algebra,A,\"Mathematics,Logic\",MATH\n")]),
+    Example("RecordGone", OneRoster11, &[with("orgs.csv",
+        "sourcedId,status,dateLastModified,name,type\nA,,,North School,school\nB,tobedeleted,2026-09-01,South School,school\n")]),
+    Example("UserNotEnabled", OneRoster11, &[with("users.csv",
+        "sourcedId,enabledUser,orgSourcedIds,role,username,givenName,familyName\nu1,false,A,teacher,ann,Ann,Hill\n")]),
+    Example("ReferenceOfOtherType", OneRoster12, &[with("manifest.csv", MANIFEST_1_2), with("academicSessions.csv",
+        "sourcedId,status,dateLastModified,title,type,startDate,endDate,parentSourcedId,schoolYear\nT1,,,Fall,term,2026-08-24,2026-12-18,,2027\n"),
+        with("courses.csv", "sourcedId,status,dateLastModified,schoolYearSourcedId,title,courseCode,grades,orgSourcedId,subjects,subjectCodes\nc1,,,T1,Algebra,,,A,,\n")]),
     Example("InvalidOptionalCode", SdsV1, &[with("Student.csv", "SIS ID,School SIS ID,Username,Grade\ns1,A,ann,99\n")]),
     Example("InvalidOptionalValue", SdsV21, &[with("users.csv", "sourcedId,username,phone\nu1,ann,555-0123\n")]),
     Example("DuplicateRecord", SdsV21, &[with("users.csv", "sourcedId,username\nu1,ann\nu1,ann\n")]),
@@ -96,6 +122,7 @@ pub(crate) fn provoke(code: &str, codes: &Codes) -> Finding {
     let (format, changed) = EXAMPLES.iter().find(|example| example.0 == code).map_or((SdsV21, &[][..]), |example| (example.1, example.2));
     let good = match format {
         SdsV21 => [with("orgs.csv", ORGS), with("users.csv", USERS), with("roles.csv", ROLES)],
+        OneRoster11 | OneRoster12 => [with("orgs.csv", OR_ORGS), with("users.csv", OR_USERS), with("manifest.csv", OR_MANIFEST)],
         SdsV1 => [with("School.csv", SCHOOL), with("Student.csv", STUDENT), with("Teacher.csv", TEACHER)],
     };
     let dir = tempfile::tempdir().unwrap();

@@ -5,12 +5,13 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use roster::segment::SegmentReader;
-use roster::{CodeList, Codes, Entity, Finding, IngestOptions, IngestReport, Source};
+use roster::{CodeList, Codes, Entity, Finding, Format, IngestOptions, IngestReport, Source};
 use std::path::{Path, PathBuf};
 
 mod catalogue;
 mod dirty;
 mod examples;
+mod oneroster;
 mod round_trip;
 mod samples;
 mod sds_v1;
@@ -36,9 +37,17 @@ fn sources(folder: &Path) -> Vec<Source> {
 }
 
 fn load(folder: &Path, encoding: Option<&str>) -> Loaded {
+    load_with(folder, encoding, None)
+}
+
+fn load_as(folder: &Path, format: Option<Format>) -> Loaded {
+    load_with(folder, None, format)
+}
+
+fn load_with(folder: &Path, encoding: Option<&str>, format: Option<Format>) -> Loaded {
     let (codes, mut found, out) = (testing::codes(), Vec::new(), tempfile::tempdir().unwrap());
     let mut progress = |_: &str, _| true;
-    let mut options = IngestOptions { encoding, ..IngestOptions::new(&codes, &mut progress) };
+    let mut options = IngestOptions { encoding, format, ..IngestOptions::new(&codes, &mut progress) };
     let report = roster::ingest(&sources(folder), &mut options, out.path(), &mut |finding| {
         found.push(finding.clone());
         Ok(())

@@ -27,7 +27,7 @@ fn good(file: &FileSpec, column: &Column, n: usize) -> String {
         return if column.kind == Kind::Ids { format!("{own},{own}") } else { own };
     }
     match column.kind {
-        Kind::Id => format!("{}-{n}", file.name),
+        Kind::Id | Kind::SourcedId => format!("{}-{n}", file.name),
         Kind::Ids => String::new(),
         Kind::Text | Kind::Password => format!("{} {} {n}, \"it\"", file.name, column.name),
         Kind::Code(list) | Kind::Codes(list) => match list {
@@ -49,7 +49,8 @@ fn good(file: &FileSpec, column: &Column, n: usize) -> String {
         Kind::Date => format!("2026-08-{:02}", n + 1 + file.column(column.name).unwrap_or_default()),
         Kind::UsDate => format!("8/{}/2026", n + 1 + file.column(column.name).unwrap_or_default()),
         Kind::Boolean => "TRUE".to_owned(),
-        Kind::Year => "2027".to_owned(),
+        Kind::Word(words) => words.meanings[0].0.to_owned(),
+        Kind::Year | Kind::SchoolYear => "2027".to_owned(),
     }
 }
 
@@ -61,14 +62,16 @@ fn wrong(column: &Column, choice: u8) -> Option<(String, &'static str)> {
     let code = |required, optional| if column.required { required } else { optional };
     let (value, code) = match column.kind {
         Kind::Text | Kind::Password => return None,
-        Kind::Id if column.refers_to.is_none() || choice == 1 => ("a\tb", code("InvalidCharacter", "InvalidOptionalValue")),
-        Kind::Id => ("nobody", code("ReferenceNotFound", "OptionalReferenceNotFound")),
+        Kind::Id | Kind::SourcedId if column.refers_to.is_none() || choice == 1 => {
+            ("a\tb", code("InvalidCharacter", "InvalidOptionalValue"))
+        }
+        Kind::Id | Kind::SourcedId => ("nobody", code("ReferenceNotFound", "OptionalReferenceNotFound")),
         Kind::Ids => ("nobody", "OptionalReferenceNotFound"),
-        Kind::Code(_) => ("wizzard", code("InvalidReferenceCode", "InvalidOptionalCode")),
+        Kind::Code(_) | Kind::Word(_) => ("wizzard", code("InvalidReferenceCode", "InvalidOptionalCode")),
         Kind::Codes(_) => ("wizzard", "InvalidOptionalCode"),
         Kind::EmailKey => ("nobody@x.example", code("ReferenceNotFound", "OptionalReferenceNotFound")),
         Kind::Date | Kind::UsDate => ("24.08.2026", code("InvalidDate", "InvalidOptionalValue")),
-        Kind::Year => ("27", "InvalidYear"),
+        Kind::Year | Kind::SchoolYear => ("27", "InvalidYear"),
         Kind::Email | Kind::Phone | Kind::Boolean => ("not this", code("InvalidValue", "InvalidOptionalValue")),
     };
     Some((value.to_owned(), code))
@@ -103,7 +106,8 @@ proptest! {
 
     #[test]
     fn a_value_that_is_broken_is_the_one_that_is_named(
-        format in proptest::sample::select(Format::ALL.to_vec()),
+        // OneRoster has rules about whole packages, which its own tests are about.
+        format in proptest::sample::select(vec![Format::SdsV21, Format::SdsV1]),
         file in any::<prop::sample::Index>(),
         column in any::<prop::sample::Index>(),
         row in 0..PEOPLE,

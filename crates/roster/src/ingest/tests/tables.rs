@@ -17,6 +17,9 @@ static PEOPLE: [FileSpec; 2] = [
             Column::may("Siblings", Kind::Ids).of("Pupil.csv"),
         ],
         ignored: &[],
+        extension: None,
+        ordered: false,
+        gone: None,
         key: &[0],
         varies: &[],
         derived: &[],
@@ -41,6 +44,9 @@ static PEOPLE: [FileSpec; 2] = [
         required: false,
         columns: &[Column::need("SIS ID", Kind::Id)],
         ignored: &[],
+        extension: None,
+        ordered: false,
+        gone: None,
         key: &[0],
         varies: &[],
         derived: &[],
@@ -65,11 +71,12 @@ fn load(files: &[(&str, &str)]) -> (IngestReport, Vec<Finding>, Vec<Vec<Vec<Stri
     let (codes, mut found) = (codes(), Vec::new());
     let mut progress = |_: &str, _| true;
     let mut options = IngestOptions::new(&codes, &mut progress);
-    let report = read_table(&sources, Format::SdsV21, &PEOPLE, &mut options, Some(dir.path()), &mut |finding| {
-        found.push(finding.clone());
-        Ok(())
-    })
-    .unwrap();
+    let report =
+        read_table(&sources, crate::format::Detected::named(Format::SdsV21), &PEOPLE, &mut options, Some(dir.path()), &mut |finding| {
+            found.push(finding.clone());
+            Ok(())
+        })
+        .unwrap();
     let records = |entity: Entity| {
         let mut reader = crate::segment::SegmentReader::open(&dir.path().join(entity.segment())).unwrap();
         let mut records = Vec::new();

@@ -1,0 +1,117 @@
+//! Which format an export is in, by what is in its files.
+
+use super::manifest::Manifest;
+use super::{Format, MANIFEST};
+use crate::Source;
+use crate::chunks::Chunks;
+use crate::fields::Fields;
+use crate::limits::CHUNK_BYTES;
+
+/// What an export was taken for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detected {
+    /// The format, or the title of one that is known and not read.
+    pub format: Result<Format, String>,
+    /// What tells it, in words.
+    pub why: String,
+}
+
+impl Detected {
+    fn of(format: Format, why: impl Into<String>) -> Self {
+        Self { format: Ok(format), why: why.into() }
+    }
+
+    fn unread(title: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { format: Err(title.into()), why: why.into() }
+    }
+
+    /// A format that somebody has named.
+    pub(crate) fn named(format: Format) -> Self {
+        Self::of(format, "it was named")
+    }
+}
+
+impl Default for Detected {
+    fn default() -> Self {
+        Self::of(Format::SdsV21, "nothing in the files speaks for another one")
+    }
+}
+
+/// The format that an export is in, by its manifest or else by headers that only one format has. SDS
+/// v2.1 when nothing tells; what is wrong with the files is then said by its rules.
+pub fn detect(files: &[Source]) -> Detected {
+    if let Some(version) = Manifest::read(files).ok().flatten().and_then(|manifest| manifest.version().map(str::to_owned)) {
+        let why = format!("oneroster.version in {MANIFEST} is {version}");
+        let known = Format::ALL.into_iter().find(|format| format.manifest_version() == Some(version.as_str()));
+        return known.map_or_else(|| Detected::unread(format!("OneRoster {version}"), &why), |format| Detected::of(format, &why));
+    }
+    let headers: Vec<(&str, Vec<String>)> = files.iter().map(|file| (file.name.as_str(), header(file))).collect();
+    let has = |file: &str, column: &str| {
+        headers.iter().any(|(name, header)| name.eq_ignore_ascii_case(file) && header.iter().any(|other| other == column))
+    };
+    // Every OneRoster file has both, and no file of another format.
+    let modified = Format::OneRoster11.files().iter().find(|spec| has(spec.name, "status") && has(spec.name, "dateLastModified"));
+    if let Some(spec) = modified {
+        let told = format!("{} has the columns status and dateLastModified", spec.name);
+        return if has("roles.csv", "roleType") {
+            Detected::of(Format::OneRoster12, told + ", and roles.csv has roleType")
+        } else {
+            Detected::of(Format::OneRoster11, told + ", and there is no roles.csv of 1.2")
+        };
+    }
+    // Its headers differ by country; its names of files are its own.
+    if files.iter().any(|file| ["School.csv", "Student.csv", "Section.csv"].iter().any(|name| name.eq_ignore_ascii_case(&file.name))) {
+        return Detected::of(Format::SdsV1, "School.csv, Student.csv or Section.csv is there");
+    }
+    if has("users.csv", "role") && has("users.csv", "orgSourcedIds") {
+        return Detected::unread("SDS v2 of before 2.1", "users.csv has the columns role and orgSourcedIds");
+    }
+    if has("users.csv", "username") && has("roles.csv", "orgSourcedId") {
+        return Detected::of(Format::SdsV21, "users.csv and roles.csv have its columns");
+    }
+    Detected::default()
+}
+
+/// The first line of a file, if it can be read.
+fn header(file: &Source) -> Vec<String> {
+    let line = Chunks::open(&file.path, None, CHUNK_BYTES).and_then(|mut chunks| chunks.header()).ok().flatten().unwrap_or_default();
+    let line = String::from_utf8_lossy(&line);
+    let mut fields = Fields::default();
+    match fields.split(line.as_bytes()) {
+        Ok(()) => (0..fields.len()).map(|index| fields.text(&line, index).trim().to_owned()).collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detected(files: &[(&str, &str)]) -> Result<&'static str, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let source = |(name, text): &(&str, &str)| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            Source { name: (*name).to_owned(), path }
+        };
+        let found = detect(&files.iter().map(source).collect::<Vec<_>>());
+        assert!(!found.why.is_empty());
+        found.format.map(Format::name)
+    }
+
+    #[test]
+    fn each_format_is_told_by_what_only_it_has() {
+        let manifest = |version| format!("propertyName,value\r\n\"oneroster.version\",{version}\r\n");
+        assert_eq!(detected(&[("manifest.csv", &manifest("1.1"))]), Ok("oneroster-1.1"));
+        assert_eq!(detected(&[("manifest.csv", &manifest("1.2")), ("users.csv", "sourcedId,username\n")]), Ok("oneroster-1.2"));
+        assert_eq!(detected(&[("manifest.csv", &manifest("2.0"))]), Err("OneRoster 2.0".to_owned()));
+        let orgs = ("orgs.csv", "sourcedId,status,dateLastModified,name,type");
+        assert_eq!(detected(&[orgs]), Ok("oneroster-1.1"));
+        assert_eq!(detected(&[orgs, ("roles.csv", "sourcedId,status,dateLastModified,userSourcedId,roleType")]), Ok("oneroster-1.2"));
+        assert_eq!(detected(&[("Student.csv", "SIS ID,School SIS ID,Username")]), Ok("sds-v1"));
+        assert_eq!(detected(&[("users.csv", "sourcedId,orgSourcedIds,username,role")]), Err("SDS v2 of before 2.1".to_owned()));
+        assert_eq!(detected(&[("users.csv", "sourcedId,username"), ("roles.csv", "userSourcedId,orgSourcedId,role")]), Ok("sds-v2.1"));
+        assert_eq!(detected(&[]), Ok("sds-v2.1"));
+        assert_eq!(detected(&[("users.csv", "\"sourced")]), Ok("sds-v2.1"));
+    }
+}

@@ -20,6 +20,8 @@ from kiota_abstractions.authentication import (
     BaseBearerTokenAuthenticationProvider,
 )
 from msgraph_beta import GraphRequestAdapter, GraphServiceClient
+from msgraph_beta.generated.models.industry_data.azure_data_lake_connector import AzureDataLakeConnector
+from msgraph_beta.generated.models.industry_data.source_system_definition import SourceSystemDefinition
 
 DOMAIN = "contoso.example"
 FILES = {
@@ -89,8 +91,7 @@ class Session:
 
     async def upload(self, connector, files=FILES):
         """Files into the connector's upload session, by azure-storage-blob."""
-        url = f"{self.root}/dataConnectors/{connector}/microsoft.graph.industryData.azureDataLakeConnector/getUploadSession"
-        session = (await self.http.get(url, headers=self.bearer)).json()
+        session = await upload_session(self, connector=connector)
         parts = urlsplit(session["sessionUrl"])
         for name, text in files.items():
             url = f"{parts.scheme}://{parts.netloc}{parts.path}/{name}?{parts.query}"
@@ -106,6 +107,19 @@ class Session:
             return next((r for r in (await self.industry.runs.get()).value if r.id not in before), None)
 
         return await until("run", newest, lambda r: r and r.end_date_time)
+
+
+async def upload_session(session, reset=False, connector=None):
+    """The upload session of a connector, of a new one unless it is given."""
+    if connector is None:
+        source = await session.industry.source_systems.post(SourceSystemDefinition(display_name="SIS"))
+        bind = {"sourceSystem@odata.bind": f"{session.root}/sourceSystems('{source.id}')"}
+        kind = "#microsoft.graph.industryData.azureDataLakeConnector"
+        model = AzureDataLakeConnector(odata_type=kind, display_name="CSV", additional_data=bind)
+        connector = (await session.industry.data_connectors.post(model)).id
+    url = f"{session.root}/dataConnectors/{connector}/microsoft.graph.industryData.azureDataLakeConnector/getUploadSession"
+    answer = await session.http.get(url, params={"resetSession": "true"} if reset else {}, headers=session.bearer)
+    return answer.json() | {"connector": connector}
 
 
 def witness(job):

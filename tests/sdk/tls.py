@@ -4,7 +4,8 @@ usage: tls.py PATH-OF-HOMEROOM
 
 Starts `homeroom serve --tls-self-signed` and trusts its local authority by environment variables
 alone, as its users do. azure-identity (sync and aio) and MSAL fetch tokens from Homeroom's own
-authority, msgraph-beta-sdk calls the API with them over HTTP/2, azure-storage-blob uploads.
+authority, msgraph-beta-sdk calls the API with them over HTTP/2, azure-storage-blob and
+azure-storage-file-datalake upload.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 checks = 0
 
@@ -179,6 +181,34 @@ def upload(session_url):
     container = ContainerClient.from_container_url(session_url)
     container.upload_blob("orgs.csv", b"sourcedId,name,type\nd,Contoso,district\n", overwrite=True)
     check("azure-storage-blob over https", [blob.name for blob in container.list_blobs()] == ["orgs.csv"])
+    data_lake(session_url)
+
+
+def data_lake(session_url):
+    """The other protocol at the same address: account, file system (the tenant) and path are cut out of it."""
+    from azure.core.exceptions import ResourceExistsError
+    from azure.storage.filedatalake import DataLakeFileClient, FileSystemClient
+
+    url = urlsplit(session_url)
+    system, folder = url.path.strip("/").split("/", 1)
+    place = {"account_url": f"{url.scheme}://{url.netloc}", "file_system_name": system, "credential": url.query}
+    users = b"sourcedId,username\n" + b"".join(b"%d,user%d\n" % (n, n) for n in range(100_000))
+    file = DataLakeFileClient(**place, file_path=f"{folder}/users.csv")
+    file.upload_data(users, overwrite=True, chunk_size=256 * 1024, max_concurrency=4)
+    check("azure-storage-file-datalake: created, appended in parallel, flushed, read", file.download_file().readall() == users)
+    roles = DataLakeFileClient(**place, file_path=f"{folder}/roles.csv")
+    roles.create_file()
+    roles.append_data(b"userSourcedId", 0)
+    roles.append_data(b",role\n", 13)
+    roles.flush_data(19)
+    check("azure-storage-file-datalake: step by step", roles.download_file().readall() == b"userSourcedId,role\n")
+    try:
+        file.upload_data(b"x")
+        check("azure-storage-file-datalake: not twice without overwriting", False)
+    except ResourceExistsError:
+        check("azure-storage-file-datalake: not twice without overwriting", True)
+    paths = sorted(path.name.rsplit("/", 1)[1] for path in FileSystemClient(**place).get_paths(path=folder))
+    check("azure-storage-file-datalake: lists what both protocols wrote", paths == ["orgs.csv", "roles.csv", "users.csv"], paths)
 
 
 def main():

@@ -33,10 +33,28 @@ pub(crate) enum Command {
     Validate(Validate),
     /// Say what a run over a folder of files would do, and write nothing
     Plan(Plan),
+    /// Make a roster of invented people: any size, any format, with daily changes and with defects
+    #[command(long_about = GENERATE)]
+    Generate(Generate),
+    /// Show the places that exports are fetched from, when they were looked at and what is wrong there
+    Sources(Sources),
     /// Look at runs, approve a run that a guard has stopped
     #[command(subcommand)]
     Runs(Runs),
 }
+
+const GENERATE: &str = "Make a roster of invented people: any size, any format, with daily changes and with defects
+
+The same arguments make the same bytes. DIR holds the files of the set and nothing else; what was made and \
+what must come of it stands in DIR.meta: dataset.json, with --day expected-changes.json (who came, left and \
+moved, and which rows that adds, changes and removes), with --dirty expected-defects.json (every defect with the \
+finding that must be reported: file, line, column, key and code).
+
+A district for a test:               homeroom generate export --students 2000
+The same, ten days later:            homeroom generate export --students 2000 --day 10
+What a validator must find:          homeroom generate bad --students 2000 --dirty 0.001
+A night's changes, as OneRoster:     homeroom generate delta --students 2000 --format oneroster-1.2 --day 10 --delta
+A million enrollments and more:      homeroom generate large --students 150000 --zip large.zip";
 
 impl Command {
     /// Log level when `HOMEROOM_LOG` does not say: a server tells what it does, other commands only what is wrong.
@@ -229,10 +247,10 @@ pub(crate) enum Device {
 /// `validate`
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
-    /// Folder of the export's files
+    /// Folder of the export's files, zip archives among them, or one zip archive
     pub path: PathBuf,
     /// Format of the files
-    #[arg(long, default_value = "auto", value_name = "FORMAT", value_parser = ["auto", "sds-v2.1"])]
+    #[arg(long, default_value = "auto", value_name = "FORMAT", value_parser = ["auto", "sds-v2.1", "sds-v1", "oneroster-1.1", "oneroster-1.2"])]
     pub format: String,
     /// Encoding of files that are neither UTF-8 nor UTF-16, for example windows-1252
     #[arg(long, value_name = "LABEL")]
@@ -250,13 +268,52 @@ pub(crate) struct Validate {
 /// `plan`
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
-    /// Folder of the export's files
+    /// Folder of the export's files, zip archives among them, or one zip archive
     pub path: PathBuf,
     #[command(flatten)]
     pub of: RunsOf,
     /// The inbound flow that the files are for [default: the only one that is active]
     #[arg(long, value_name = "ID")]
     pub flow: Option<String>,
+}
+
+/// `generate`
+#[derive(Debug, Args)]
+pub(crate) struct Generate {
+    /// Folder of the set; made when it is not there, and refused when it holds other files
+    pub dir: PathBuf,
+    /// Students on day 0; all else follows from it, some ten rows for each
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(i64::from(roster::generate::STUDENTS_MIN)..=i64::from(roster::generate::STUDENTS_MAX)))]
+    pub students: u32,
+    /// Format of the files
+    #[arg(long, default_value = "sds-v2.1", value_name = "FORMAT", value_parser = ["sds-v2.1", "sds-v1", "oneroster-1.1", "oneroster-1.2"])]
+    pub format: String,
+    /// Any text; another one makes other people
+    #[arg(long, default_value = "1", value_name = "S")]
+    pub seed: String,
+    /// Days of joiners, leavers, movers, changes of names and of teachers since day 0
+    #[arg(long, default_value_t = 0, value_name = "K")]
+    pub day: u32,
+    /// Share of the rows of each file that get a defect, for each kind of defect; at most 0.05
+    #[arg(long, default_value_t = 0.0, value_name = "RATE")]
+    pub dirty: f64,
+    /// Only what has changed since the day before (OneRoster, from day 1 on)
+    #[arg(long)]
+    pub delta: bool,
+    /// Pack the files into this archive too
+    #[arg(long, value_name = "FILE")]
+    pub zip: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `sources`
+#[derive(Debug, Args)]
+pub(crate) struct Sources {
+    #[command(flatten)]
+    pub data: Data,
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `runs …`
@@ -269,7 +326,17 @@ pub(crate) enum Runs {
     /// Let a run that a guard has stopped go on
     Approve(OneRun),
     /// Print the findings of a run, one JSON object a line
-    Log(OneRun),
+    Log(Log),
+}
+
+/// `runs log`
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    #[command(flatten)]
+    pub one: OneRun,
+    /// Write them to a file instead: .csv, .json (one object a line) or .html; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub report: Vec<PathBuf>,
 }
 
 /// Runs of a tenant

@@ -11,19 +11,18 @@ const WRONG_USAGE: u8 = 2;
 
 /// One line of data.
 pub(crate) fn line(text: &str) {
-    copy(&mut format!("{text}\n").as_bytes());
+    if let Err(error) = write(|out| writeln!(out, "{text}")) {
+        eprintln!("cannot write: {error}");
+        std::process::exit(i32::from(COULD_NOT));
+    }
 }
 
-/// All of a reader. Whoever reads our output may stop at any time (`… | head`): then so do we.
-pub(crate) fn copy(reader: &mut impl std::io::Read) {
-    let mut stdout = std::io::stdout().lock();
-    match std::io::copy(reader, &mut stdout).and_then(|_| stdout.flush()) {
-        Ok(()) => {}
+/// What is written to it is data. Whoever reads our output may stop at any time (`… | head`): then so do we.
+pub(crate) fn write(data: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> std::io::Result<()> {
+    let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
+    match data(&mut stdout).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
-        Err(error) => {
-            eprintln!("cannot write: {error}");
-            std::process::exit(i32::from(COULD_NOT));
-        }
+        outcome => outcome,
     }
 }
 

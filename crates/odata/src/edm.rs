@@ -1,5 +1,8 @@
 //! The entity data model as static tables: written once, used for everything.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
+
 /// A primitive type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Primitive {
@@ -250,14 +253,6 @@ impl StructuredType {
     pub fn qualified(&self) -> String {
         format!("{}.{}", self.namespace, self.name)
     }
-
-    /// Whether it goes by that qualified name, without regard to case.
-    fn is_named(&self, qualified: &str) -> bool {
-        qualified.len() == self.namespace.len() + 1 + self.name.len()
-            && qualified.get(..self.namespace.len()).is_some_and(|n| n.eq_ignore_ascii_case(self.namespace))
-            && qualified.as_bytes().get(self.namespace.len()) == Some(&b'.')
-            && qualified.get(self.namespace.len() + 1..).is_some_and(|n| n.eq_ignore_ascii_case(self.name))
-    }
 }
 
 /// Two types are the same when they are the same row of the table.
@@ -316,22 +311,66 @@ pub struct Model {
     pub entity_sets: &'static [(&'static str, &'static str)],
     /// Singletons: name and qualified type.
     pub singletons: &'static [(&'static str, &'static str)],
+    index: OnceLock<Index>,
+}
+
+/// What is looked up for every value of an answer, made from the tables on first use.
+#[derive(Debug)]
+struct Index {
+    /// By qualified name as the model spells it and in lower case, and both without `microsoft.`.
+    types: HashMap<String, &'static StructuredType>,
+    /// Addresses of the types that are abstract or have derived types.
+    polymorphic: HashSet<usize>,
 }
 
 /// Longest chain of base types; a table with a cycle would otherwise hang.
 const BASES_MAX: usize = 16;
 
+/// Where a row of the table is: a row is itself and no other.
+fn address(ty: &StructuredType) -> usize {
+    std::ptr::from_ref(ty).addr()
+}
+
 impl Model {
+    /// A model of these tables.
+    pub const fn new(
+        enums: &'static [&'static [EnumType]],
+        types: &'static [&'static [StructuredType]],
+        operations: &'static [Operation],
+        entity_sets: &'static [(&'static str, &'static str)],
+        singletons: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Self { enums, types, operations, entity_sets, singletons, index: OnceLock::new() }
+    }
+
     /// All types.
     pub fn all_types(&self) -> impl Iterator<Item = &'static StructuredType> {
         self.types.iter().flat_map(|list| list.iter())
     }
 
-    /// A type by qualified name, with or without `#`, without regard to case.
+    /// A type by qualified name, with or without `#`, without regard to case; `graph` stands for
+    /// `microsoft.graph` in front of it.
     pub fn find_type(&self, name: &str) -> Option<&'static StructuredType> {
         let name = name.strip_prefix('#').unwrap_or(name);
-        let name = name.strip_prefix("graph.").map_or(std::borrow::Cow::Borrowed(name), |rest| format!("microsoft.graph.{rest}").into());
-        self.all_types().find(|ty| ty.is_named(&name))
+        let types = &self.index().types;
+        types.get(name).or_else(|| types.get(&name.to_ascii_lowercase())).copied()
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| {
+            let mut types = HashMap::new();
+            for ty in self.all_types() {
+                let name = ty.qualified();
+                for name in [name.strip_prefix("microsoft.").unwrap_or(&name), &name] {
+                    types.entry(name.to_owned()).or_insert(ty);
+                    types.entry(name.to_ascii_lowercase()).or_insert(ty);
+                }
+            }
+            let base = |ty: &StructuredType| ty.base.and_then(|base| types.get(base).copied());
+            let bases = self.all_types().filter_map(base).chain(self.all_types().filter(|ty| ty.abstract_));
+            let polymorphic = bases.map(address).collect();
+            Index { types, polymorphic }
+        })
     }
 
     /// An enumeration by qualified name.
@@ -390,7 +429,7 @@ impl Model {
 
     /// Whether a value of that declared type has to say which type it is.
     pub fn is_polymorphic(&self, ty: &'static StructuredType) -> bool {
-        ty.abstract_ || self.all_types().any(|other| !std::ptr::eq(other, ty) && self.is_subtype(other, ty))
+        self.index().polymorphic.contains(&address(ty))
     }
 
     /// The operation of that name, qualified or not, bound to a type or to a collection of it.

@@ -74,6 +74,11 @@ pub fn error_body(
     Map::from_iter([("error".to_owned(), error)])
 }
 
+/// A piece of a request repeated in a message: short, without control characters.
+pub fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
 /// The known name nearest to a misspelt one, when it is near enough to be meant.
 pub fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     /// Names are short; a long text is no misspelling of one, and comparing it would cost time.
@@ -82,9 +87,34 @@ pub fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<
         return None;
     }
     let given = given.to_ascii_lowercase();
+    let allowed = |name: &str| 2.max(name.len() / 4);
     known
-        .map(|name| (strsim::levenshtein(&given, &name.to_ascii_lowercase()), name))
-        .filter(|(distance, name)| *distance <= 2.max(name.len() / 4))
+        // Each character more or less is a change of its own; most names fall here, before the costly part.
+        .filter(|name| name.len().abs_diff(given.len()) <= allowed(name))
+        .map(|name| (distance(&given, &name.to_ascii_lowercase()), name))
+        .filter(|(distance, name)| *distance <= allowed(name))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+/// Changes of a character that lead from one text to the other. What both begin with costs nothing:
+/// names of types share their namespace.
+fn distance(a: &str, b: &str) -> usize {
+    let same: usize = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).map(|(c, _)| c.len_utf8()).sum();
+    strsim::levenshtein(&a[same..], &b[same..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_name_finds_the_nearest_one() {
+        let known = || ["displayName", "id", "description"].into_iter();
+        assert_eq!(nearest("DisplyName", known()), Some("displayName"));
+        assert_eq!(nearest("displayNamesXX", known()), None);
+        assert_eq!(nearest("ix", known()), Some("id"));
+        assert_eq!(nearest(&"d".repeat(65), known()), None);
+        assert_eq!((distance("naïve", "naive"), distance("", "ab"), distance("ab", "ab")), (1, 2, 0));
+    }
 }

@@ -8,11 +8,16 @@ use serde_json::{Map, Number, Value};
 use std::cell::Cell;
 use std::fmt;
 
-/// Reads a body that must be one JSON object.
+/// Reads a body that must be one JSON object. A byte order mark before it, which Windows' tools write,
+/// is passed over (RFC 8259 §8.1 leaves that to the reader).
 ///
 /// # Errors
 /// Says what is wrong, with line and column where the text is not JSON, or has more values than allowed.
 pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, Error> {
+    if matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+        return Err(Error::bad("The body is not JSON: it is UTF-16, and JSON is UTF-8."));
+    }
+    let bytes = without_mark(bytes);
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Error::bad("A JSON body is needed, and there is none."));
     }
@@ -28,6 +33,11 @@ pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, Error> {
         }
         Err(error) => Err(Error::bad(format!("The body is not JSON: {error}."))),
     }
+}
+
+/// The text after a UTF-8 byte order mark.
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// A JSON value's kind in words, without its content.
@@ -121,6 +131,15 @@ mod tests {
     fn objects_are_read_as_serde_json_reads_them() {
         let text = br#"{ "a": [1, -2, 1.5, "x", null, true, { "b": {} }], "c": "\u00e9" }"#;
         assert_eq!(Value::Object(parse_object(text).unwrap()), serde_json::from_slice::<Value>(text).unwrap());
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over_and_other_encodings_are_named() {
+        assert_eq!(Value::Object(parse_object(b"\xef\xbb\xbf{\"a\":1}").unwrap()), json!({ "a": 1 }));
+        assert_eq!(parse_object(b"\xef\xbb\xbf \n").unwrap_err().message, "A JSON body is needed, and there is none.");
+        for utf16 in [b"\xff\xfe{\0}\0", b"\xfe\xff\0{\0}"] {
+            assert_eq!(parse_object(utf16).unwrap_err().message, "The body is not JSON: it is UTF-16, and JSON is UTF-8.");
+        }
     }
 
     #[test]

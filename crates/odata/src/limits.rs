@@ -19,6 +19,8 @@ pub struct Limits {
     pub list_items: usize,
     /// Bytes of a string value; every documented maximum is far below it.
     pub string_bytes: usize,
+    /// Parts of a batch, as Graph limits them (concepts/json-batching.md).
+    pub batch_parts: usize,
 }
 
 impl Limits {
@@ -32,5 +34,6 @@ impl Limits {
         expand_depth: 2,
         list_items: 128,
         string_bytes: 64 * 1024,
+        batch_parts: 20,
     };
 }

@@ -54,22 +54,44 @@ enum At {
     Entity(&'static StructuredType),
     Collection(&'static StructuredType),
     Complex(&'static StructuredType),
+    /// A property that is a collection of values.
+    Values,
     Leaf,
 }
 
 /// Parses what follows the version in a URL, still percent-encoded.
+///
+/// # Errors
+/// What is wrong, at its byte position in `path`: that of the segment, or inside of it where a key is.
 pub fn parse_path(model: &Model, path: &str) -> Result<ResourcePath, Error> {
     let mut segments = Vec::new();
     let mut at = At::Service;
+    let mut position = path.len() - path.trim_start_matches('/').len();
     for raw in path.trim_matches('/').split('/') {
+        let placed = |error: Error| {
+            let inside = error.position.unwrap_or_default();
+            error.position(position + encoded_position(raw, inside))
+        };
         if segments.len() >= SEGMENTS_MAX {
-            return Err(Error::segment(raw, format!("The URL has more than {SEGMENTS_MAX} segments.")));
+            return Err(placed(Error::segment(raw, format!("The URL has more than {SEGMENTS_MAX} segments."))));
         }
-        let text = decode(raw)?;
-        let (name, parentheses) = split_parentheses(&text)?;
-        at = step(model, at, name, parentheses, &text, &mut segments)?;
+        let text = decode(raw).map_err(placed)?;
+        let (name, parentheses) = split_parentheses(&text).map_err(placed)?;
+        at = step(model, at, name, parentheses, &text, &mut segments).map_err(placed)?;
+        position += raw.len() + 1;
     }
     Ok(ResourcePath { segments })
+}
+
+/// Where a byte of the decoded text stands in the encoded one.
+fn encoded_position(raw: &str, decoded: usize) -> usize {
+    let bytes = raw.as_bytes();
+    let is_escape = |at: usize| bytes.get(at..at + 3).is_some_and(|b| b[0] == b'%' && b[1].is_ascii_hexdigit() && b[2].is_ascii_hexdigit());
+    let mut at = 0;
+    for _ in 0..decoded {
+        at += if is_escape(at) { 3 } else { 1 };
+    }
+    at.min(raw.len())
 }
 
 fn decode(raw: &str) -> Result<String, Error> {
@@ -89,7 +111,7 @@ fn split_parentheses(text: &str) -> Result<(&str, Option<&str>), Error> {
     }
     match text[open + 1..].strip_suffix(')') {
         Some(inside) => Ok((&text[..open], Some(inside))),
-        None => Err(Error::segment(text, format!("'{text}' has an opening parenthesis without a closing one."))),
+        None => Err(Error::segment(text, format!("'{text}' has an opening parenthesis without a closing one.")).position(text.len())),
     }
 }
 
@@ -99,6 +121,11 @@ fn step(model: &Model, at: At, name: &str, parentheses: Option<&str>, text: &str
         At::Entity(ty) => entity(model, ty, name, parentheses, out),
         At::Collection(ty) => collection(model, ty, name, parentheses, text, out),
         At::Complex(ty) => complex(model, ty, name, out),
+        At::Values if name.eq_ignore_ascii_case("$count") => {
+            out.push(Segment::Count);
+            Ok(At::Leaf)
+        }
+        At::Values => Err(Error::segment(name, format!("Only $count can follow a collection of values, not '{name}'."))),
         At::Leaf => match name.to_ascii_lowercase().as_str() {
             "$value" => {
                 out.push(Segment::Value);
@@ -120,49 +147,50 @@ fn service(model: &Model, name: &str, parentheses: Option<&str>, out: &mut Vec<S
     }
     if let Some((name, ty)) = model.entity_sets.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
         out.push(Segment::Root { name });
-        return keyed(find(model, ty)?, parentheses, out);
+        return keyed(find(model, ty)?, name, parentheses, out);
     }
     let known = model.singletons.iter().chain(model.entity_sets).map(|(n, _)| *n);
     let hint = nearest(name, known).map_or_else(String::new, |near| format!(" Did you mean '{near}'?"));
     Err(Error::segment(name, format!("Resource not found for the segment '{name}'.{hint}")))
 }
 
-/// A collection, with its key when one follows in parentheses.
-fn keyed(ty: &'static StructuredType, parentheses: Option<&str>, out: &mut Vec<Segment>) -> Result<At, Error> {
+/// A collection, with its key when one follows the name in parentheses.
+fn keyed(ty: &'static StructuredType, name: &str, parentheses: Option<&str>, out: &mut Vec<Segment>) -> Result<At, Error> {
     match parentheses {
         None | Some("") => Ok(At::Collection(ty)),
         Some(inside) => {
-            out.push(Segment::Key(key(inside)?));
+            out.push(Segment::Key(key(inside, name.len() + 1)?));
             Ok(At::Entity(ty))
         }
     }
 }
 
-/// `'a''b'`, `a`, or `id='a'`.
-fn key(inside: &str) -> Result<String, Error> {
-    let inside = match inside.split_once('=') {
-        Some((name, rest)) if name.trim().eq_ignore_ascii_case("id") => rest,
-        _ => inside,
+/// `'a''b'`, `a`, or `id='a'`; it stands at `base` of the segment.
+fn key(inside: &str, base: usize) -> Result<String, Error> {
+    let value = match inside.split_once('=') {
+        Some((name, rest)) if name.trim().eq_ignore_ascii_case("id") => rest.trim(),
+        _ => inside.trim(),
     };
-    let inside = inside.trim();
-    let text = match inside.strip_prefix('\'') {
-        Some(rest) => {
-            let body = rest.strip_suffix('\'').ok_or_else(|| Error::segment(inside, format!("The key {inside} has no closing quote.")))?;
-            if body.replace("''", "").contains('\'') {
-                return Err(Error::segment(inside, format!("A quote inside the key {inside} must be doubled.")));
-            }
-            body.replace("''", "'")
-        }
-        None => inside.to_owned(),
+    let start = base + inside.find(value).unwrap_or_default();
+    let refuse = |at: usize, message: String| Err(Error::segment(value, message).position(start + at));
+    let Some(rest) = value.strip_prefix('\'') else {
+        return if value.is_empty() { refuse(0, "The key is empty.".to_owned()) } else { Ok(value.to_owned()) };
     };
-    if text.is_empty() { Err(Error::segment(inside, "The key is empty.")) } else { Ok(text) }
+    let Some(body) = rest.strip_suffix('\'') else { return refuse(value.len(), format!("The key {value} has no closing quote.")) };
+    let unpaired = body.replace("''", "\0\0").find('\'');
+    match unpaired {
+        // What stands behind the quote is what should not.
+        Some(quote) => refuse(quote + 2, format!("A quote inside the key {value} must be doubled.")),
+        None if body.is_empty() => refuse(0, "The key is empty.".to_owned()),
+        None => Ok(body.replace("''", "'")),
+    }
 }
 
 fn entity(model: &Model, ty: &'static StructuredType, name: &str, parentheses: Option<&str>, out: &mut Vec<Segment>) -> Result<At, Error> {
     if let Some(nav) = model.navigation(ty, name) {
         out.push(Segment::Navigation(nav));
         let target = find(model, nav.target)?;
-        return if nav.collection { keyed(target, parentheses, out) } else { Ok(At::Entity(target)) };
+        return if nav.collection { keyed(target, nav.name, parentheses, out) } else { Ok(At::Entity(target)) };
     }
     if let Some(property) = model.property(ty, name) {
         return structural(model, property, out);
@@ -210,15 +238,21 @@ fn collection(
         && let Some(cast) = cast(model, ty, name)?
     {
         out.push(Segment::Cast(cast));
-        return keyed(cast, parentheses, out);
+        return keyed(cast, name, parentheses, out);
     }
     out.push(Segment::Key(text.to_owned()));
     Ok(At::Entity(ty))
 }
 
 fn complex(model: &Model, ty: &'static StructuredType, name: &str, out: &mut Vec<Segment>) -> Result<At, Error> {
-    match model.property(ty, name) {
-        Some(property) => structural(model, property, out),
+    if let Some(property) = model.property(ty, name) {
+        return structural(model, property, out);
+    }
+    match cast(model, ty, name)? {
+        Some(cast) => {
+            out.push(Segment::Cast(cast));
+            Ok(At::Complex(cast))
+        }
         None => Err(unknown(model, ty, name, false)),
     }
 }
@@ -226,8 +260,9 @@ fn complex(model: &Model, ty: &'static StructuredType, name: &str, out: &mut Vec
 fn structural(model: &Model, property: &'static Property, out: &mut Vec<Segment>) -> Result<At, Error> {
     out.push(Segment::Property(property));
     match property.ty {
-        TypeRef::Complex(name) if !property.collection => Ok(At::Complex(find(model, name)?)),
-        _ => Ok(At::Leaf),
+        _ if property.collection => Ok(At::Values),
+        TypeRef::Complex(name) => Ok(At::Complex(find(model, name)?)),
+        TypeRef::Primitive(_) | TypeRef::Enum(_) => Ok(At::Leaf),
     }
 }
 
@@ -322,6 +357,28 @@ mod tests {
         assert!(shape("people//a").is_err());
         assert!(shape(&"zoo/".repeat(100)).is_err());
         assert!(shape("people('a").is_err());
+    }
+
+    #[test]
+    fn a_mistake_is_placed_in_the_url_as_it_was_written() {
+        let place = |path: &str| parse_path(&MODEL, path).unwrap_err().position;
+        assert_eq!(place("people/a/pest"), Some(9));
+        assert_eq!(place("/people/a/age/x"), Some(14));
+        assert_eq!(place("people('a/b')"), Some(9));
+        assert_eq!(place("people('O%27Neil')"), Some(12), "behind the quote that ends the key");
+        assert_eq!(place("people(%27%C3%A9''%27x')"), Some(21), "in encoded bytes");
+        assert_eq!(place("people( id = 'a )"), Some(15));
+        assert_eq!(place("people('')"), Some(7));
+        assert_eq!(place("people//age"), Some(7));
+    }
+
+    #[test]
+    fn a_complex_value_can_be_cast_and_its_collections_counted() {
+        assert_eq!(shape("zoo/pets/1/home/t.house/size").unwrap(), "zoo nav:pets key:1 prop:home cast:house prop:size");
+        assert_eq!(shape("zoo/pets/1/tags/$count").unwrap(), "zoo nav:pets key:1 prop:tags $count");
+        assert!(shape("zoo/pets/1/home/t.dog").unwrap_err().contains("does not derive"));
+        assert!(shape("zoo/pets/1/tags/0").unwrap_err().contains("Only $count"));
+        assert!(shape("zoo/pets/1/tags/$value").is_err());
     }
 
     #[test]

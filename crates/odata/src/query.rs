@@ -107,7 +107,9 @@ struct Reader<'m> {
     narrow: Narrowing<'m>,
     /// Levels of `$expand` that may still follow.
     depth: usize,
-    nested: bool,
+    /// The option that this level stands in, with its text: positions count from its start. On the
+    /// outermost level each option is its own.
+    within: Option<(&'m str, &'m str)>,
 }
 
 /// What a navigation property leads to in truth, where the model promises less: Graph declares the
@@ -142,7 +144,7 @@ pub fn parse_query_with(
             aliases.push((name, value));
         }
     }
-    let reader = Reader { ty, model, limits, aliases: &aliases, narrow, depth: limits.expand_depth, nested: false };
+    let reader = Reader { ty, model, limits, aliases: &aliases, narrow, depth: limits.expand_depth, within: None };
     reader.options(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
 }
 
@@ -178,33 +180,51 @@ impl Reader<'_> {
 
     fn option(&self, name: &str, value: &str, seen: &mut Vec<String>, out: &mut QueryOptions) -> Result<(), Error> {
         let bare = name.strip_prefix('$').unwrap_or(name).to_ascii_lowercase();
+        // A mistake in the name itself: on the outermost level it is the name that is the target.
+        let misnamed = |message: String| match self.within {
+            Some((outer, text)) => Error::at(outer, message).position(offset(text, name)),
+            None => Error::at(name, message),
+        };
         if !KNOWN.contains(&bare.as_str()) {
             // Inside $expand there is no room for options of somebody else.
-            if name.starts_with('$') || self.nested || UNSUPPORTED.contains(&bare.as_str()) {
+            if name.starts_with('$') || self.within.is_some() || UNSUPPORTED.contains(&bare.as_str()) {
                 let near = nearest(&bare, KNOWN.into_iter()).filter(|_| !UNSUPPORTED.contains(&bare.as_str()));
                 let hint = near.map_or_else(String::new, |near| format!(" Did you mean '${near}'?"));
-                return Err(Error::at(name, format!("The query option '{name}' is not supported.{hint}")));
+                return Err(misnamed(format!("The query option '{name}' is not supported.{hint}")));
             }
             out.custom.push((name.to_owned(), value.to_owned()));
             return Ok(());
         }
         if seen.contains(&bare) {
-            return Err(Error::at(format!("${bare}"), format!("The query option '${bare}' is given twice.")));
+            return Err(misnamed(format!("The query option '${bare}' is given twice.")));
         }
-        let target = format!("${bare}");
-        if self.nested && matches!(bare.as_str(), "skiptoken" | "format") {
-            return Err(Error::at(&*target, format!("The query option '{target}' is not supported inside $expand.")));
+        if self.within.is_some() && matches!(bare.as_str(), "skiptoken" | "format") {
+            return Err(misnamed(format!("The query option '${bare}' is not supported inside $expand.")));
         }
-        self.set(&bare, value, out).map_err(|error| Error { target: error.target.or(Some(target)), ..error })?;
+        let own = format!("${bare}");
+        let (target, text) = self.within.unwrap_or((&own, value));
+        let inner = Reader { within: Some((target, text)), ..*self };
+        inner.set(&bare, value, out).map_err(|error| Error {
+            target: Some(target.to_owned()),
+            position: error.position.or_else(|| Some(offset(text, value))),
+            ..error
+        })?;
         seen.push(bare);
         Ok(())
+    }
+
+    /// Where a part of the outermost option's text starts in it.
+    fn place(&self, part: &str) -> usize {
+        self.within.map_or(0, |(_, text)| offset(text, part))
     }
 
     fn set(&self, bare: &str, value: &str, out: &mut QueryOptions) -> Result<(), Error> {
         match bare {
             "select" => out.select = self.select(value)?,
             "expand" => out.expand = self.expand(value)?,
-            "filter" => out.filter = Some(filter::parse_with(value, self.ty, self.model, self.limits, self.aliases)?),
+            "filter" => {
+                out.filter = Some(filter::parse_with(value, self.place(value), self.ty, self.model, self.limits, self.aliases)?);
+            }
             "orderby" => out.orderby = self.orderby(value)?,
             "top" => out.top = Some(number(value)?),
             "skip" => out.skip = Some(number(value)?),
@@ -216,7 +236,7 @@ impl Reader<'_> {
                     _ => return Err(Error::bad(format!("$count can be true or false, not '{value}'."))),
                 }
             }
-            "search" => out.search = Some(Search::parse(value, self.limits)?),
+            "search" => out.search = Some(Search::parse(value, self.place(value), self.limits)?),
             // Who answers has asked `requested_metadata` before; here it is only checked.
             _ => {
                 format(value)?;
@@ -227,13 +247,11 @@ impl Reader<'_> {
 
     fn items<'t>(&self, value: &'t str) -> Result<Vec<&'t str>, Error> {
         let parts: Vec<&str> = split(value, ',').into_iter().map(str::trim).collect();
-        if parts.len() > self.limits.list_items {
-            return Err(Error::bad(format!("More than {} items.", self.limits.list_items)));
+        if let Some(beyond) = parts.get(self.limits.list_items) {
+            return Err(Error::bad(format!("More than {} items.", self.limits.list_items)).position(self.place(beyond)));
         }
-        match parts.iter().find(|part| part.is_empty()) {
-            Some(empty) => {
-                Err(Error::bad(format!("An item is empty at position {}.", offset(value, empty))).position(offset(value, empty)))
-            }
+        match parts.iter().map(|part| (part, self.place(part))).find(|(part, _)| part.is_empty()) {
+            Some((_, position)) => Err(Error::bad(format!("An item is empty at position {position}.")).position(position)),
             None => Ok(parts),
         }
     }
@@ -242,25 +260,25 @@ impl Reader<'_> {
         let mut paths = Vec::new();
         let mut all = false;
         for item in self.items(value)? {
-            let within = |error: Error| shifted(error, offset(value, item));
+            let position = self.place(item);
             if item == "*" {
                 all = true;
                 continue;
             }
-            let (path, inside) = parentheses(item)?;
-            let found = filter::resolve_selected(path, self.ty, self.model).map_err(within)?;
+            let (path, inside) = self.parentheses(item)?;
+            let found = filter::resolve_selected(path, position, self.ty, self.model)?;
             let Some(inside) = inside else {
                 paths.push(SelectPath { steps: found.steps().to_vec() });
                 continue;
             };
             let Some(inner) = found.structured().filter(|_| self.depth > 0) else {
-                return Err(within(Error::bad(format!("'{path}' has no properties to select from.")).position(0)));
+                return Err(Error::bad(format!("'{path}' has no properties to select from.")).position(position));
             };
             // The limit of $expand serves here as well: both nest, and both recurse.
-            let reader = Reader { ty: inner, depth: self.depth - 1, nested: true, ..*self };
-            let options = reader.options(nested(inside)?.into_iter())?;
+            let reader = Reader { ty: inner, depth: self.depth - 1, ..*self };
+            let options = reader.options(self.nested(inside)?.into_iter())?;
             if options.has_other_than_select() {
-                return Err(Error::bad(format!("Inside $select, '{path}' takes $select only.")).position(offset(value, item)));
+                return Err(Error::bad(format!("Inside $select, '{path}' takes $select only.")).position(position));
             }
             let prefixed = options.select.iter().map(|rest| SelectPath { steps: [found.steps(), &rest.steps].concat() });
             let whole = options.select.is_empty().then(|| SelectPath { steps: found.steps().to_vec() });
@@ -277,7 +295,7 @@ impl Reader<'_> {
                 Some((text, word)) if word.eq_ignore_ascii_case("desc") => (text.trim_end(), true),
                 _ => (item, false),
             };
-            let key = filter::parse_value(text, offset(value, item), self.ty, self.model, self.limits, self.aliases)?;
+            let key = filter::parse_value(text, self.place(item), self.ty, self.model, self.limits, self.aliases)?;
             keys.push(OrderBy { key, descending });
         }
         Ok(keys)
@@ -290,24 +308,23 @@ impl Reader<'_> {
         let mut found: Vec<Expand> = Vec::new();
         let mut all = false;
         for item in self.items(value)? {
-            let (path, inside) = parentheses(item)?;
+            let refuse = |message: String| Err(Error::bad(message).position(self.place(item)));
+            let (path, inside) = self.parentheses(item)?;
             if path == "*" {
                 if inside.is_some() {
-                    return Err(
-                        Error::bad("'*' takes no options in $expand; name the navigation properties.").position(offset(value, item))
-                    );
+                    return refuse("'*' takes no options in $expand; name the navigation properties.".to_owned());
                 }
                 all = true;
                 continue;
             }
-            let (navigation, cast) = self.expanded(path).map_err(|error| shifted(error, offset(value, item)))?;
+            let (navigation, cast) = self.expanded(path)?;
             if found.iter().any(|e| std::ptr::eq(e.navigation, navigation)) {
-                return Err(Error::bad(format!("'{path}' is expanded twice.")).position(offset(value, item)));
+                return refuse(format!("'{path}' is expanded twice."));
             }
             let target = self.target(navigation)?;
             let inner = cast.filter(|cast| !self.model.is_subtype(target, cast)).unwrap_or(target);
-            let reader = Reader { ty: inner, depth: self.depth - 1, nested: true, ..*self };
-            let pairs = nested(inside.unwrap_or_default())?;
+            let reader = Reader { ty: inner, depth: self.depth - 1, ..*self };
+            let pairs = self.nested(inside.unwrap_or_default())?;
             let options = reader.options(pairs.iter().copied())?;
             let texts = pairs.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
             found.push(Expand { navigation, cast, wildcard: false, options, texts });
@@ -333,35 +350,57 @@ impl Reader<'_> {
     fn expanded(&self, path: &str) -> Result<(&'static Navigation, Option<&'static StructuredType>), Error> {
         let (mut here, mut navigation, mut cast) = (self.ty, None, None);
         for part in path.split('/') {
-            if let Some(tail) = part.strip_prefix(['$', '@']) {
-                return Err(Error::bad(format!("'{}{tail}' is not supported in $expand.", &part[..1])).position(0));
+            let refused = |message: String| Error::bad(message).position(self.place(part));
+            if part.starts_with(['$', '@']) {
+                return Err(refused(format!("'{part}' is not supported in $expand.")));
             }
             if part.contains('.') {
                 let to = self.model.find_type(part).filter(|to| self.model.is_subtype(to, here) || self.model.is_subtype(here, to));
-                let unknown = || Error::bad(format!("'{part}' is not a type derived from {}.", here.qualified())).position(0);
-                here = to.ok_or_else(unknown)?;
+                here = to.ok_or_else(|| refused(format!("'{part}' is not a type derived from {}.", here.qualified())))?;
                 if navigation.is_some() {
                     cast = Some(here);
                 }
                 continue;
             }
             if navigation.is_some() {
-                return Err(Error::bad(format!("'{part}' in '{path}' is not supported; expand it inside: …($expand={part}).")).position(0));
+                return Err(refused(format!("'{part}' in '{path}' is not supported; expand it inside: …($expand={part}).")));
             }
             // A navigation property of a derived type is found without the cast, too.
             let known = [here].into_iter().chain(self.model.concrete(here)).find_map(|ty| self.model.navigation(ty, part));
             let Some(nav) = known else {
                 let names = self.model.navigations(here);
                 let hint = nearest(part, names.iter().map(|n| n.name)).map_or_else(String::new, |near| format!(" Did you mean '{near}'?"));
-                return Err(Error::bad(format!("'{part}' is not a navigation property of {}.{hint}", here.qualified())).position(0));
+                return Err(refused(format!("'{part}' is not a navigation property of {}.{hint}", here.qualified())));
             };
             here = self.target(nav)?;
             navigation = Some(nav);
         }
         match navigation {
             Some(navigation) => Ok((navigation, cast)),
-            None => Err(Error::bad(format!("'{path}' names no navigation property.")).position(0)),
+            None => Err(Error::bad(format!("'{path}' names no navigation property.")).position(self.place(path))),
         }
+    }
+
+    /// `name(inside)`
+    fn parentheses<'t>(&self, item: &'t str) -> Result<(&'t str, Option<&'t str>), Error> {
+        match item.split_once('(') {
+            Some((name, rest)) => match rest.strip_suffix(')') {
+                Some(inside) => Ok((name, Some(inside))),
+                None => Err(Error::bad(format!("'{item}' has no closing parenthesis.")).position(self.place(item) + item.len())),
+            },
+            None => Ok((item, None)),
+        }
+    }
+
+    /// `$option=value;$option=value`
+    fn nested<'t>(&self, inside: &'t str) -> Result<Vec<(&'t str, &'t str)>, Error> {
+        let pairs = split(inside, ';').into_iter().map(str::trim).filter(|pair| !pair.is_empty());
+        pairs
+            .map(|pair| match pair.split_once('=') {
+                Some((name, value)) => Ok((name.trim(), value.trim())),
+                None => Err(Error::bad(format!("'{pair}' is not of the form $option=value.")).position(self.place(pair))),
+            })
+            .collect()
     }
 }
 
@@ -424,35 +463,9 @@ fn split(text: &str, at: char) -> Vec<&str> {
     parts
 }
 
-/// `name(inside)`
-fn parentheses(item: &str) -> Result<(&str, Option<&str>), Error> {
-    match item.split_once('(') {
-        Some((name, rest)) => match rest.strip_suffix(')') {
-            Some(inside) => Ok((name, Some(inside))),
-            None => Err(Error::bad(format!("'{item}' has no closing parenthesis."))),
-        },
-        None => Ok((item, None)),
-    }
-}
-
-/// `$option=value;$option=value`
-fn nested(inside: &str) -> Result<Vec<(&str, &str)>, Error> {
-    let pairs = split(inside, ';').into_iter().map(str::trim).filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| match pair.split_once('=') {
-            Some((name, value)) => Ok((name.trim(), value.trim())),
-            None => Err(Error::bad(format!("'{pair}' is not of the form $option=value."))),
-        })
-        .collect()
-}
-
 /// Where a part of a text starts in it.
 fn offset(whole: &str, part: &str) -> usize {
     (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
-}
-
-fn shifted(error: Error, by: usize) -> Error {
-    Error { position: error.position.map(|position| position + by), ..error }
 }
 
 #[cfg(test)]
@@ -462,6 +475,15 @@ mod tests {
 
     fn parse(raw: &str) -> Result<QueryOptions, Error> {
         parse_query(raw, ty("person"), &MODEL, &Limits::DEFAULT)
+    }
+
+    /// As ASP.NET reads it, and so Microsoft Graph.
+    #[test]
+    fn a_plus_is_a_blank() {
+        let read = |raw: &str| format!("{:?}", parse(raw).unwrap().filter);
+        assert_eq!(read("$filter=name+eq+'a%2Bb'"), read("$filter=name%20eq%20'a%2Bb'"));
+        assert_eq!(read("$filter=name+eq+'a+b'"), read("$filter=name%20eq%20'a%20b'"));
+        assert_ne!(read("$filter=name+eq+'a+b'"), read("$filter=name%20eq%20'a%2Bb'"));
     }
 
     #[test]

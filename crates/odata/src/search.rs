@@ -26,16 +26,16 @@ enum Node {
 }
 
 impl Search {
-    /// Parses the option's text.
-    pub fn parse(text: &str, limits: &Limits) -> Result<Self, Error> {
-        let tokens = lex(text)?;
+    /// Parses what to look for; it stands at `base` of the option.
+    pub fn parse(text: &str, base: usize, limits: &Limits) -> Result<Self, Error> {
+        let tokens = lex(text, base)?;
         if tokens.len() > limits.filter_tokens {
             return Err(Error::bad(format!("$search has more than {} words.", limits.filter_tokens)));
         }
         if tokens.is_empty() {
-            return Err(Error::bad("$search needs a word to look for."));
+            return Err(Error::bad("$search needs a word to look for.").position(base));
         }
-        let mut parser = Parser { tokens, at: 0, end: text.len(), depth: limits.filter_depth };
+        let mut parser = Parser { tokens, at: 0, end: base + text.len(), depth: limits.filter_depth };
         let node = parser.or()?;
         match parser.tokens.get(parser.at) {
             None => Ok(Self(node)),
@@ -71,12 +71,12 @@ enum Token {
     Phrase(String),
 }
 
-fn lex(text: &str) -> Result<Vec<(Token, usize)>, Error> {
+fn lex(text: &str, base: usize) -> Result<Vec<(Token, usize)>, Error> {
     let mut tokens = Vec::new();
     let mut rest = text;
     loop {
         rest = rest.trim_start();
-        let start = text.len() - rest.len();
+        let start = base + text.len() - rest.len();
         let Some(first) = rest.chars().next() else { return Ok(tokens) };
         let (token, after) = match first {
             '(' => (Token::Open, &rest[1..]),
@@ -96,9 +96,14 @@ fn lex(text: &str) -> Result<Vec<(Token, usize)>, Error> {
                 (Token::Word(rest[..end].to_owned()), &rest[end..])
             }
         };
-        if matches!(token, Token::Word(_) | Token::Phrase(_)) && after.starts_with('"') {
-            let position = text.len() - after.len();
-            return Err(Error::bad(format!("The quotation mark at position {position} stands inside a word.")).position(position));
+        let joined = match token {
+            Token::Word(_) => after.starts_with('"'),
+            Token::Phrase(_) => after.starts_with(|c: char| !c.is_whitespace() && !"()".contains(c)),
+            Token::Open | Token::Close => false,
+        };
+        if joined {
+            let position = base + text.len() - after.len();
+            return Err(Error::bad(format!("A blank is missing at position {position}, beside the quotation mark.")).position(position));
         }
         tokens.push((token, start));
         rest = after;
@@ -195,7 +200,7 @@ mod tests {
 
     fn holds(search: &str, name: &str) -> bool {
         let document = serde_json::json!({ "displayName": name });
-        Search::parse(search, &Limits::DEFAULT).unwrap().matches(document.as_object().unwrap())
+        Search::parse(search, 0, &Limits::DEFAULT).unwrap().matches(document.as_object().unwrap())
     }
 
     #[test]
@@ -230,11 +235,11 @@ mod tests {
 
     #[test]
     fn what_is_not_closed_is_refused_with_its_place() {
-        for (search, position) in [("\"blue", 0), ("a (b", 2), ("a) b", 1), ("a\"b\"", 1), ("()", 1)] {
-            assert_eq!(Search::parse(search, &Limits::DEFAULT).unwrap_err().position, Some(position), "{search}");
+        for (search, position) in [("\"blue", 0), ("a (b", 2), ("a) b", 1), ("a\"b\"", 1), ("\"a\"b", 3), ("'a'\"b\"", 3), ("()", 1)] {
+            assert_eq!(Search::parse(search, 0, &Limits::DEFAULT).unwrap_err().position, Some(position), "{search}");
         }
-        assert!(Search::parse(" ", &Limits::DEFAULT).is_err());
-        assert!(Search::parse(&"(".repeat(1_000), &Limits::DEFAULT).unwrap_err().message.contains("deep"));
-        assert!(Search::parse(&"NOT ".repeat(1_000), &Limits::DEFAULT).is_err());
+        assert!(Search::parse(" ", 0, &Limits::DEFAULT).is_err());
+        assert!(Search::parse(&"(".repeat(1_000), 0, &Limits::DEFAULT).unwrap_err().message.contains("deep"));
+        assert!(Search::parse(&"NOT ".repeat(1_000), 0, &Limits::DEFAULT).is_err());
     }
 }

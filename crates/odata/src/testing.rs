@@ -97,13 +97,7 @@ const OPERATIONS: &[Operation] = &[
     },
 ];
 
-pub(crate) static MODEL: Model = Model {
-    enums: &[ENUMS],
-    types: &[TYPES],
-    operations: OPERATIONS,
-    entity_sets: &[("people", "t.person")],
-    singletons: &[("zoo", "t.person")],
-};
+pub(crate) static MODEL: Model = Model::new(&[ENUMS], &[TYPES], OPERATIONS, &[("people", "t.person")], &[("zoo", "t.person")]);
 
 pub(crate) fn ty(name: &str) -> &'static StructuredType {
     MODEL.find_type(&format!("t.{name}")).unwrap()

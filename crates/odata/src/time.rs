@@ -1,6 +1,7 @@
 //! Dates and times as OData and Graph clients write them.
 
 use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 /// A date-time with an offset, with up to nine fraction digits kept, or a date alone (taken as
@@ -21,8 +22,10 @@ pub fn canonical_date_time(text: &str) -> Option<String> {
 
 /// UTC, seven fraction digits at most, trailing zeros dropped, as Graph answers.
 pub fn format(timestamp: Timestamp) -> String {
-    let seconds = timestamp.strftime("%Y-%m-%dT%H:%M:%S").to_string();
-    let ticks = timestamp.subsec_nanosecond() / 100;
+    // As a calendar has it: before 1970 a timestamp counts its fraction backwards.
+    let utc = TimeZone::UTC.to_datetime(timestamp);
+    let seconds = utc.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let ticks = utc.subsec_nanosecond() / 100;
     if ticks == 0 {
         return format!("{seconds}Z");
     }
@@ -99,6 +102,8 @@ mod tests {
         assert_eq!(canonical("2024-03-22T23:55:06.3141592Z"), "2024-03-22T23:55:06.3141592Z");
         assert_eq!(canonical("2024-03-22T23:55:06.5000000Z"), "2024-03-22T23:55:06.5Z");
         assert_eq!(canonical("2024-03-22"), "2024-03-22T00:00:00Z");
+        assert_eq!(canonical("1969-12-31T23:59:58.25Z"), "1969-12-31T23:59:58.25Z");
+        assert_eq!(canonical("0001-01-01T00:00:00.0000001Z"), "0001-01-01T00:00:00.0000001Z");
         assert_eq!(canonical("2024-03-22T10:00:00"), "2024-03-22T10:00:00Z");
         assert_eq!(canonical_date_time("2024-13-22T10:00:00Z"), None);
         for odd in ["yesterday", "123456789€", "€€€€", "2026-01-0é", "-000001-01-01T00:00:00Z", "+002026-01-01T00:00:00Z", ""] {

@@ -3,7 +3,7 @@
 use crate::chunks::Chunks;
 use crate::fields::Fields;
 use crate::finding::{Finding, Severity};
-use crate::format::{Column, Detected, FileSpec, Format, detect, manifest};
+use crate::format::{Column, Detected, FileSpec, Format, MANIFEST, detect, manifest};
 use crate::nearest::{alike, nearest};
 use crate::{Source, limits};
 use encoding_rs::Encoding;
@@ -36,6 +36,9 @@ pub fn basic_validate(files: &[Source], format: Option<Format>) -> BasicReport {
         let list = if finding.severity() == Severity::Catastrophic { &mut report.errors } else { &mut report.warnings };
         list.push(finding);
     }
+    // A package is read with its manifest, which is a file of the set like the others.
+    let has_manifest = format.manifest_version().is_some() && files.iter().any(|file| file.name == MANIFEST);
+    report.validated.extend(has_manifest.then(|| MANIFEST.to_owned()));
     for spec in format.files() {
         report.errors.extend(twice(spec, files));
         let Some(source) = files.iter().find(|file| spec.is_named(&file.name)) else {

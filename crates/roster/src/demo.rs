@@ -4,9 +4,9 @@
 //! one changes school and one teacher hands over a class, so that a second upload has something to do. A handful of rows
 //! is wrong on purpose, in the ways real exports are wrong, so that findings can be shown.
 
-mod names;
+mod people;
 
-use names::{Namer, Person};
+use people::{Namer, Person};
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;

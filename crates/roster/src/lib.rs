@@ -7,6 +7,7 @@
 //!
 //! Memory is some chunks, buffers of fixed size, and one hash for each key that others refer to.
 
+pub mod archive;
 mod basic;
 mod catalogue;
 mod check;
@@ -16,10 +17,13 @@ pub mod demo;
 mod fields;
 mod finding;
 pub mod format;
+pub mod generate;
 mod ingest;
 mod keys;
 mod model;
+mod names;
 mod nearest;
+pub mod report;
 pub mod segment;
 mod sort;
 mod spill;
@@ -35,7 +39,8 @@ pub use ingest::delta;
 pub use ingest::{FileReport, IngestError, IngestOptions, IngestReport, MANIFEST, SegmentReport, Tuning, ingest, validate};
 pub use model::Entity;
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// One file of an export.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +49,28 @@ pub struct Source {
     pub name: String,
     /// Where it lies.
     pub path: PathBuf,
+}
+
+impl Source {
+    /// The files of a folder by name, or the one file that the path names. Folders inside are passed over.
+    ///
+    /// # Errors
+    /// When the path cannot be read.
+    pub fn list(path: &Path) -> io::Result<Vec<Self>> {
+        if path.is_file() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            return Ok(vec![Self { name, path: path.to_owned() }]);
+        }
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(path)? {
+            let entry = entry?;
+            if entry.path().is_file() {
+                files.push(Self { name: entry.file_name().to_string_lossy().into_owned(), path: entry.path() });
+            }
+        }
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(files)
+    }
 }
 
 /// Limits on what a file may hold, each with its reason.

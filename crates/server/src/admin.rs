@@ -2,10 +2,10 @@
 
 use crate::app::App;
 use crate::error::chain;
-use crate::runs;
+use crate::intake::SourceStatus;
+use crate::{reports, runs};
 use identity::{Client, Credentials, IdentityError, NewClient, PendingDevice, PublicKey, Registered, Tenant};
 use serde_json::{Map, Value, json};
-use std::path::PathBuf;
 use store::{StoreError, TenantId};
 use uuid::Uuid;
 
@@ -194,6 +194,11 @@ impl App {
         imported.map(|_| ()).map_err(|error: directory::DirectoryError| AdminError::new(chain(&error)))
     }
 
+    /// How the places stand that exports are fetched from.
+    pub async fn list_sources(&self) -> Result<Vec<SourceStatus>, AdminError> {
+        crate::intake::statuses(self).await.map_err(AdminError::new)
+    }
+
     /// The runs of a tenant, newest first.
     pub async fn list_runs(&self, tenant: TenantId) -> Result<Vec<Map<String, Value>>, AdminError> {
         Ok(self.store().read(&self.system(tenant), runs::newest_first).await?)
@@ -219,10 +224,9 @@ impl App {
         }
     }
 
-    /// The findings logs of a run, one JSON object a line.
-    pub fn findings_files(&self, tenant: TenantId, id: &str) -> Result<Vec<PathBuf>, AdminError> {
-        let folder = self.store().blobs().path(tenant, &format!("runs/{id}"))?;
-        runs::findings_files(&folder)
-            .map_err(|_| AdminError::hinting(format!("there is no run {id}"), "`homeroom runs list` shows the runs"))
+    /// What a report on a run's findings is made from.
+    pub async fn findings(&self, tenant: TenantId, id: &str) -> Result<roster::report::Findings, AdminError> {
+        let found = reports::of_run(self, &self.system(tenant), id).await?;
+        found.ok_or_else(|| AdminError::hinting(format!("there is no run {id}"), "`homeroom runs list` shows the runs"))
     }
 }

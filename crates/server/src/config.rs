@@ -1,8 +1,11 @@
 //! Settings of a server: one typed struct a concern, from `homeroom.toml` and the environment.
 //!
 //! Every setting `[section] key` can be given as `HOMEROOM_SECTION__KEY`, the list of issuers as a whole
-//! as `HOMEROOM_ISSUERS`. A key that is not
-//! known is refused with its place, so that a misspelt safety limit is never silently ignored.
+//! as `HOMEROOM_ISSUERS`, that of sources as `HOMEROOM_SOURCES`. A key that is not known is refused with its place, so that a misspelt safety limit is never silently ignored.
+
+mod source;
+
+pub use source::{SftpSource, Source};
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
@@ -30,8 +33,12 @@ pub struct Config {
     pub worker: Worker,
     /// What one client may take.
     pub limits: Limits,
+    /// Where connections may go that tenants configure.
+    pub outbound: Outbound,
     /// Issuers whose tokens are taken beside Homeroom's own.
     pub issuers: Vec<Issuer>,
+    /// Places that exports are fetched from.
+    pub sources: Vec<Source>,
 }
 
 /// `[worker]`
@@ -46,6 +53,14 @@ impl Default for Worker {
     fn default() -> Self {
         Self { lease_seconds: 15 }
     }
+}
+
+/// `[outbound]`: connections to addresses that tenants configure.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Outbound {
+    /// Networks, addresses and names that are open although they are not public, or without encryption.
+    pub allow: Vec<String>,
 }
 
 /// `[runs]`
@@ -86,13 +101,24 @@ impl Default for Guards {
 pub struct Uploads {
     /// Largest single file, bytes.
     pub max_file_bytes: u64,
+    /// All that one session holds, files and what is on its way, bytes. A file that comes in blocks needs
+    /// its size twice while it is put together.
+    pub max_session_bytes: u64,
     /// How long a session takes files, hours.
     pub session_hours: u32,
+    /// What a session URL lets its holder do: read, create, write (replace), delete, list, move (rename), in
+    /// this order.
+    pub session_rights: String,
 }
 
 impl Default for Uploads {
     fn default() -> Self {
-        Self { max_file_bytes: 5 * 1024 * 1024 * 1024, session_hours: 14 }
+        Self {
+            max_file_bytes: 5 * 1024 * 1024 * 1024,
+            max_session_bytes: 20 * 1024 * 1024 * 1024,
+            session_hours: 14,
+            session_rights: upload::Rights::all().to_string(),
+        }
     }
 }
 
@@ -200,7 +226,8 @@ impl Config {
             figment = figment.merge(Toml::file_exact(path));
         }
         // Only names with the section separator: HOMEROOM_DATA_DIR and the like are not settings.
-        let environment = Env::prefixed("HOMEROOM_").filter(|key| key.as_str().contains("__") || key == "issuers").split("__");
+        let environment =
+            Env::prefixed("HOMEROOM_").filter(|key| key.as_str().contains("__") || key == "issuers" || key == "sources").split("__");
         let config: Self = figment.merge(environment).extract().map_err(|error| error.to_string())?;
         config.check()?;
         Ok(config)
@@ -215,6 +242,15 @@ impl Config {
             // Not a number would switch the guard off without a word.
             if !(0.0..=100.0).contains(&percent) {
                 return Err(format!("[guards] {name} is a share in percent, from 0 to 100, not {percent}"));
+            }
+        }
+        if let Err(why) = self.uploads.session_rights.parse::<upload::Rights>() {
+            return Err(format!("[uploads] session_rights: {why}"));
+        }
+        for (index, source) in self.sources.iter().enumerate() {
+            source.place().map_err(|why| format!("[[sources]] {} ('{}'): {why}", index + 1, source.name))?;
+            if self.sources[..index].iter().any(|other| other.name == source.name) {
+                return Err(format!("[[sources]] has two of the name '{}'; what is known of a source is kept by its name", source.name));
             }
         }
         let http = &self.server;
@@ -238,6 +274,7 @@ impl Config {
         if http.has_tls() && http.public_url.as_ref().is_some_and(|url| url.starts_with("http://")) {
             return Err("[server] public_url: with TLS the public address begins with https://".to_owned());
         }
+        egress::Egress::new(&self.outbound.allow).map_err(|why| format!("[outbound] allow: {why}"))?;
         let limits = &self.limits;
         let positive = [
             ("connections", limits.connections),
@@ -294,7 +331,10 @@ mod tests {
         }
         assert!(refusal(|c| c.server.cors_origins = vec!["https://a.example/".to_owned()]).contains("cors_origins"));
         assert!(refusal(|c| c.server.tls_cert = Some("a.pem".into())).contains("tls_key"));
+        let wrong = refusal(|c| c.uploads.session_rights = "rl".to_owned());
+        assert!(wrong.contains("session_rights") && wrong.contains("rcwdlm"), "{wrong}");
         assert!(refusal(|c| c.limits.burst = 0).contains("burst"));
+        assert!(refusal(|c| c.outbound.allow = vec!["10.1.2".to_owned()]).contains("[outbound] allow: `10.1.2`"));
         assert!(refusal(|c| c.limits.idle_seconds = 0).contains("idle_seconds"));
         let plain = refusal(|c| (c.server.tls_self_signed, c.server.public_url) = (true, Some("http://a".to_owned())));
         assert!(plain.contains("https://"), "{plain}");

@@ -47,7 +47,7 @@ pub enum AppError {
         /// The things that stand in the way.
         details: Vec<Detail>,
     },
-    /// `If-Match` names another version: 412.
+    /// `If-Match` names another version, or `If-None-Match` this one: 412.
     PreconditionFailed,
     /// The body is over its limit: 413.
     TooLarge(String),
@@ -127,7 +127,7 @@ impl AppError {
             Self::Forbidden(message) => plain(403, "Authorization_RequestDenied", message),
             Self::NotFound(message) => plain(404, "NotFound", message),
             Self::MethodNotAllowed { allow } => GraphFailure {
-                headers: vec![("allow", allow.clone())],
+                headers: vec![("allow", crate::exchange::with_head_and_options(&allow))],
                 ..plain(405, "MethodNotAllowed", format!("This resource answers only: {allow}."))
             },
             Self::NotAcceptable(message) => plain(406, "NotAcceptable", message),
@@ -135,7 +135,8 @@ impl AppError {
             Self::PreconditionFailed => plain(
                 412,
                 "PreconditionFailed",
-                "The resource has changed since the version named in If-Match. Read it again and repeat the change.".to_owned(),
+                "The resource is not in the version that If-Match or If-None-Match asks for. Read it again and repeat the change."
+                    .to_owned(),
             ),
             Self::TooLarge(message) => plain(413, "RequestEntityTooLarge", message),
             Self::UnsupportedMediaType(message) => plain(415, "UnsupportedMediaType", message),
@@ -213,4 +214,63 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::describe::ERRORS;
+
+    /// One of each variant; a new one does not compile in [`is_there`] until it is known here.
+    fn each() -> Vec<AppError> {
+        let text = String::new;
+        vec![
+            AppError::invalid(""),
+            AppError::Unauthenticated(text()),
+            AppError::Forbidden(text()),
+            AppError::NotFound(text()),
+            AppError::MethodNotAllowed { allow: "GET".to_owned() },
+            AppError::NotAcceptable(text()),
+            AppError::Conflict { message: text(), details: Vec::new() },
+            AppError::PreconditionFailed,
+            AppError::TooLarge(text()),
+            AppError::UnsupportedMediaType(text()),
+            AppError::FailedDependency(text()),
+            AppError::TooManyRequests { retry_after_seconds: 1, message: text() },
+            AppError::Internal(text()),
+        ]
+    }
+
+    fn is_there(error: &AppError) -> usize {
+        match error {
+            AppError::Invalid { .. } => 0,
+            AppError::Unauthenticated(_) => 1,
+            AppError::Forbidden(_) => 2,
+            AppError::NotFound(_) => 3,
+            AppError::MethodNotAllowed { .. } => 4,
+            AppError::NotAcceptable(_) => 5,
+            AppError::Conflict { .. } => 6,
+            AppError::PreconditionFailed => 7,
+            AppError::TooLarge(_) => 8,
+            AppError::UnsupportedMediaType(_) => 9,
+            AppError::FailedDependency(_) => 10,
+            AppError::TooManyRequests { .. } => 11,
+            AppError::Internal(_) => 12,
+        }
+    }
+
+    #[test]
+    fn the_table_of_errors_has_every_variant_with_its_header_and_nothing_else() {
+        let each = each();
+        assert_eq!(each.iter().map(is_there).collect::<Vec<_>>(), (0..each.len()).collect::<Vec<_>>());
+        let answered: Vec<_> = each
+            .into_iter()
+            .map(|error| {
+                let failure = error.graph();
+                (failure.status, failure.code, failure.headers.first().map(|(name, _)| (*name).to_owned()))
+            })
+            .collect();
+        let listed: Vec<_> = ERRORS.iter().map(|row| (row.status, row.code, row.header.map(str::to_lowercase))).collect();
+        assert_eq!(answered, listed);
+    }
 }

@@ -10,6 +10,7 @@ use crate::{describe, graph, limits};
 use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use store::OpContext;
 use uuid::Uuid;
 
@@ -38,6 +39,10 @@ impl Call {
         if self.path.len() + self.query.len() > limits::URL_BYTES_MAX {
             return Err(AppError::invalid(format!("The URL is longer than {} bytes.", limits::URL_BYTES_MAX)));
         }
+        // RFC 9112 §3.2: two of them are a trick on somebody in between.
+        if self.headers.get_all(http::header::HOST).iter().nth(1).is_some() {
+            return Err(AppError::invalid("The request has more than one Host header."));
+        }
         // No value of the API has one, and PostgreSQL takes none.
         if self.path.contains("%00") || self.query.contains("%00") {
             return Err(AppError::invalid("The URL has a NUL character."));
@@ -65,18 +70,17 @@ pub(crate) async fn perform(app: &App, ctx: OpContext, call: Call, body: Bytes) 
     };
     let metadata = match odata::query::requested_metadata(&call.query) {
         Some(asked) => asked,
-        None => negotiate(header(&call.headers, "accept"))?,
+        None => negotiate(header(&call.headers, "accept").as_deref())?,
     };
-    let content_type = header(&call.headers, "content-type").map(str::to_owned);
     if !body.is_empty() && matches!(method, Method::Post | Method::Patch) {
-        require_json(content_type.as_deref())?;
+        require_json(&call.headers)?;
     }
     let request = GraphRequest {
         method,
         version: call.version,
-        content_type,
-        if_match: header(&call.headers, "if-match").map(str::to_owned),
-        prefer: Preferences::parse(header(&call.headers, "prefer")),
+        if_match: header(&call.headers, "if-match").map(Cow::into_owned),
+        if_none_match: header(&call.headers, "if-none-match").map(Cow::into_owned),
+        prefer: Preferences::parse(header(&call.headers, "prefer").as_deref()),
         path: call.path,
         query: call.query,
         metadata,
@@ -87,9 +91,27 @@ pub(crate) async fn perform(app: &App, ctx: OpContext, call: Call, body: Bytes) 
     graph::handle(app, ctx, request).await.map(|response| (response, metadata))
 }
 
-/// `application/json`, whatever its parameters; a missing type is taken as JSON.
-pub(crate) fn require_json(content_type: Option<&str>) -> Result<(), AppError> {
-    let Some(given) = content_type else { return Ok(()) };
+/// What would be wrong with any other method is what OPTIONS asks for (RFC 9110 §9.3.7).
+pub(crate) fn answer_options(outcome: Outcome) -> Outcome {
+    match outcome {
+        Err(AppError::MethodNotAllowed { allow }) => {
+            Ok((GraphResponse::no_content().with("allow", with_head_and_options(&allow)), Metadata::Minimal))
+        }
+        outcome => outcome,
+    }
+}
+
+/// `Allow` with the methods that every resource answers by themselves.
+pub(crate) fn with_head_and_options(allow: &str) -> String {
+    format!("{}, OPTIONS", allow.replacen("GET", "GET, HEAD", 1))
+}
+
+/// `application/json`, whatever its parameters, and not compressed; a missing type is taken as JSON.
+pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), AppError> {
+    if let Some(coding) = header(headers, "content-encoding").filter(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
+        return Err(AppError::UnsupportedMediaType(format!("The body is encoded with '{coding}'; this API takes it as it is.")));
+    }
+    let Some(given) = header(headers, "content-type") else { return Ok(()) };
     let essence = given.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {
         return Ok(());
@@ -97,29 +119,32 @@ pub(crate) fn require_json(content_type: Option<&str>) -> Result<(), AppError> {
     Err(AppError::UnsupportedMediaType(format!("The body is '{essence}'; this API takes application/json.")))
 }
 
-/// The amount of metadata from `Accept`; JSON is all there is, so anything that excludes it is 406.
+/// The amount of metadata from the best range of `Accept` (RFC 9110 §12.5.1); JSON is all there is, and
+/// text for values and counts, so anything that excludes both is 406.
 pub(crate) fn negotiate(accept: Option<&str>) -> Result<Metadata, AppError> {
-    let Some(accept) = accept else { return Ok(Metadata::Minimal) };
-    let mut acceptable = accept.trim().is_empty();
+    let Some(accept) = accept.filter(|accept| !accept.trim().is_empty()) else { return Ok(Metadata::Minimal) };
+    let mut best: Option<(bool, f32, Option<String>)> = None;
     for range in accept.split(',') {
-        let mut parts = range.split(';').map(str::trim);
-        let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-        if !matches!(essence.as_str(), "application/json" | "application/*" | "*/*" | "text/plain" | "text/*" | "") {
-            continue;
-        }
-        acceptable = true;
-        for parameter in parts {
-            let parameter = parameter.to_ascii_lowercase();
-            let Some(level) = parameter.strip_prefix("odata.metadata=").or_else(|| parameter.strip_prefix("odata=")) else { continue };
-            return match level.trim_end_matches("metadata") {
-                "none" | "no" => Ok(Metadata::None),
-                "minimal" => Ok(Metadata::Minimal),
-                "full" => Ok(Metadata::Full),
-                other => Err(AppError::NotAcceptable(format!("odata.metadata can be none, minimal or full, not '{other}'."))),
-            };
+        let mut parts = range.split(';').map(|part| part.trim().to_ascii_lowercase());
+        let is_json = match parts.next().as_deref() {
+            Some("application/json" | "application/*" | "*/*" | "") => true,
+            Some("text/plain" | "text/*") => false,
+            _ => continue,
+        };
+        let parameters: Vec<String> = parts.collect();
+        let quality = parameters.iter().find_map(|p| p.strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0);
+        let level = parameters.iter().find_map(|p| p.strip_prefix("odata.metadata=").or_else(|| p.strip_prefix("odata=")));
+        if quality > 0.0 && best.as_ref().is_none_or(|(json, before, _)| (is_json, quality) > (*json, *before)) {
+            best = Some((is_json, quality, level.map(str::to_owned)));
         }
     }
-    if acceptable { Ok(Metadata::Minimal) } else { Err(AppError::NotAcceptable("This API answers application/json.".to_owned())) }
+    let Some((_, _, level)) = best else { return Err(AppError::NotAcceptable("This API answers application/json.".to_owned())) };
+    match level.as_deref().map(|level| level.trim_end_matches("metadata")) {
+        None | Some("minimal") => Ok(Metadata::Minimal),
+        Some("none" | "no") => Ok(Metadata::None),
+        Some("full") => Ok(Metadata::Full),
+        Some(other) => Err(AppError::NotAcceptable(format!("odata.metadata can be none, minimal or full, not '{other}'."))),
+    }
 }
 
 /// The whole answer of a call.
@@ -185,14 +210,18 @@ fn json_content_type(metadata: Metadata) -> String {
     format!("application/json;odata.metadata={level};odata.streaming=true;IEEE754Compatible=false;charset=utf-8")
 }
 
-/// A header that is text.
-pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
+/// A header, its lines joined as RFC 9110 §5.3 says. Bytes that are no text become U+FFFD: a condition
+/// that cannot be read must not count as none.
+pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, str>> {
+    let mut lines = headers.get_all(name).iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
+    let first = lines.next()?;
+    Some(lines.fold(first, |joined, line| Cow::Owned(format!("{joined}, {line}"))))
 }
 
 /// The caller's own id of the request, when it is short and printable.
 pub(crate) fn client_request_id(headers: &HeaderMap) -> Option<String> {
-    let given = header(headers, "client-request-id")?.trim();
+    let given = header(headers, "client-request-id")?;
+    let given = given.trim();
     (!given.is_empty() && given.len() <= 64 && given.bytes().all(|b| b.is_ascii_graphic())).then(|| given.to_owned())
 }
 
@@ -207,12 +236,29 @@ mod tests {
         assert_eq!(negotiate(Some("application/json;odata.metadata=full")), Ok(Metadata::Full));
         assert_eq!(negotiate(Some("application/json; odata.metadata=none, text/plain")), Ok(Metadata::None));
         assert!(matches!(negotiate(Some("application/xml")), Err(AppError::NotAcceptable(_))));
+        assert!(matches!(negotiate(Some("application/json;q=0, text/html")), Err(AppError::NotAcceptable(_))));
+        assert_eq!(negotiate(Some("text/plain;q=0.9")), Ok(Metadata::Minimal));
+        let ranked = "text/plain, application/json;odata.metadata=none;q=0.2, application/json;odata.metadata=full;q=0.3";
+        assert_eq!(negotiate(Some(ranked)), Ok(Metadata::Full));
     }
 
     #[test]
     fn only_json_is_taken() {
-        assert_eq!(require_json(Some("application/json; charset=utf-8")), Ok(()));
-        assert_eq!(require_json(None), Ok(()));
-        assert!(matches!(require_json(Some("text/xml")), Err(AppError::UnsupportedMediaType(_))));
+        let given = |lines: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in lines {
+                headers.append(*name, http::HeaderValue::from_static(value));
+            }
+            require_json(&headers)
+        };
+        assert_eq!(given(&[("content-type", "application/json; charset=utf-8")]), Ok(()));
+        assert_eq!(given(&[("content-encoding", "identity")]), Ok(()));
+        for refused in [
+            &[("content-type", "text/xml")][..],
+            &[("content-type", "application/json"), ("content-type", "text/xml")],
+            &[("content-type", "application/json"), ("content-encoding", "gzip")],
+        ] {
+            assert!(matches!(given(refused), Err(AppError::UnsupportedMediaType(_))), "{refused:?}");
+        }
     }
 }

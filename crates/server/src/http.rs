@@ -4,14 +4,14 @@ use crate::app::App;
 use crate::error::AppError;
 use crate::exchange::{self, Call, Outcome, client_request_id, header};
 use crate::graph::request::{GraphBody, Version};
-use crate::{batch, cors, describe, limits, links, upload_http};
+use crate::{batch, cors, describe, limits, links, reports, upload_http};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::response::Response;
 use axum::routing::{any, get, post};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -39,6 +39,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1.0/", any(graph_v1))
         .route("/v1.0/{*path}", any(graph_v1))
         .route("/openapi.json", get(openapi))
+        .route("/admin/runs/{id}/{report}", get(run_report))
         .layer(compression)
         .route("/health", get(|| async { "ok" }))
         .route("/{tenant}/oauth2/v2.0/token", post(token))
@@ -79,6 +80,7 @@ async fn graph_call(app: App, peer: SocketAddr, request: Request, version: Versi
     let span = tracing::info_span!("request", request_id = %request_id);
     let answered = async {
         let outcome = graph_outcome(&app, peer, request, version, request_id).await;
+        let outcome = if method == Method::OPTIONS { exchange::answer_options(outcome) } else { outcome };
         let response = respond(&app, outcome, request_id, client_request_id.as_deref());
         tracing::info!(
             http.method = %method, http.path = %links::without_keys(&path), http.status = response.status().as_u16(),
@@ -105,7 +107,7 @@ async fn graph_outcome(app: &App, peer: SocketAddr, request: Request, version: V
     if let Some(described) = describe::answer(&call) {
         return described;
     }
-    let ctx = app.authenticate(header(&call.headers, "authorization"), request_id).await?;
+    let ctx = app.authenticate(header(&call.headers, "authorization").as_deref(), request_id).await?;
     if batch::is_batch(&call.path) {
         let body = read_body(body, limits::BATCH_BODY_BYTES_MAX).await?;
         return batch::perform(app, ctx, call, body).await;
@@ -140,12 +142,21 @@ fn respond(app: &App, outcome: Outcome, request_id: Uuid, client_request_id: Opt
     response
 }
 
+/// `GET /admin/runs/{id}/findings.csv`, `.json` (JSON lines) or `.html`
+async fn run_report(State(app): State<App>, Path((run, report)): Path<(String, String)>, headers: HeaderMap) -> Response {
+    let request_id = app.new_id();
+    match reports::answer(&app, header(&headers, "authorization").as_deref(), request_id, &run, &report).await {
+        Ok(response) => response,
+        Err(error) => respond(&app, Err(error), request_id, client_request_id(&headers).as_deref()),
+    }
+}
+
 /// `POST /{tenant}/oauth2/v2.0/token`
 async fn token(State(app): State<App>, peer: ConnectInfo<SocketAddr>, Path(tenant): Path<String>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let base_url = app.base_url(Some(peer.ip()), &parts.headers);
     let answer = match read_body(body, limits::JSON_BODY_BYTES_MAX).await {
-        Ok(body) => app.token_request(&tenant, &body, header(&parts.headers, "authorization"), &base_url).await,
+        Ok(body) => app.token_request(&tenant, &body, header(&parts.headers, "authorization").as_deref(), &base_url).await,
         Err(error) => return unreadable_form(error),
     };
     plain_json(answer.status, &answer.body)
@@ -196,7 +207,8 @@ async fn other(State(app): State<App>, request: Request) -> Response {
     if upload_http::is_upload_path(request.uri().path()) {
         return upload_http::handle(app, request).await;
     }
-    let error = AppError::NotFound(format!("There is nothing at '{}'. The API is below /beta.", links::printable(request.uri().path())));
+    let error =
+        AppError::NotFound(format!("There is nothing at '{}'. The API is below /beta.", odata::error::printable(request.uri().path())));
     respond(&app, Err(error), app.new_id(), client_request_id(request.headers()).as_deref())
 }
 

@@ -5,19 +5,22 @@ use crate::error::AppError;
 use crate::graph::Data;
 use crate::graph::place::EntityPlace;
 use crate::graph::request::GraphRequest;
+use crate::providers;
 use crate::runs;
 use crate::worker::update_readiness;
 use industry_data::permissions::{Action, Resource, allowed};
 use industry_data::rules::format_time;
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
-use store::{Access, NewJob, StoreError, Tx};
-use upload::SessionLimits;
+use store::{Access, Actor, NewJob, StoreError, Tx};
+use upload::SessionTerms;
 
 /// Kinds of jobs.
 pub(crate) const VALIDATE: &str = "validate";
 /// A run.
 pub(crate) const RUN: &str = "run";
+/// Test the connection of a connector.
+pub(crate) const TEST: &str = "test";
 /// Bring readiness up to date.
 pub(crate) const READINESS: &str = "readiness";
 
@@ -39,6 +42,12 @@ pub(crate) fn after_change(app: &App, data: &Data<'_, '_>, collection: &str) -> 
     Ok(())
 }
 
+/// What the operator has set for upload sessions.
+pub(crate) fn session_terms(app: &App) -> Result<SessionTerms, String> {
+    let uploads = &app.config().uploads;
+    Ok(SessionTerms { hours: uploads.session_hours, rights: uploads.session_rights.parse()? })
+}
+
 /// The upload session of a connector as `fileUploadSession`.
 pub(crate) fn open_upload_session(
     app: &App,
@@ -47,8 +56,8 @@ pub(crate) fn open_upload_session(
     base_url: &str,
     reset: bool,
 ) -> Result<Map<String, Value>, AppError> {
-    let limits = SessionLimits { hours: app.config().uploads.session_hours };
-    let session = upload::open_session(app.uploads(), tx, connector, base_url, limits, reset, &app.new_id().to_string())?;
+    let terms = session_terms(app).map_err(AppError::Internal)?;
+    let session = upload::open_session(app.uploads(), tx, connector, base_url, &terms, reset, &app.new_id().to_string())?;
     Ok(object(json!({
         "containerExpirationDateTime": format_time(session.container_expires),
         "containerId": session.container_id,
@@ -57,33 +66,58 @@ pub(crate) fn open_upload_session(
     })))
 }
 
-/// `validate`: closes the session and has its files looked at. Gives the operation's id.
+/// `validate`: closes the session and has its files looked at, or has the connection tested. Gives the
+/// operation's id.
 pub(crate) fn start_validation(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<String, AppError> {
     data.ctx().grants.require(allowed(Resource::Upload, Action::Write))?;
     let connector = data.stored_unchecked(at)?.ok_or_else(|| AppError::no_such(at.within.collection.name, &at.id))?;
-    let is_file = connector.body.get("@odata.type").and_then(Value::as_str).is_some_and(|ty| ty.ends_with("azureDataLakeConnector"));
-    if !is_file {
-        return Err(AppError::invalid(
-            "This version of Homeroom validates file connectors; OneRoster connectors can be configured, but not yet pulled.",
-        ));
+    let resource = request.link(&at.within.collection.entity_path(None, &at.id));
+    if providers::is_pulled(&connector.body) {
+        return Ok(data.with_tx(|tx| enqueue_test(app, tx, &at.id, resource))?);
     }
+    let origin = match &data.ctx().actor {
+        Actor::System => None,
+        Actor::Client(client) | Actor::User { client, .. } => Some(format!("upload by client {client}")),
+    };
+    Ok(data.with_tx(|tx| enqueue_validation(app, tx, &at.id, resource, origin))?)
+}
+
+/// Has the connection of a connector tested. Gives the operation's id.
+fn enqueue_test(app: &App, tx: &mut Tx<'_>, connector: &str, resource: String) -> Result<String, StoreError> {
+    let id = validate_operation(app, tx, resource)?;
+    let (payload, run_at) = (json!({ "operation": id, "connector": connector }), tx.ctx().now);
+    tx.enqueue(&app.new_id().to_string(), &NewJob { kind: TEST, payload, run_at })?;
+    Ok(id)
+}
+
+/// Closes the upload session of a connector and has its files looked at. Gives the operation's id. `origin` is where
+/// the files came from, for people.
+pub(crate) fn enqueue_validation(
+    app: &App,
+    tx: &mut Tx<'_>,
+    connector: &str,
+    resource: String,
+    origin: Option<String>,
+) -> Result<String, StoreError> {
+    let id = validate_operation(app, tx, resource)?;
+    let closed = upload::close_session(app.uploads(), tx, connector)?;
+    let container = closed.map(|(id, _)| id);
+    let payload = json!({ "operation": id, "connector": connector, "container": container, "origin": origin });
+    let run_at = tx.ctx().now;
+    tx.enqueue(&app.new_id().to_string(), &NewJob { kind: VALIDATE, payload, run_at })?;
+    Ok(id)
+}
+
+/// A new operation that a client can follow. Gives its id.
+fn validate_operation(app: &App, tx: &mut Tx<'_>, resource: String) -> Result<String, StoreError> {
     let id = app.new_id().to_string();
-    let now = format_time(data.ctx().now);
+    let now = format_time(tx.ctx().now);
     let operation = object(json!({
         "@odata.type": "#microsoft.graph.industryData.fileValidateOperation",
         "id": id, "createdDateTime": now, "lastActionDateTime": now, "status": "notStarted", "statusDetail": null,
-        "resourceLocation": request.link(&at.within.collection.entity_path(None, &at.id)),
-        "errors": [], "warnings": [], "validatedFiles": [],
+        "resourceLocation": resource, "errors": [], "warnings": [], "validatedFiles": [],
     }));
-    let job = app.new_id().to_string();
-    data.with_tx(|tx| {
-        let closed = upload::close_session(app.uploads(), tx, &at.id)?;
-        let container = closed.map(|(id, _)| id);
-        tx.docs(&OPERATIONS)?.insert(&id, None, &operation)?;
-        let payload = json!({ "operation": id, "connector": at.id, "container": container });
-        let run_at = tx.ctx().now;
-        tx.enqueue(&job, &NewJob { kind: VALIDATE, payload, run_at })
-    })?;
+    tx.docs(&OPERATIONS)?.insert(&id, None, &operation)?;
     Ok(id)
 }
 
@@ -97,17 +131,23 @@ pub(crate) fn start_run(app: &App, data: &Data<'_, '_>, request: &GraphRequest) 
     if most > 0 {
         quota(data, most)?;
     }
+    let operation = begin_run(app, data, &request.link("external/industryData/runs"))?;
+    data.with_tx(|tx| tx.window_record(QUOTA))?;
+    Ok(operation)
+}
+
+/// Starts a run, whoever wants it; none may be going. `runs_url` is the URL of the collection. Gives the operation's id.
+pub(crate) fn begin_run(app: &App, data: &Data<'_, '_>, runs_url: &str) -> Result<String, AppError> {
     // Statuses as they are now: a client need not wait for the background to start a run.
     let ctx = data.ctx().clone();
     data.with_tx(|tx| update_readiness(tx, &ctx, None))?;
     let (run, operation, job) = (app.new_id().to_string(), app.new_id().to_string(), app.new_id().to_string());
-    let location = request.link(&format!("external/industryData/runs/{run}"));
+    let location = format!("{runs_url}/{run}");
     let spec = runs::spec(app, data, &run)?;
     data.with_tx(|tx| {
         runs::create(tx, app, &spec, &operation, &location)?;
         let run_at = tx.ctx().now;
-        tx.enqueue(&job, &NewJob { kind: RUN, payload: json!({ "run": run }), run_at })?;
-        tx.window_record(QUOTA)
+        tx.enqueue(&job, &NewJob { kind: RUN, payload: json!({ "run": run }), run_at })
     })?;
     Ok(operation)
 }

@@ -11,11 +11,14 @@ mod exchange;
 mod fetch;
 pub mod graph;
 mod http;
+mod intake;
 mod jobs;
 mod limits;
 mod links;
 mod listen;
 mod preview;
+mod providers;
+mod reports;
 mod runs;
 mod shutdown;
 mod throttle;
@@ -23,6 +26,7 @@ mod tls;
 mod upload_http;
 mod worker;
 
+pub use crate::intake::SourceStatus;
 pub use admin::{Account, AdminError, all_permissions};
 pub use app::App;
 pub use identity::{PendingDevice, Tenant};
@@ -43,6 +47,7 @@ pub async fn serve_tls(app: App, listener: tokio::net::TcpListener, tls: Tls, sh
 
 async fn serve_over(app: App, listener: tokio::net::TcpListener, tls: Option<Tls>, shutdown: Shutdown) -> Result<(), AdminError> {
     let worker = worker::start(app.clone());
+    let sources = tokio::spawn(intake::watch(app.clone()));
     let routes = http::router(app.clone().over_tls(tls.is_some()));
     let certificate = tls.clone().map(|tls| tokio::spawn(tls.keep_current(app.clone())));
     listen::serve(app.clone(), routes, listener, tls.as_ref(), shutdown).await;
@@ -54,5 +59,7 @@ async fn serve_over(app: App, listener: tokio::net::TcpListener, tls: Option<Tls
     if worker.await.is_err() {
         tracing::error!("the worker ended in a panic");
     }
+    // A fetch that is under way is taken up by the next start, from its beginning.
+    sources.abort();
     Ok(())
 }

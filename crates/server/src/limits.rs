@@ -12,8 +12,11 @@ pub(crate) const COMPRESSED_BYTES_MIN: u16 = 1024;
 /// A batch. Graph takes 4 MiB in one request; twenty parts of real size stay far below it.
 pub(crate) const BATCH_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Parts of a batch, as Graph limits them (concepts/json-batching.md).
-pub(crate) const BATCH_PARTS_MAX: usize = 20;
-
 /// A document of another issuer: discovery or keys. Microsoft Entra's largest has 20 KiB.
 pub(crate) const ISSUER_DOCUMENT_BYTES_MAX: usize = 512 * 1024;
+
+/// Reports being made at the same time: each one holds a thread and reads a log of any length.
+pub(crate) const REPORTS_MAX: usize = 4;
+
+/// A client that takes nothing of its report for this time does not want it.
+pub(crate) const REPORT_STALL_SECONDS: u64 = 30;

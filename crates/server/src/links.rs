@@ -36,11 +36,6 @@ fn is_authority(text: &str) -> bool {
     !text.is_empty() && text.len() <= 255 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
 }
 
-/// A piece of a request repeated in a message: short, without control characters.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
-}
-
 /// A path for the log: keys may be names of people.
 pub(crate) fn without_keys(path: &str) -> String {
     let is_key = |part: &str| part.contains(['@', '\'']) || part.contains("%40") || part.contains("%27");

@@ -5,10 +5,10 @@ use crate::app::App;
 use crate::error::chain;
 use crate::graph::Data;
 use crate::runs;
-use crate::worker::sources;
 use directory::embedded::EmbeddedDirectory;
 use directory::{Directory, OpRecord, Operation};
-use roster::{Codes, Finding};
+use roster::archive::{ArchiveLimits, open_archives};
+use roster::{Codes, Finding, Source};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -51,23 +51,24 @@ pub struct GroupChange {
 }
 
 impl App {
-    /// Plans a run over the files of a folder in place of the last upload of an inbound flow.
+    /// Plans a run over the files of a folder, or of one zip archive, in place of the last upload of an inbound flow.
     ///
     /// # Errors
-    /// When the folder cannot be read, or no inbound flow or several could be meant.
-    pub async fn plan(&self, tenant: TenantId, folder: &Path, flow: Option<&str>) -> Result<Plan, AdminError> {
+    /// When the path cannot be read, or no inbound flow or several could be meant.
+    pub async fn plan(&self, tenant: TenantId, path: &Path, flow: Option<&str>) -> Result<Plan, AdminError> {
         let work = tempfile::tempdir().map_err(|error| AdminError::new(format!("cannot make a temporary directory: {error}")))?;
-        if !folder.is_dir() {
-            return Err(AdminError::hinting(
-                format!("{} is not a folder", folder.display()),
-                "name the folder that holds the export's files",
-            ));
-        }
-        let files = sources(folder).map_err(|error| AdminError::new(format!("cannot read {}: {error}", folder.display())))?;
-        let basic = roster::basic_validate(&files, None);
-        if !basic.errors.is_empty() {
-            let blocked = basic.errors.first().map(|f| Blocked { code: f.code.to_owned(), message: f.message.clone() });
-            let findings = basic.errors.iter().map(Finding::to_json).collect();
+        let unreadable = |error: std::io::Error| {
+            let message = format!("cannot read {}: {error}", path.display());
+            AdminError::hinting(message, "name the folder that holds the export's files, or their zip archive")
+        };
+        let files = Source::list(path).map_err(unreadable)?;
+        let opened = open_archives(files, &work.path().join("unpacked"), &ArchiveLimits::DEFAULT);
+        let opened = opened.map_err(|error| AdminError::new(format!("cannot unpack {}: {error}", path.display())))?;
+        let files = opened.files;
+        let errors = if opened.errors.is_empty() { roster::basic_validate(&files, None).errors } else { opened.errors };
+        if !errors.is_empty() {
+            let blocked = errors.first().map(|f| Blocked { code: f.code.to_owned(), message: f.message.clone() });
+            let findings = errors.iter().map(Finding::to_json).collect();
             return Ok(Plan { blocked, summary: None, groups: Vec::new(), statistics: Map::new(), findings });
         }
         let ctx = self.system(tenant);
@@ -110,7 +111,10 @@ fn put_files(spec: &mut RunSpec, files: Vec<SourceFile>, flow: Option<&str>) -> 
     let active = spec.inbound.iter().map(|i| format!("{} ({})", i.flow_id, i.display_name)).collect::<Vec<_>>().join(", ");
     let meant: Vec<usize> = (0..spec.inbound.len()).filter(|i| flow.is_none_or(|id| spec.inbound[*i].flow_id == id)).collect();
     match (meant.as_slice(), flow) {
-        ([one], _) => spec.inbound[*one].files = files,
+        ([one], _) => {
+            let inbound = &mut spec.inbound[*one];
+            (inbound.files, inbound.format) = (files, None);
+        }
         (_, Some(id)) => return Err(AdminError::hinting(format!("there is no active inbound flow {id}"), &format!("there are: {active}"))),
         ([], None) => {
             return Err(AdminError::hinting(

@@ -3,6 +3,7 @@
 mod configuration;
 mod finish;
 mod ports;
+mod pull;
 
 pub(crate) use configuration::spec;
 pub(crate) use finish::{finish, record};
@@ -139,6 +140,25 @@ pub(crate) fn findings_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// What a report on a run is made from; `None` when there is no such run. The logs of a run that is going on are
+/// those of the steps that are done, and old runs have none any more.
+pub(crate) fn findings(tx: &mut Tx<'_>, id: &str, folder: &Path) -> Result<Option<roster::report::Findings>, StoreError> {
+    let Some(run) = tx.docs(&RUNS)?.get(id)?.map(|doc| doc.body) else { return Ok(None) };
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let stopped = run.get("blockingError").and_then(|error| text(error.get("message")));
+    let subject = text(run.get("displayName")).unwrap_or_default();
+    let logs = findings_files(folder).unwrap_or_default();
+    let files = logs.iter().flat_map(|log| file_reports(log)).collect();
+    Ok(Some(roster::report::Findings { subject, logs, files, stopped }))
+}
+
+/// What became of each file that a log is about: the counts lie beside it.
+fn file_reports(log: &Path) -> Vec<roster::FileReport> {
+    let name = log.file_stem().map(|stem| stem.to_string_lossy().replacen("findings", "files", 1)).unwrap_or_default();
+    let read = std::fs::read(log.with_file_name(format!("{name}.json")));
+    read.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
 /// All runs, newest first.
 pub(crate) fn newest_first(tx: &mut Tx<'_>) -> Result<Vec<Map<String, Value>>, StoreError> {
     let mut runs = Vec::new();
@@ -162,8 +182,10 @@ pub(crate) fn show(tx: &mut Tx<'_>, id: &str) -> Result<Option<Value>, StoreErro
     let statistics = tx.docs(&STATISTICS)?.get(id)?.map(|doc| doc.body);
     let activities: Vec<Value> =
         tx.docs(&ACTIVITIES)?.list(Some(id), None, usize::from(u16::MAX))?.into_iter().map(|doc| Value::Object(doc.body)).collect();
+    let inbound = state.get("spec").and_then(|spec| spec["inbound"].as_array()).map_or(&[][..], Vec::as_slice);
+    let origins: Vec<Value> = inbound.iter().map(|flow| json!({ "flow": flow["display_name"], "origin": flow["origin"] })).collect();
     Ok(Some(json!({
-        "run": run.body, "waitsForApproval": state.get("approvable"), "steps": state.get("steps"), "activities": activities, "statistics": statistics,
+        "run": run.body, "inbound": origins, "waitsForApproval": state.get("approvable"), "steps": state.get("steps"), "activities": activities, "statistics": statistics,
     })))
 }
 

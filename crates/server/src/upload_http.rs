@@ -6,6 +6,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use futures_util::StreamExt as _;
 use http::{HeaderName, HeaderValue, StatusCode};
+use upload::UploadBody;
 
 /// `/{tenantId}/…` with a GUID in front: everything else has a name of its own.
 pub(crate) fn is_upload_path(path: &str) -> bool {
@@ -14,6 +15,8 @@ pub(crate) fn is_upload_path(path: &str) -> bool {
 
 /// Hands the request to the protocol and its answer back.
 pub(crate) async fn handle(app: App, request: Request) -> Response {
+    let started = std::time::Instant::now();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let (parts, body) = request.into_parts();
     let stream = body.into_data_stream().map(|chunk| chunk.map_err(std::io::Error::other));
     let request = upload::UploadRequest {
@@ -24,12 +27,21 @@ pub(crate) async fn handle(app: App, request: Request) -> Response {
         body: Box::pin(stream),
     };
     let answer = upload::handle(app.uploads(), request, app.now()).await;
-    let mut response = Response::new(answer.body.map_or_else(Body::empty, Body::from));
+    let mut response = Response::new(match answer.body {
+        UploadBody::Empty => Body::empty(),
+        UploadBody::Text(text) => Body::from(text),
+        UploadBody::Stream(stream) => Body::from_stream(stream),
+    });
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in answer.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             response.headers_mut().insert(name, value);
         }
     }
+    // Never the query: it holds the signature.
+    tracing::info!(
+        http.method = %method, http.path = %odata::error::printable(&path), http.status = response.status().as_u16(),
+        duration_ms = started.elapsed().as_millis() as u64, "answered a request to an upload session"
+    );
     response
 }

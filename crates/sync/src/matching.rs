@@ -289,7 +289,11 @@ mod tests {
             domain: None,
         };
         InboundSpec {
+            origin: None,
             refused: None,
+            pull: None,
+            format: None,
+            remarks: 0,
             flow_id: "f".to_owned(),
             display_name: "F".to_owned(),
             files: Vec::new(),

@@ -1,15 +1,17 @@
 //! The files of a container on disk: committed ones, and what is still being sent.
 
+use crate::properties::{self, Block, Properties};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::fs::{File, Metadata};
-use std::io::{self, ErrorKind};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use store::{Store, StoreError, TenantId};
 use uuid::Uuid;
 
-/// The least by which two commits of a file differ in time, so that each has an ETag of its own.
+/// The least by which two commits of a file differ in time, so that each has an ETag of its own. All
+/// file systems in use keep times at least as exactly.
 const TICK: Duration = Duration::from_micros(1);
 
 /// A committed file.
@@ -25,14 +27,32 @@ pub struct UploadedFile {
     pub modified: i64,
     /// Changes with each commit.
     pub etag: String,
+    /// The moment of the commit, what the ETag is made of.
+    time: SystemTime,
 }
 
 impl UploadedFile {
-    fn of(name: &str, path: PathBuf, data: &Metadata) -> Self {
-        let modified = data.modified().unwrap_or(UNIX_EPOCH).duration_since(UNIX_EPOCH).unwrap_or_default();
-        let etag = format!("\"0x{:X}-{:X}\"", modified.as_nanos(), data.len());
-        Self { name: name.to_owned(), path, size: data.len(), modified: modified.as_secs() as i64, etag }
+    fn new(name: &str, path: PathBuf, size: u64, time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let etag = format!("\"0x{:X}-{size:X}\"", since.as_nanos());
+        Self { name: name.to_owned(), path, size, modified: since.as_secs() as i64, etag, time }
     }
+
+    fn of(name: &str, path: PathBuf, data: &Metadata) -> Self {
+        Self::new(name, path, data.len(), data.modified().unwrap_or(UNIX_EPOCH))
+    }
+}
+
+/// `now`, or later when that is needed to be later than `files`; in whole ticks.
+fn later_than<'f>(files: impl IntoIterator<Item = &'f UploadedFile>, now: Timestamp) -> SystemTime {
+    let now = UNIX_EPOCH + Duration::from_micros(now.as_microsecond().max(0).unsigned_abs());
+    files.into_iter().fold(now, |time, file| time.max(file.time.checked_add(TICK).unwrap_or(file.time)))
+}
+
+fn set_time(path: &Path, time: SystemTime) -> io::Result<()> {
+    let file = File::options().write(true).open(path)?;
+    file.set_modified(time)?;
+    file.sync_all()
 }
 
 /// A container.
@@ -40,15 +60,33 @@ impl UploadedFile {
 pub struct Container {
     files: PathBuf,
     staging: PathBuf,
+    properties: PathBuf,
+}
+
+/// A committed file that is being read.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) content: File,
+    pub(crate) file: UploadedFile,
+    pub(crate) properties: Properties,
 }
 
 /// Pieces of a file that were acknowledged but not committed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Pieces {
     /// Blocks of the blob protocol, by their id.
     Blocks,
     /// Appends of the Data Lake protocol, by their position.
     Appends,
+}
+
+/// A part of a new file.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// A file, whole.
+    Whole(PathBuf),
+    /// So many bytes of the file before, from a place on.
+    Before(u64, u64),
 }
 
 /// A file that goes when this is dropped, unless it was moved to its place: a client that breaks off
@@ -85,13 +123,27 @@ impl Drop for Temporary {
 }
 
 impl Container {
+    /// What tells it from every other container.
+    pub(crate) fn key(&self) -> &Path {
+        &self.files
+    }
+
     /// The container with that id. Nothing is made on disk before something arrives.
     ///
     /// # Errors
     /// [`StoreError::BadKey`] for an id that is not a name.
     pub fn new(store: &Store, tenant: TenantId, id: &str) -> Result<Self, StoreError> {
         let path = |part: &str| store.blobs().path(tenant, &format!("uploads/{id}/{part}"));
-        Ok(Self { files: path("files")?, staging: path("staging")? })
+        Ok(Self { files: path("files")?, staging: path("staging")?, properties: path("properties")? })
+    }
+
+    /// The folder of its committed files, for Homeroom's own deliveries. It is made when it is not there.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn files_folder(&self) -> io::Result<PathBuf> {
+        make_folder(&self.files)?;
+        Ok(self.files.clone())
     }
 
     /// Committed files by name.
@@ -102,9 +154,14 @@ impl Container {
         self.committed().map_err(|source| StoreError::Io { what: format!("list {}", self.files.display()), source })
     }
 
+    /// Names of the committed files.
+    pub(crate) fn names(&self) -> io::Result<BTreeSet<String>> {
+        names(&self.files)
+    }
+
     pub(crate) fn committed(&self) -> io::Result<Vec<UploadedFile>> {
         let mut found = Vec::new();
-        for name in names(&self.files)? {
+        for name in self.names()? {
             found.extend(self.find(&name)?);
         }
         Ok(found)
@@ -116,12 +173,19 @@ impl Container {
         Ok(existing(std::fs::metadata(&path))?.filter(Metadata::is_file).map(|data| UploadedFile::of(name, path, &data)))
     }
 
-    /// The committed file of that name, open: what is read of it is of one commit.
-    pub(crate) fn open(&self, name: &str) -> io::Result<Option<(File, UploadedFile)>> {
+    /// The committed file of that name, open, and its properties: all that is read of it is of one commit.
+    pub(crate) fn open(&self, name: &str) -> io::Result<Option<Opened>> {
         let path = self.files.join(name);
-        let Some(file) = existing(File::open(&path))? else { return Ok(None) };
-        let data = file.metadata()?;
-        Ok(Some((file, UploadedFile::of(name, path, &data))))
+        loop {
+            let Some(content) = existing(File::open(&path))? else { return Ok(None) };
+            let file = UploadedFile::of(name, path.clone(), &content.metadata()?);
+            let kept = existing(File::open(self.properties_of(&file)))?;
+            // A file without them was just replaced, or was laid here by Homeroom itself.
+            if kept.is_some() || self.find(name)?.as_ref() == Some(&file) {
+                let properties = kept.as_ref().map(|kept| properties::read(BufReader::new(kept))).transpose()?;
+                return Ok(Some(Opened { content, file, properties: properties.unwrap_or_default() }));
+            }
+        }
     }
 
     /// A new file for something that arrives.
@@ -133,10 +197,10 @@ impl Container {
         Ok((file, temporary))
     }
 
-    /// Files one after the other as a new file, synced. One alone is not copied where the file system
-    /// has links: pieces are replaced, never written into.
-    pub(crate) fn join(&self, parts: &[PathBuf]) -> io::Result<Temporary> {
-        if let [only] = parts {
+    /// Parts one after the other as a new file, synced; `before` is the file that parts of it are taken from.
+    /// A piece alone is not copied where the file system has links: pieces are replaced, never written into.
+    pub(crate) fn join(&self, parts: &[Part], before: Option<&File>) -> io::Result<Temporary> {
+        if let [Part::Whole(only)] = parts {
             make_folder(&self.arriving())?;
             let linked = Temporary { path: self.arriving().join(Uuid::now_v7().to_string()), moved: false };
             if std::fs::hard_link(only, linked.path()).is_ok() {
@@ -145,7 +209,14 @@ impl Container {
         }
         let (mut file, joined) = self.temporary()?;
         for part in parts {
-            io::copy(&mut File::open(part)?, &mut file)?;
+            match part {
+                Part::Whole(path) => io::copy(&mut File::open(path)?, &mut file)?,
+                Part::Before(start, bytes) => {
+                    let mut before = before.ok_or(ErrorKind::NotFound)?;
+                    before.seek(SeekFrom::Start(*start))?;
+                    io::copy(&mut before.take(*bytes), &mut file)?
+                }
+            };
         }
         file.sync_all()?;
         Ok(joined)
@@ -155,26 +226,87 @@ impl Container {
         self.staging.join("arriving")
     }
 
-    /// A file that has arrived and is synced becomes the committed one, durable. Its time is `now`, or
-    /// later than that of the file it replaces. The caller holds the session open.
-    pub(crate) fn place(&self, mut arrived: Temporary, name: &str, now: Timestamp) -> io::Result<UploadedFile> {
+    /// A file that has arrived and is synced becomes the committed one, durable. The caller holds the
+    /// session open.
+    pub(crate) fn place(
+        &self,
+        mut arrived: Temporary,
+        name: &str,
+        now: Timestamp,
+        properties: &Properties,
+        blocks: &[Block],
+    ) -> io::Result<UploadedFile> {
         make_folder(&self.files)?;
-        let path = self.files.join(name);
-        let before = existing(std::fs::metadata(&path))?.map(|data| data.modified()).transpose()?;
-        let now = UNIX_EPOCH + Duration::try_from(now.duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default();
-        let modified = before.and_then(|before| before.checked_add(TICK)).map_or(now, |after| after.max(now));
-        let file = File::options().write(true).open(arrived.path())?;
-        file.set_modified(modified)?;
-        file.sync_all()?;
-        arrived.move_to(&path)?;
+        let time = later_than(self.find(name)?.iter(), now);
+        let placed = UploadedFile::new(name, self.files.join(name), arrived.size()?, time);
+        self.keep_properties(&placed, properties, blocks)?;
+        set_time(arrived.path(), time)?;
+        arrived.move_to(&placed.path)?;
         sync_folder(&self.files)?;
-        Ok(UploadedFile::of(name, path, &file.metadata()?))
+        self.forget_properties(name, Some(&placed))?;
+        Ok(placed)
+    }
+
+    /// Sets the properties of a committed file, durable. The caller holds the session open.
+    pub(crate) fn set_properties(&self, file: &UploadedFile, now: Timestamp, properties: &Properties) -> io::Result<UploadedFile> {
+        let changed = UploadedFile::new(&file.name, file.path.clone(), file.size, later_than([file], now));
+        self.keep_properties(&changed, properties, &self.blocks(file)?)?;
+        set_time(&file.path, changed.time)?;
+        self.forget_properties(&file.name, Some(&changed))?;
+        Ok(changed)
+    }
+
+    /// Gives a committed file another name, in place of the file that has it, durable. The caller holds
+    /// the session open.
+    pub(crate) fn rename(&self, file: &UploadedFile, name: &str, now: Timestamp, properties: &Properties) -> io::Result<UploadedFile> {
+        let (replaced, blocks) = (self.find(name)?, self.blocks(file)?);
+        let time = later_than([file].into_iter().chain(&replaced), now);
+        let renamed = UploadedFile::new(name, self.files.join(name), file.size, time);
+        // Under both names: at no moment is the file without its properties.
+        self.keep_properties(&UploadedFile { name: file.name.clone(), ..renamed.clone() }, properties, &blocks)?;
+        self.keep_properties(&renamed, properties, &blocks)?;
+        set_time(&file.path, time)?;
+        std::fs::rename(&file.path, &renamed.path)?;
+        sync_folder(&self.files)?;
+        self.forget_properties(&file.name, None)?;
+        self.forget_properties(name, Some(&renamed))?;
+        Ok(renamed)
     }
 
     /// Removes a committed file, durable. The caller holds the session open.
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         std::fs::remove_file(self.files.join(name))?;
-        sync_folder(&self.files)
+        sync_folder(&self.files)?;
+        self.forget_properties(name, None)
+    }
+
+    /// The blocks that a committed file was made of; none when it came in another way.
+    pub(crate) fn blocks(&self, file: &UploadedFile) -> io::Result<Vec<Block>> {
+        let kept = existing(File::open(self.properties_of(file)))?;
+        kept.map_or_else(|| Ok(Vec::new()), |kept| properties::read_blocks(BufReader::new(kept)))
+    }
+
+    fn properties_of(&self, file: &UploadedFile) -> PathBuf {
+        self.properties.join(&file.name).join(file.etag.trim_matches('"'))
+    }
+
+    fn keep_properties(&self, file: &UploadedFile, properties: &Properties, blocks: &[Block]) -> io::Result<()> {
+        let folder = self.properties.join(&file.name);
+        make_folder(&folder)?;
+        let mut out = BufWriter::new(File::create(self.properties_of(file))?);
+        properties::write(&mut out, properties, blocks)?;
+        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        sync_folder(&folder)
+    }
+
+    /// Forgets the properties of a name but those of `current`.
+    fn forget_properties(&self, name: &str, current: Option<&UploadedFile>) -> io::Result<()> {
+        let current = current.map(|file| self.properties_of(file));
+        let folder = self.properties.join(name);
+        for old in names(&folder)?.into_iter().map(|tag| folder.join(tag)).filter(|path| Some(path) != current.as_ref()) {
+            existing(std::fs::remove_file(old))?;
+        }
+        Ok(())
     }
 
     /// Each file has a folder of its own: `a` and `a.csv` must not share the start of a name.
@@ -240,24 +372,23 @@ impl Container {
         existing(std::fs::remove_file(self.piece(kind, name, piece))).map(|_| ())
     }
 
+    /// The id of any piece that is there.
+    pub(crate) fn any_piece(&self, kind: Pieces, name: &str) -> io::Result<Option<String>> {
+        let Some(mut entries) = existing(std::fs::read_dir(self.folder(kind, name)))? else { return Ok(None) };
+        entries.next().transpose().map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+    }
+
+    /// Names of the files that have pieces.
+    pub(crate) fn names_with_pieces(&self, kind: Pieces) -> io::Result<BTreeSet<String>> {
+        names(&self.folder_of_kind(kind))
+    }
+
     /// Names of all files of which anything is there.
     pub(crate) fn all_names(&self) -> io::Result<BTreeSet<String>> {
-        let mut all = names(&self.files)?;
-        all.extend(names(&self.folder_of_kind(Pieces::Blocks))?);
-        all.extend(names(&self.folder_of_kind(Pieces::Appends))?);
+        let mut all = self.names()?;
+        all.extend(self.names_with_pieces(Pieces::Blocks)?);
+        all.extend(self.names_with_pieces(Pieces::Appends)?);
         Ok(all)
-    }
-
-    /// A note about the last commit of a file.
-    pub(crate) fn note(&self, name: &str) -> io::Result<Option<String>> {
-        existing(std::fs::read_to_string(self.staging.join("notes").join(name)))
-    }
-
-    /// Writes that note. It only helps a client that asks twice, so it need not survive a power cut.
-    pub(crate) fn write_note(&self, name: &str, text: &str) -> io::Result<()> {
-        let folder = self.staging.join("notes");
-        make_folder(&folder)?;
-        std::fs::write(folder.join(name), text)
     }
 }
 

@@ -9,15 +9,18 @@
 //! the session open, so that no file changes once [`close_session`] has been committed.
 
 mod files;
+mod properties;
 mod protocol;
 mod sas;
 mod sessions;
 #[cfg(test)]
 mod testing;
+mod usage;
 
 pub use files::{Container, UploadedFile};
-pub use protocol::{BodyStream, UploadRequest, UploadResponse, handle};
-pub use sessions::{Session, SessionLimits, close_session, open_session, sweep};
+pub use protocol::{BodyStream, UploadBody, UploadRequest, UploadResponse, handle};
+pub use sas::Rights;
+pub use sessions::{Session, SessionTerms, close_session, open_session, sweep};
 
 use aws_lc_rs::hmac;
 use store::Store;
@@ -37,8 +40,10 @@ pub mod limits {
     /// What may be staged for one file, in files of the greatest size: the pieces of an upload that
     /// was broken off lie there beside those of the next try.
     pub const STAGED_FILES_MAX: u64 = 2;
-    /// Bytes answered at once, because they are held in memory: the clients ask for 32 MiB.
-    pub const READ_BYTES_MAX: u64 = 64 * 1024 * 1024;
+    /// Bytes of a range whose hash is asked for, because it is answered in front of them: Azure's own limit.
+    pub const HASHED_RANGE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+    /// Bytes of all metadata of a file: Azure's own limit.
+    pub const METADATA_BYTES_MAX: usize = 8 * 1024;
     /// Bytes of a refused body that are read all the same, so that the client gets to see the
     /// answer: the largest body that Microsoft's clients send in one request before they use blocks.
     pub const DRAIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -46,19 +51,34 @@ pub mod limits {
     pub const LIST_ENTRIES_MAX: usize = 5_000;
 }
 
-/// What the protocol needs.
+/// Limits that the operator sets.
+#[derive(Debug, Clone, Copy)]
+pub struct UploadLimits {
+    /// Largest file, bytes.
+    pub file_bytes: u64,
+    /// All that a session holds, bytes: files, and the pieces of those that are on their way.
+    pub session_bytes: u64,
+}
+
+/// What the protocol needs; clones share it.
 #[derive(Clone)]
 pub struct UploadService {
-    /// Files and sessions.
-    pub store: Store,
-    /// Signs session URLs.
-    pub key: hmac::Key,
-    /// Largest file, bytes.
-    pub max_file_bytes: u64,
+    store: Store,
+    key: hmac::Key,
+    limits: UploadLimits,
+    usage: usage::Usage,
+}
+
+impl UploadService {
+    /// Files and sessions are in `store`; `key` signs session URLs.
+    #[must_use]
+    pub fn new(store: Store, key: hmac::Key, limits: UploadLimits) -> Self {
+        Self { store, key, limits, usage: usage::Usage::default() }
+    }
 }
 
 impl std::fmt::Debug for UploadService {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UploadService").field("max_file_bytes", &self.max_file_bytes).finish_non_exhaustive()
+        f.debug_struct("UploadService").field("limits", &self.limits).finish_non_exhaustive()
     }
 }

@@ -5,7 +5,8 @@
 //! every change of a file, rewrites the session's document under its version: on PostgreSQL, too,
 //! one waits for the other, and the later one sees what the earlier one did.
 
-use crate::{Container, UploadService, UploadedFile, sas};
+use crate::sas::{self, Rights};
+use crate::{Container, UploadService, UploadedFile};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use store::{Access, Doc, OpContext, StoreError, Tx};
@@ -24,11 +25,13 @@ const HOURS_MAX: u32 = 366 * 24;
 /// Sessions looked at in one step of a sweep.
 const SWEEP_PAGE: usize = 200;
 
-/// How long sessions last.
-#[derive(Debug, Clone, Copy)]
-pub struct SessionLimits {
+/// How long sessions last, and what their URLs let their holders do.
+#[derive(Debug, Clone)]
+pub struct SessionTerms {
     /// Hours that a session takes files; a year at most.
     pub hours: u32,
+    /// Rights in the URL.
+    pub rights: Rights,
 }
 
 /// An open session.
@@ -67,7 +70,7 @@ pub fn open_session(
     tx: &mut Tx<'_>,
     connector: &str,
     base_url: &str,
-    limits: SessionLimits,
+    terms: &SessionTerms,
     reset: bool,
     new_id: &str,
 ) -> Result<Session, StoreError> {
@@ -85,14 +88,14 @@ pub fn open_session(
         let corrupt = || StoreError::Corrupt("upload session".to_owned());
         (id, time(&doc, "sessionExpires").ok_or_else(corrupt)?, time(&doc, "containerExpires").ok_or_else(corrupt)?)
     } else {
-        let session = later(now, SignedDuration::from_hours(i64::from(limits.hours.min(HOURS_MAX))));
+        let session = later(now, SignedDuration::from_hours(i64::from(terms.hours.min(HOURS_MAX))));
         let container = later(session, CONTAINER_OUTLIVES);
         let body = json!({ "state": "open", "sessionExpires": session.to_string(), "containerExpires": container.to_string() });
         tx.docs(&SESSIONS)?.insert(new_id, Some(connector), &object(body))?;
         (new_id.to_owned(), session, container)
     };
     let path = format!("{}/{connector}/{id}", tx.tenant());
-    let url = format!("{base_url}/{path}?{}", sas::sign(&service.key, &path, expires));
+    let url = format!("{base_url}/{path}?{}", sas::sign(&service.key, &path, expires, &terms.rights));
     Ok(Session { container_id: id, url, session_expires: expires, container_expires })
 }
 
@@ -107,8 +110,9 @@ pub fn close_session(service: &UploadService, tx: &mut Tx<'_>, connector: &str) 
     let is_there = move |doc: &Doc| has_state(doc, "open") && time(doc, "containerExpires").is_some_and(|expires| now < expires);
     for doc in of_connector(tx, connector)?.into_iter().rev().filter(is_there) {
         if change(tx, &doc.id, is_there, Some("closed"))? {
-            let files = Container::new(&service.store, tx.tenant(), &doc.id)?.list()?;
-            return Ok(Some((doc.id, files)));
+            let container = Container::new(&service.store, tx.tenant(), &doc.id)?;
+            service.usage.forget(&container);
+            return Ok(Some((doc.id, container.list()?)));
         }
     }
     Ok(None)
@@ -128,6 +132,7 @@ pub async fn sweep(service: &UploadService, ctx: &OpContext) -> Result<Vec<Strin
         let from = after.take();
         let (over, last) = service.store.write::<_, StoreError>(ctx, move |tx| take_over(tx, from.as_deref())).await?;
         for id in over {
+            service.usage.forget(&Container::new(&service.store, ctx.tenant, &id)?);
             let (store, tenant, key) = (service.store.clone(), ctx.tenant, format!("uploads/{id}"));
             let removed = tokio::task::spawn_blocking(move || store.blobs().remove_folder(tenant, &key)).await;
             removed.map_err(|_| StoreError::Closed)??;

@@ -1,6 +1,9 @@
 //! A session and a client that speaks to it, for the tests.
 
-use crate::{Session, SessionLimits, UploadRequest, UploadResponse, UploadService, UploadedFile, close_session, handle, open_session};
+use crate::{
+    Rights, Session, SessionTerms, UploadBody, UploadLimits, UploadRequest, UploadService, UploadedFile, close_session, handle,
+    open_session,
+};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
@@ -11,6 +14,8 @@ use uuid::Uuid;
 
 /// Largest file of the tests, bytes.
 pub(crate) const MOST: u64 = 1_000;
+/// Largest session of the tests, bytes.
+pub(crate) const SESSION_MOST: u64 = 70_000;
 pub(crate) const CONNECTOR: &str = "conn";
 pub(crate) const BLOB: (&str, &str) = ("x-ms-blob-type", "BlockBlob");
 
@@ -37,11 +42,30 @@ pub(crate) async fn world_on(database_url: Option<String>) -> World {
     let config = StoreConfig { data_dir: dir.path().to_owned(), database_url };
     // The PostgreSQL driver has a runtime of its own, and none may be inside another.
     let store = tokio::task::spawn_blocking(move || Store::open(&config).unwrap()).await.unwrap();
-    let service = UploadService { key: store.secrets().mac_key("upload").unwrap(), store, max_file_bytes: MOST };
+    let service = service(store);
     let ctx = OpContext::system(TenantId(Uuid::from_u128(7)), Uuid::nil(), now());
     let mut world = World { service, path: String::new(), query: String::new(), ctx, dir: dir.into() };
     world.go_to(&world.open("box", false, now()).await);
     world
+}
+
+/// The service of a store, with limits of the tests.
+pub(crate) fn service(store: Store) -> UploadService {
+    let key = store.secrets().mac_key("upload").unwrap();
+    UploadService::new(store, key, UploadLimits { file_bytes: MOST, session_bytes: SESSION_MOST })
+}
+
+/// A session of an hour with all rights.
+pub(crate) fn terms() -> SessionTerms {
+    SessionTerms { hours: 1, rights: Rights::all() }
+}
+
+/// An answer with its body at hand.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Option<Vec<u8>>,
 }
 
 /// A body that arrives in small pieces.
@@ -68,8 +92,7 @@ impl World {
 
     pub(crate) async fn open(&self, id: &'static str, reset: bool, at: Timestamp) -> Session {
         let (service, ctx) = (self.service.clone(), OpContext { now: at, ..self.ctx.clone() });
-        let limits = SessionLimits { hours: 1 };
-        let open = move |tx: &mut store::Tx<'_>| open_session(&service, tx, CONNECTOR, "http://h", limits, reset, id);
+        let open = move |tx: &mut store::Tx<'_>| open_session(&service, tx, CONNECTOR, "http://h", &terms(), reset, id);
         self.service.store.write::<_, StoreError>(&ctx, open).await.unwrap()
     }
 
@@ -96,24 +119,42 @@ impl World {
         }
     }
 
-    pub(crate) async fn handle(&self, request: UploadRequest) -> UploadResponse {
-        handle(&self.service, request, now()).await
+    pub(crate) async fn handle(&self, request: UploadRequest) -> Answered {
+        self.handle_at(request, now()).await
     }
 
-    pub(crate) async fn send(&self, method: &str, name: &str, extra: &str, headers: &[(&'static str, &str)], body: &str) -> UploadResponse {
+    pub(crate) async fn handle_at(&self, request: UploadRequest, at: Timestamp) -> Answered {
+        let answer = handle(&self.service, request, at).await;
+        let body = match answer.body {
+            UploadBody::Empty => None,
+            UploadBody::Text(text) => Some(text.into_bytes()),
+            UploadBody::Stream(mut stream) => {
+                let mut body = Vec::new();
+                while let Some(chunk) = stream.next().await {
+                    body.extend_from_slice(&chunk.unwrap());
+                }
+                let length = answer.headers.iter().find(|(name, _)| name == "content-length").unwrap();
+                assert_eq!(length.1, body.len().to_string());
+                Some(body)
+            }
+        };
+        Answered { status: answer.status, headers: answer.headers, body }
+    }
+
+    pub(crate) async fn send(&self, method: &str, name: &str, extra: &str, headers: &[(&'static str, &str)], body: &str) -> Answered {
         self.handle(self.request(method, name, extra, headers, body.as_bytes())).await
     }
 
     /// Put Blob.
-    pub(crate) async fn put(&self, name: &str, body: &str) -> UploadResponse {
+    pub(crate) async fn put(&self, name: &str, body: &str) -> Answered {
         self.send("PUT", name, "", &[BLOB], body).await
     }
 
-    pub(crate) async fn append(&self, name: &str, position: usize, body: &str) -> UploadResponse {
+    pub(crate) async fn append(&self, name: &str, position: usize, body: &str) -> Answered {
         self.send("PATCH", name, &format!("&action=append&position={position}"), &[], body).await
     }
 
-    pub(crate) async fn flush(&self, name: &str, position: usize) -> UploadResponse {
+    pub(crate) async fn flush(&self, name: &str, position: usize) -> Answered {
         self.send("PATCH", name, &format!("&action=flush&position={position}"), &[], "").await
     }
 
@@ -123,15 +164,29 @@ impl World {
         if read.status == 200 { String::from_utf8(read.body.unwrap()).unwrap() } else { read.code().to_owned() }
     }
 
+    /// The same world for who has other rights.
+    pub(crate) async fn with_rights(&self, rights: &str) -> Self {
+        let terms = SessionTerms { rights: rights.parse().unwrap(), ..terms() };
+        let service = self.service.clone();
+        let open = move |tx: &mut store::Tx<'_>| open_session(&service, tx, CONNECTOR, "http://h", &terms, false, "other");
+        let session = self.service.store.write::<_, StoreError>(&self.ctx, open).await.unwrap();
+        let mut world = self.clone();
+        world.go_to(&session);
+        world
+    }
+
     pub(crate) fn folder(&self, container: &str) -> PathBuf {
         self.service.store.blobs().path(self.ctx.tenant, &format!("uploads/{container}")).unwrap()
     }
 
-    /// All files of a container below a folder of it.
+    /// All files of a container below a folder of it, but those of properties.
     pub(crate) fn on_disk(&self, below: &str) -> Vec<String> {
         fn walk(folder: &Path, found: &mut Vec<String>) {
             for entry in std::fs::read_dir(folder).into_iter().flatten() {
                 let path = entry.unwrap().path();
+                if path.ends_with("properties") {
+                    continue;
+                }
                 if path.is_dir() { walk(&path, found) } else { found.push(path.file_name().unwrap().to_string_lossy().into_owned()) }
             }
         }
@@ -142,7 +197,7 @@ impl World {
     }
 }
 
-impl UploadResponse {
+impl Answered {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }

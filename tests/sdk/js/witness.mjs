@@ -4,21 +4,16 @@
 //
 // That SDK has the models of industryData and no request builders for them: requests are kiota's
 // RequestInformation, bodies and answers its typed models. The older @microsoft/microsoft-graph-client
-// leaves the token out over http and is no witness here. Its own page iterator walks the reference rows.
+// leaves the token out over http: its witness is tls.mjs. Its own page iterator walks the reference rows.
 
-import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { BaseBearerTokenAuthenticationProvider, AllowedHostsValidator, DateOnly, HttpMethod, RequestInformation } from "@microsoft/kiota-abstractions";
 import { GraphBetaRequestAdapter } from "@microsoft/msgraph-beta-sdk";
 import * as graph from "@microsoft/msgraph-beta-sdk/models/index.js";
 import * as industry from "@microsoft/msgraph-beta-sdk/models/industryData/index.js";
 import { createODataErrorFromDiscriminatorValue } from "@microsoft/msgraph-beta-sdk/models/oDataErrors/index.js";
 import { PageIterator } from "@microsoft/msgraph-sdk-core";
+import { DOMAIN, check, signIn, until, witness } from "./homeroom.mjs";
 
-const DOMAIN = "contoso.example";
 const TYPE = "#microsoft.graph.industryData.";
 const PEOPLE = ["tim", "tanja", "ada", "ben", "zoë"];
 const FILES = {
@@ -27,26 +22,6 @@ const FILES = {
   "roles.csv": "userSourcedId,orgSourcedId,role\ntim,n,teacher\ntanja,s,teacher\nada,n,student\nben,s,student\nzoë,s,student\n",
 };
 const ERRORS = { XXX: createODataErrorFromDiscriminatorValue };
-
-let checks = 0;
-
-/** One check; the first that does not hold ends the witness. */
-function check(what, holds, seen) {
-  if (!holds) throw new Error(`FAILED: ${what}: ${JSON.stringify(seen)}`);
-  checks += 1;
-  console.log(`  ok  ${what}`);
-}
-
-/** Asks until the answer is as wanted. */
-async function until(what, look, wanted) {
-  let answer;
-  for (let i = 0; i < 200; i++) {
-    answer = await look();
-    if (wanted(answer)) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`FAILED: ${what} did not come: ${JSON.stringify(answer)}`);
-}
 
 /** The SDK's adapter, and the four calls that builders would make of it. */
 class Client {
@@ -82,13 +57,7 @@ class Client {
 }
 
 async function mainJob(base, tenant, app) {
-  const form = new URLSearchParams({
-    grant_type: "client_credentials",
-    client_id: app.clientId,
-    client_secret: app.clientSecret,
-    scope: "https://graph.microsoft.com/.default",
-  });
-  const { access_token: token } = await (await fetch(`${base}/${tenant}/oauth2/v2.0/token`, { method: "POST", body: form })).json();
+  const token = await signIn(base, tenant, app);
   const client = new Client(base, token);
   const at = "external/industryData";
 
@@ -232,30 +201,4 @@ async function mainJob(base, tenant, app) {
   }
 }
 
-const program = process.argv[2];
-const dataDir = mkdtempSync(join(tmpdir(), "homeroom-"));
-const own = Object.entries(process.env).filter(([name]) => !name.startsWith("HOMEROOM_"));
-const env = { ...Object.fromEntries(own), HOMEROOM_DATA_DIR: dataDir };
-const homeroom = (...words) => JSON.parse(execFileSync(program, [...words, "--json"], { env }));
-const tenant = homeroom("tenant", "create", "--name", "Contoso", "--domain", DOMAIN);
-const app = homeroom("app", "create", "--tenant", tenant.id, "--name", "witness", "--all-permissions");
-const serving = spawn(program, ["serve", "--listen", "127.0.0.1:0"], { env, stdio: ["ignore", "pipe", "ignore"] });
-const ended = new Promise((resolve) => serving.once("exit", resolve));
-try {
-  const base = await new Promise((resolve, reject) => {
-    serving.once("exit", () => reject(new Error("the server did not start")));
-    createInterface(serving.stdout).on("line", (line) => {
-      const found = line.match(/^listening on (http:\S+)/);
-      if (found) resolve(found[1]);
-    });
-  });
-  await mainJob(base, tenant.id, app);
-  console.log(`${checks} checks passed`);
-} catch (error) {
-  console.error(error.message ?? error);
-  process.exitCode = 1;
-} finally {
-  serving.kill();
-  await ended;
-  rmSync(dataDir, { recursive: true, force: true });
-}
+await witness(mainJob);

@@ -1,9 +1,12 @@
 //! What each command does: arguments in, calls to the `server` crate, printing.
 
 mod apps;
+mod generate;
 mod plan;
+mod report;
 mod runs;
 mod serve;
+mod sources;
 mod tenants;
 mod validate;
 
@@ -53,6 +56,7 @@ impl From<server::AdminError> for Failure {
 /// Runs one command.
 pub(crate) async fn run(arguments: Cli) -> Result<Ended, Failure> {
     match arguments.command {
+        Command::Generate(generate) => generate::run(&generate),
         Command::Validate(validate) => return validate::run(&validate),
         Command::Plan(plan) => return plan::run(plan).await,
         Command::Demo(demo) => crate::demo::run(demo).await,
@@ -60,6 +64,7 @@ pub(crate) async fn run(arguments: Cli) -> Result<Ended, Failure> {
         Command::Tenant(tenant) => tenants::run(tenant).await,
         Command::App(app) => apps::run(app).await,
         Command::Token(token) => apps::token(token).await,
+        Command::Sources(sources) => sources::run(sources).await,
         Command::Runs(command) => runs::run(command).await,
     }
     .map(|()| Ended::Good)

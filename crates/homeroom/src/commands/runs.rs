@@ -1,7 +1,9 @@
 //! `homeroom runs …`
 
+use super::report::Report;
 use super::{Failure, open, tenant_id};
 use crate::{cli, output};
+use roster::report::Form;
 use serde_json::Value;
 
 /// Runs one of them.
@@ -15,12 +17,14 @@ pub(super) async fn run(command: cli::Runs) -> Result<(), Failure> {
             output::note("approved; a running server goes on with it at once, else the next one that is started");
             Ok(())
         }
-        cli::Runs::Log(one) => {
+        cli::Runs::Log(cli::Log { one, report }) => {
+            let reports = report.iter().map(|path| Report::create(path)).collect::<Result<Vec<_>, _>>()?;
             let (app, tenant) = open_tenant(&one.of).await?;
-            for path in app.findings_files(tenant, &one.id)? {
-                output::copy(&mut std::fs::File::open(&path).map_err(Failure::io("read the findings"))?);
+            let findings = app.findings(tenant, &one.id).await?;
+            if reports.is_empty() {
+                return output::write(|out| findings.write(Form::JsonLines, out)).map_err(Failure::io("read the findings"));
             }
-            Ok(())
+            reports.into_iter().try_for_each(|report| report.write(&findings))
         }
     }
 }
@@ -59,6 +63,9 @@ async fn show(one: cli::OneRun) -> Result<(), Failure> {
         output::line(&format!("waits for `homeroom runs approve {}`, until the next run", one.id));
     }
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    for flow in list(&shown["inbound"]).iter().filter(|flow| flow["origin"].is_string()) {
+        output::line(&format!("{} from {}", output::printable(&text(&flow["flow"])), output::printable(&text(&flow["origin"]))));
+    }
     let activities = list(&shown["activities"]);
     let rows: Vec<_> = activities.iter().map(|a| vec![output::printable(&text(&a["displayName"])), text(&a["status"])]).collect();
     output::table(&["activity", "status"], &rows);

@@ -134,7 +134,7 @@ async fn scenario(app: &server::App, base: &str, credentials: &Credentials, rost
     heading("5  The first run");
     let run = run_to_the_end(&api).await?;
     show::statistics(&api, &run).await?;
-    show::findings(app, credentials, &run)?;
+    show::findings(app, credentials, &run).await?;
     show::groups(&api, &[]).await?;
 
     heading("6  The call of the mission");

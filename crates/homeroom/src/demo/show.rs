@@ -42,13 +42,12 @@ pub(super) async fn statistics(api: &Client, run: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The findings that stand for themselves. They are not in the public API: this is what
-/// `homeroom runs log` reads.
-pub(super) fn findings(app: &server::App, credentials: &Credentials, run: &str) -> Result<(), String> {
+/// The findings that stand for themselves. They are not in Graph's API: this is what `homeroom runs log` reads.
+pub(super) async fn findings(app: &server::App, credentials: &Credentials, run: &str) -> Result<(), String> {
     let tenant = credentials.tenant.parse().map_err(|_| "the demo's tenant is no GUID")?;
     let mut rows = Vec::new();
     let mut consequences = 0;
-    for path in app.findings_files(tenant, run).map_err(|error| error.to_string())? {
+    for path in app.findings(tenant, run).await.map_err(|error| error.to_string())?.logs {
         for line in std::fs::read_to_string(path).map_err(|error| error.to_string())?.lines() {
             let finding: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
             if !finding["rootCause"].is_null() {
@@ -61,7 +60,7 @@ pub(super) fn findings(app: &server::App, credentials: &Credentials, run: &str) 
         }
     }
     output::table(&["finding", "place", ""], &rows);
-    output::line(&format!("  and {consequences} that follow from these; `homeroom runs log` gives them all"));
+    output::line(&format!("  and {consequences} that follow from these; `homeroom runs log --report FILE.html` gives them all"));
     Ok(())
 }
 

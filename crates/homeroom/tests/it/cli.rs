@@ -213,6 +213,68 @@ fn plan_without_an_inbound_flow_says_what_to_make() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere/at/all"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_is_as_good_as_a_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    prepare(dir.path()).await;
+    let export = tempfile::tempdir().unwrap();
+    roster::demo::write_demo_district(export.path(), DOMAIN, 0).unwrap();
+    let archive = dir.path().join("export.zip");
+    roster::archive::pack(&roster::Source::list(export.path()).unwrap(), &archive).unwrap();
+    for command in ["validate", "plan"] {
+        let said = |path: &Path| {
+            let arguments = [command, path.to_str().unwrap(), "--json"];
+            let output = if command == "plan" { run(dir.path(), &arguments) } else { homeroom().args(arguments).output().unwrap() };
+            assert_eq!(output.status.code(), Some(1), "the export has errors: {}", String::from_utf8_lossy(&output.stderr));
+            serde_json::from_slice::<Value>(&output.stdout).unwrap()
+        };
+        assert_eq!(said(&archive), said(export.path()), "{command}");
+        let bad = dir.path().join("bad.zip");
+        std::fs::write(&bad, &std::fs::read(&archive).unwrap()[..900]).unwrap();
+        let said = said(&bad);
+        assert_eq!((&said["findings"][0]["code"], &said["findings"][0]["file"]), (&"FileUnreadable".into(), &"bad.zip".into()), "{said}");
+    }
+}
+
+#[test]
+fn generate_makes_a_set_that_validate_agrees_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let generate = |arguments: &[&str]| homeroom().arg("generate").args(arguments).current_dir(dir.path()).output().unwrap();
+    let validate =
+        |path: &str| homeroom().args(["validate", path, "--json", "--max-findings", "100000"]).current_dir(dir.path()).output().unwrap();
+    let read = |path: &str| serde_json::from_slice::<Value>(&std::fs::read(dir.path().join(path)).unwrap()).unwrap();
+    let made = json(&generate(&["clean", "--students", "100", "--day", "2", "--zip", "clean.zip", "--json"]));
+    assert_eq!((&made["format"], &made["students"], &made["day"]), (&"sds-v2.1".into(), &100.into(), &2.into()));
+    for path in ["clean", "clean.zip"] {
+        let checked = json(&validate(path));
+        assert_eq!((&checked["totals"]["findings"], &checked["totals"]["rows"]), (&0.into(), &made["rows"]), "{path}");
+    }
+    let changes = read("clean.meta/expected-changes.json");
+    assert!(!changes["events"].as_array().unwrap().is_empty() && changes["files"]["users.csv"]["added"].is_array());
+    assert_eq!(read("clean.meta/dataset.json")["seed"], "1");
+
+    // With a slash behind its name, as a shell completes it.
+    assert_eq!(generate(&["dirty/", "--students", "100", "--dirty", "0.02"]).status.code(), Some(0));
+    let checked = validate("dirty");
+    assert_eq!(checked.status.code(), Some(1));
+    let checked: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let expected = read("dirty.meta/expected-defects.json");
+    assert_eq!(checked["totals"]["codes"], expected["codes"]);
+    assert_eq!(checked["totals"]["findings"], expected["total"]);
+
+    for (arguments, code, told) in [
+        (&["clean", "--students", "100", "--format", "sds-v1"][..], 3, "not part of the set"),
+        (&["other", "--students", "3"], 2, "20"),
+        (&["other", "--students", "100", "--dirty", "1"], 2, "0.05"),
+        (&["other", "--students", "100", "--delta"], 2, "OneRoster"),
+    ] {
+        let refused = generate(arguments);
+        assert_eq!(refused.status.code(), Some(code), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(told), "{}", String::from_utf8_lossy(&refused.stderr));
+    }
+    assert!(!dir.path().join("other").exists());
+}
+
 #[test]
 fn validate_says_what_is_wrong_and_where() {
     let export = tempfile::tempdir().unwrap();

@@ -10,3 +10,4 @@ mod issuers;
 mod kill_anywhere;
 mod process;
 mod tls;
+mod uploads;

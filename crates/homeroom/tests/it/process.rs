@@ -26,7 +26,12 @@ pub fn homeroom() -> Command {
 impl Serving {
     /// Starts a server on a free port; `settings` are environment variables.
     pub fn start(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut child = homeroom()
+        Self::start_as(homeroom(), data_dir, settings)
+    }
+
+    /// The same, by a command that ends with the program.
+    pub fn start_as(mut program: Command, data_dir: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut child = program
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)
             .envs(settings.iter().copied())

@@ -19,17 +19,13 @@ pub const INDUSTRY_DATA: &str = "microsoft.graph.industryData";
 pub const GRAPH: &str = "microsoft.graph";
 
 /// The model: every type that the service knows, its operations, and where URLs begin.
-pub static MODEL: Model = Model {
-    enums: &[&enums::ENUMS, &shared::ENUMS],
-    types: &[entities::TYPES, complex::TYPES, shared::TYPES, shared::EXTERNAL_CONNECTORS],
-    operations: &operations::OPERATIONS,
-    entity_sets: &[
-        ("users", "microsoft.graph.user"),
-        ("groups", "microsoft.graph.group"),
-        ("directoryObjects", "microsoft.graph.directoryObject"),
-    ],
-    singletons: &[("external", "microsoft.graph.externalConnectors.external")],
-};
+pub static MODEL: Model = Model::new(
+    &[&enums::ENUMS, &shared::ENUMS],
+    &[entities::TYPES, complex::TYPES, shared::TYPES, shared::EXTERNAL_CONNECTORS],
+    &operations::OPERATIONS,
+    &[("users", "microsoft.graph.user"), ("groups", "microsoft.graph.group"), ("directoryObjects", "microsoft.graph.directoryObject")],
+    &[("external", "microsoft.graph.externalConnectors.external")],
+);
 
 /// How the published metadata names things.
 const NAMING: Naming = Naming { aliased: GRAPH, alias: "graph", container: "GraphService" };

@@ -5,6 +5,7 @@
 
 mod examples;
 mod facts;
+mod fuzz_corpus;
 mod metadata;
 mod round_trip;
 

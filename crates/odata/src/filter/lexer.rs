@@ -18,6 +18,9 @@ pub(super) enum Token {
     Json(String),
     /// Names, paths, operators, numbers, dates, GUIDs: told apart by the parser.
     Word(String),
+    /// What is no token, as the message that says so. It ends the tokens; the parser refuses it when
+    /// it comes to it, so that of two mistakes the one in front is named.
+    Wrong(String),
 }
 
 /// A token with its first byte and the one after its last.
@@ -46,14 +49,18 @@ pub(super) fn lex(text: &str, base: usize, limits: &Limits) -> Result<Vec<Placed
             b']' => one(&mut at, Token::CloseBracket),
             b',' => one(&mut at, Token::Comma),
             b':' => one(&mut at, Token::Colon),
-            b'\'' => Token::Text(quoted(text, &mut at).map_err(|what| what.at(base + start))?),
-            b'"' => Token::Json(json(text, &mut at).map_err(|what| what.at(base + start))?),
+            b'\'' => Token::or_wrong(quoted(text, &mut at).map(Token::Text), base + start),
+            b'"' => Token::or_wrong(json(text, &mut at).map(Token::Json), base + start),
             b'-' if !bytes.get(at + 1).is_some_and(u8::is_ascii_digit) => one(&mut at, Token::Minus),
-            _ => Token::Word(word(text, &mut at).map_err(|what| what.at(base + start))?),
+            _ => Token::or_wrong(word(text, &mut at).map(Token::Word), base + start),
         };
+        let wrong = matches!(token, Token::Wrong(_));
         tokens.push(Placed { token, start: base + start, end: base + at });
         if tokens.len() > limits.filter_tokens {
             return Err(Error::bad(format!("The filter has more than {} tokens.", limits.filter_tokens)).position(base + start));
+        }
+        if wrong {
+            break;
         }
     }
     Ok(tokens)
@@ -71,14 +78,15 @@ enum Wrong {
     Strange(char),
 }
 
-impl Wrong {
-    fn at(self, position: usize) -> Error {
-        let message = match self {
-            Self::Unclosed => format!("The text that starts at position {position} has no closing quote."),
-            Self::NotJson => format!("The text that starts at position {position} is not a JSON string."),
-            Self::Strange(strange) => format!("The character '{strange}' at position {position} cannot stand in a filter."),
-        };
-        Error::bad(message).position(position)
+impl Token {
+    fn or_wrong(read: Result<Self, Wrong>, position: usize) -> Self {
+        read.unwrap_or_else(|wrong| {
+            Self::Wrong(match wrong {
+                Wrong::Unclosed => format!("The text that starts at position {position} has no closing quote."),
+                Wrong::NotJson => format!("The text that starts at position {position} is not a JSON string."),
+                Wrong::Strange(strange) => format!("The character '{strange}' at position {position} cannot stand in a filter."),
+            })
+        })
     }
 }
 

@@ -14,16 +14,24 @@ pub type Aliases<'a> = &'a [(String, String)];
 
 /// Parses a filter for entities of a type.
 pub fn parse(text: &str, ty: &'static StructuredType, model: &Model, limits: &Limits) -> Result<Expr, Error> {
-    parse_with(text, ty, model, limits, &[])
+    parse_with(text, 0, ty, model, limits, &[])
 }
 
-/// Parses a filter in which parameter aliases may stand.
-pub fn parse_with(text: &str, ty: &'static StructuredType, model: &Model, limits: &Limits, aliases: Aliases<'_>) -> Result<Expr, Error> {
-    let (expr, kind) = whole(text, 0, ty, model, limits, aliases)?;
+/// Parses a filter in which parameter aliases may stand; it stands at `base` of the option.
+pub fn parse_with(
+    text: &str,
+    base: usize,
+    ty: &'static StructuredType,
+    model: &Model,
+    limits: &Limits,
+    aliases: Aliases<'_>,
+) -> Result<Expr, Error> {
+    let (expr, kind) = whole(text, base, ty, model, limits, aliases)?;
     match kind {
         Kind::Simple(Simple::Bool) | Kind::Null => Ok(expr),
         _ => {
-            Err(Error::bad(format!("A filter must be a condition, such as displayName eq 'North'; this is {}.", kind.words())).position(0))
+            Err(Error::bad(format!("A filter must be a condition, such as displayName eq 'North'; this is {}.", kind.words()))
+                .position(base))
         }
     }
 }
@@ -58,10 +66,7 @@ fn whole(
     let mut parser =
         Parser { tokens, at: 0, end: base + text.len(), model, ty, limits, depth: 0, variables: Vec::new(), aliases, expanded: 0 };
     let found = parser.or()?;
-    match parser.tokens.get(parser.at) {
-        Some(rest) => Err(Error::bad(format!("The expression should end at position {}.", rest.start)).position(rest.start)),
-        None => Ok(found),
-    }
+    if parser.token().is_some() { Err(parser.should_end("The expression")) } else { Ok(found) }
 }
 
 type Typed = (Expr, Kind);
@@ -112,9 +117,26 @@ impl Parser<'_> {
         if self.take(token) { Ok(()) } else { Err(self.error(&format!("{what} is missing"))) }
     }
 
+    /// What is wrong with the token that comes next; one that is no token says so itself.
     fn error(&self, what: &str) -> Error {
         let position = self.position();
-        Error::bad(format!("{what} at position {position}.")).position(position)
+        match self.token() {
+            Some(Token::Wrong(message)) => Error::bad(message.clone()),
+            _ => Error::bad(format!("{what} at position {position}.")),
+        }
+        .position(position)
+    }
+
+    /// Something follows where nothing should; most often the rest of a text with a quote in it.
+    fn should_end(&self, what: &str) -> Error {
+        let error = self.error(&format!("{what} should end"));
+        let before = self.at.checked_sub(1).and_then(|before| self.tokens.get(before));
+        match before {
+            Some(Placed { token: Token::Text(_), end, .. }) if error.position == Some(*end) => {
+                Error { message: format!("{} A quote inside a text is written twice: 'O''Neil'.", error.message), ..error }
+            }
+            _ => error,
+        }
     }
 
     fn deeper<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
@@ -270,7 +292,8 @@ impl Parser<'_> {
         Err(Error::bad(message + hint).position(position))
     }
 
-    /// A literal text opposite an enumeration or a GUID must be one of its words, or a GUID.
+    /// A literal text opposite an enumeration or a GUID must be one of its words, or a GUID; opposite
+    /// a duration it may be one.
     fn adapt(side: Typed, other: Kind, position: usize) -> Result<Typed, Error> {
         let Expr::Literal(Literal::String(text)) = &side.0 else { return Ok(side) };
         match other {
@@ -281,6 +304,11 @@ impl Parser<'_> {
             Kind::Simple(Simple::Guid) if is_guid(text) => {
                 Ok((Expr::Literal(Literal::String(text.to_ascii_lowercase())), Kind::Simple(Simple::Guid)))
             }
+            // OData 4.01 lets the prefix of durations go where the type is known.
+            Kind::Simple(Simple::Duration) => match time::duration(text) {
+                Some(duration) => Ok((Expr::Literal(Literal::Duration(duration)), other)),
+                None => Ok(side),
+            },
             Kind::Simple(Simple::Guid) => Err(Error::bad(format!("'{text}' at position {position} is not a GUID.")).position(position)),
             _ => Ok(side),
         }
@@ -452,7 +480,7 @@ impl Parser<'_> {
             (std::mem::replace(&mut self.tokens, tokens), std::mem::take(&mut self.at), std::mem::replace(&mut self.end, text.len()));
         let found = self.deeper(|p| {
             let inner = p.or()?;
-            if p.at < p.tokens.len() { Err(p.error("The alias should end")) } else { Ok(inner) }
+            if p.at < p.tokens.len() { Err(p.should_end("The alias")) } else { Ok(inner) }
         });
         (self.tokens, self.at, self.end) = outer;
         found.map_err(within)
@@ -572,10 +600,14 @@ impl Parser<'_> {
             "Edm.TimeOfDay" => Simple::Clock,
             "Edm.Duration" => Simple::Duration,
             _ => {
-                let names = self.model.all_types().map(StructuredType::qualified).collect::<Vec<_>>();
                 let edm = [Primitive::Boolean, Primitive::Int32, Primitive::String, Primitive::Date, Primitive::DateTimeOffset];
-                let known = names.iter().map(String::as_str).chain(edm.iter().map(|p| p.name()));
-                let hint = nearest(text, known).map_or_else(String::new, |near| format!(" Did you mean {near}?"));
+                let known: Vec<String> =
+                    self.model.all_types().map(StructuredType::qualified).chain(edm.iter().map(|p| p.name().to_owned())).collect();
+                // By the last part: namespaces are long, and comparing costs the product of the lengths.
+                let simple = |name: &'_ str| name.rfind('.').map_or(0, |dot| dot + 1);
+                let near = nearest(&text[simple(text)..], known.iter().map(|name| &name[simple(name)..]));
+                let full = near.and_then(|near| known.iter().find(|name| &name[simple(name)..] == near));
+                let hint = full.map_or_else(String::new, |near| format!(" Did you mean {near}?"));
                 return Err(
                     Error::bad(format!("'{text}' at position {position} is not a type that Homeroom knows.{hint}")).position(position)
                 );

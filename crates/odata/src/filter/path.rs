@@ -29,9 +29,10 @@ pub fn resolve(text: &str, ty: &'static StructuredType, model: &Model, _: &Limit
     walk(text, 0, ty, model, &[], Purpose::Value)
 }
 
-/// Resolves a path of `$select`, which may also go through collections and end at a navigation property.
-pub fn resolve_selected(text: &str, ty: &'static StructuredType, model: &Model) -> Result<PropertyPath, Error> {
-    walk(text, 0, ty, model, &[], Purpose::Show)
+/// Resolves a path of `$select`, which may also go through collections and end at a navigation property;
+/// it stands at `base` of the option.
+pub fn resolve_selected(text: &str, base: usize, ty: &'static StructuredType, model: &Model) -> Result<PropertyPath, Error> {
+    walk(text, base, ty, model, &[], Purpose::Show)
 }
 
 /// A path inside an expression that starts at a byte position.

@@ -6,4 +6,5 @@
 mod abnf;
 mod corpus;
 mod model;
+mod round_trip;
 mod stress;

@@ -79,6 +79,11 @@ const TYPES: &[StructuredType] = &[
     structured("Customer", Some("Model.Everything"), true, &[], &[]),
     structured("VipCustomer", Some("Model.Customer"), true, &[text("AccountRepresentative")], &[]),
     structured("PreferredSupplier", Some("Model.Everything"), true, &[], &[]),
+    StructuredType {
+        namespace: "Namespace",
+        ..structured("PreferredSupplier", Some("Model.Everything"), true, &[text("AccountRepresentative")], &[])
+    },
+    structured("Sized", None, true, &[number("Size")], &[]),
     structured("BestSellingProduct", Some("Model.Everything"), true, &[], &[]),
     StructuredType { namespace: "Sales", ..structured("Manager", Some("Model.Everything"), true, &[], &[]) },
     structured(
@@ -89,6 +94,7 @@ const TYPES: &[StructuredType] = &[
         &[Navigation::one("Country", "Model.Everything")],
     ),
     structured("AddressWithLocation", Some("Model.Address"), false, &[text("Location")], &[]),
+    StructuredType { namespace: "Namespace", ..structured("AddressWithLocation", Some("Model.Address"), false, &[text("Location")], &[]) },
 ];
 
 const fn operation(
@@ -121,11 +127,11 @@ const OPERATIONS: &[Operation] = &[
     operation("Model", "Rejection", true, false, None),
 ];
 
-pub(crate) static MODEL: Model = Model {
-    enums: &[ENUMS],
-    types: &[TYPES],
-    operations: OPERATIONS,
-    entity_sets: &[
+pub(crate) static MODEL: Model = Model::new(
+    &[ENUMS],
+    &[TYPES],
+    OPERATIONS,
+    &[
         ("Categories", "Model.Everything"),
         ("Customers", "Model.Everything"),
         ("Employees", "Model.Everything"),
@@ -136,9 +142,14 @@ pub(crate) static MODEL: Model = Model {
         ("Products", "Model.Everything"),
         ("Suppliers", "Model.Everything"),
     ],
-    singletons: &[("SingletonEntity", "Model.Everything"), ("MainSupplier", "Model.Everything")],
-};
+    &[("SingletonEntity", "Model.Everything"), ("MainSupplier", "Model.Everything")],
+);
 
 pub(crate) fn everything() -> &'static StructuredType {
     MODEL.find_type("Model.Everything").unwrap()
+}
+
+/// Where the cases use names of [`everything`] as other types.
+pub(crate) fn sized() -> &'static StructuredType {
+    MODEL.find_type("Model.Sized").unwrap()
 }

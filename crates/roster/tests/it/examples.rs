@@ -7,6 +7,9 @@ use roster::{Codes, Finding, Format, IngestOptions, Source};
 /// Codes without an example here: it takes more than an export to get them.
 pub(crate) const ONLY_IN_RUNS: &[(&str, &str)] = &[
     ("FileMissingFromSet", "it takes the upload before"),
+    ("InvalidFileFormat", "it takes an archive"),
+    ("ArchiveTooLarge", "it takes an archive"),
+    ("ProviderValueNotTaken", "it takes the API of a provider"),
     ("UnsupportedFormat", "it takes a connector"),
     ("DeltaBaseVersion", "it takes the upload before"),
     ("DuplicateMatch", "it takes the accounts of the directory"),

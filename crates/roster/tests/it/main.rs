@@ -8,6 +8,7 @@ use roster::segment::SegmentReader;
 use roster::{CodeList, Codes, Entity, Finding, Format, IngestOptions, IngestReport, Source};
 use std::path::{Path, PathBuf};
 
+mod archives;
 mod catalogue;
 mod dirty;
 mod examples;

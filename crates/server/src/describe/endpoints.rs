@@ -2,13 +2,13 @@
 //! model with its operations, and the permissions.
 //!
 //! The OpenAPI document and the reference in `docs/api` are written from this list, and a test asks
-//! the server for each entry. OData's URL grammar allows more than any list can hold: casts,
-//! properties of entities, keys in parentheses, qualified names of operations.
+//! the server for each entry. OData's URL grammar allows more than any list can hold: parts of
+//! complex values, keys in parentheses, qualified names of operations.
 
 use crate::graph::collections::{COLLECTIONS, Collection, Writes};
 use industry_data::MODEL;
 use industry_data::permissions::{Action, Resource, allowed};
-use odata::edm::{Navigation, Operation, StructuredType};
+use odata::edm::{Navigation, Operation, Property, StructuredType, TypeRef};
 
 /// Where an endpoint is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,12 @@ pub enum What {
     AddLink,
     /// Removes one.
     RemoveLink,
+    /// Reads one of [`Endpoint::properties`].
+    Property,
+    /// Reads one of them as plain text.
+    PropertyValue,
+    /// Counts the values of one of them.
+    PropertyCount,
     /// Calls a bound operation.
     Call(&'static Operation),
     /// Reads the root of industryData.
@@ -79,6 +85,10 @@ pub struct Endpoint {
     pub element: Option<&'static StructuredType>,
     /// Of each list one permission is needed.
     pub permissions: Vec<&'static [&'static str]>,
+    /// What `{property}` in the path stands for.
+    pub properties: Vec<&'static Property>,
+    /// The derived type that the path casts to; the operation stands without the cast too.
+    pub cast: Option<&'static StructuredType>,
 }
 
 /// References that are lists between directory objects rather than collections of their own.
@@ -130,6 +140,7 @@ struct Of {
     collection: &'static Collection,
     element: &'static StructuredType,
     served: Served,
+    cast: Option<&'static StructuredType>,
 }
 
 impl List {
@@ -155,6 +166,8 @@ impl List {
             summary,
             element,
             permissions,
+            properties: Vec::new(),
+            cast: of.cast,
         });
     }
 
@@ -169,25 +182,21 @@ impl List {
             summary: "Get the root of industryData".to_owned(),
             element: MODEL.find_type("microsoft.graph.industryData.industryDataRoot"),
             permissions: Vec::new(),
+            properties: Vec::new(),
+            cast: None,
         });
     }
 
     fn collection(&mut self, collection: &'static Collection, element: &'static StructuredType) {
         let served = if collection.path.starts_with("external/") { Served::Beta } else { Served::Both };
-        let of = Of { collection, element, served };
-        let needs = |action| vec![allowed(collection.resource, action)];
+        let of = Of { collection, element, served, cast: None };
         let path = collection_path(collection);
         let one = format!("{path}/{{{}}}", key_name(element));
-        let name = element.name;
-        self.add(of, "GET", path.clone(), "list", What::List, format!("List {}", collection.name), needs(Action::List));
-        if collection.writes == Writes::All {
-            self.add(of, "POST", path.clone(), "create", What::Create, format!("Create {name}"), needs(Action::Write));
-        }
-        self.add(of, "GET", format!("{path}/$count"), "count", What::Count, format!("Count {}", collection.name), needs(Action::List));
-        self.add(of, "GET", one.clone(), "get", What::Read, format!("Get {name}"), needs(Action::Read));
-        if collection.writes == Writes::All {
-            self.add(of, "PATCH", one.clone(), "update", What::Update, format!("Update {name}"), needs(Action::Write));
-            self.add(of, "DELETE", one.clone(), "delete", What::Delete, format!("Delete {name}"), needs(Action::Write));
+        self.entities(of, &path, &one);
+        for derived in MODEL.concrete(element).into_iter().filter(|ty| *ty != element) {
+            let cast = derived.qualified();
+            let of = Of { element: derived, cast: Some(derived), ..of };
+            self.entities(of, &format!("{path}/{cast}"), &format!("{one}/{cast}"));
         }
         for navigation in MODEL.navigations(element) {
             if LINKS.contains(&navigation.name) {
@@ -200,6 +209,62 @@ impl List {
         self.operations(of, &one, false);
         if collection.name == "provisioningFlows" {
             self.short(of);
+        }
+    }
+
+    /// What is done with a collection and its entities, of all types or of a derived one.
+    fn entities(&mut self, of: Of, path: &str, one: &str) {
+        let needs = |action| vec![allowed(of.collection.resource, action)];
+        let named = |name: &str| of.cast.map_or_else(|| name.to_owned(), |cast| format!("{name}_{}", cast.name));
+        let (name, all) = (of.element.name, of.cast.map_or(of.collection.name, |cast| cast.name));
+        let writes = of.collection.writes == Writes::All;
+        self.add(of, "GET", path.to_owned(), &named("list"), What::List, format!("List {all}"), needs(Action::List));
+        if writes {
+            self.add(of, "POST", path.to_owned(), &named("create"), What::Create, format!("Create {name}"), needs(Action::Write));
+        }
+        self.add(of, "GET", format!("{path}/$count"), &named("count"), What::Count, format!("Count {all}"), needs(Action::List));
+        self.add(of, "GET", one.to_owned(), &named("get"), What::Read, format!("Get {name}"), needs(Action::Read));
+        if writes {
+            self.add(of, "PATCH", one.to_owned(), &named("update"), What::Update, format!("Update {name}"), needs(Action::Write));
+            self.add(of, "DELETE", one.to_owned(), &named("delete"), What::Delete, format!("Delete {name}"), needs(Action::Write));
+        }
+        let above = |property: &Property| {
+            of.cast
+                .and_then(|ty| ty.base)
+                .and_then(|base| MODEL.find_type(base))
+                .is_some_and(|base| MODEL.property(base, property.name).is_some())
+        };
+        let own = MODEL.properties(of.element).into_iter().filter(|property| !property.write_only && !above(property));
+        self.properties(of, one, &named("property"), &own.collect::<Vec<_>>());
+    }
+
+    /// `…/{property}` and what may follow it. Parts of complex values have URLs below those.
+    fn properties(&mut self, of: Of, one: &str, name: &str, all: &[&'static Property]) {
+        let simple = |p: &&&Property| !p.collection && !matches!(p.ty, TypeRef::Complex(_));
+        let name_of = of.element.name;
+        for (what, tail, summary, properties) in [
+            (What::Property, "", format!("Get a property of a {name_of}"), all.to_vec()),
+            (
+                What::PropertyValue,
+                "/$value",
+                format!("Get a property of a {name_of} as text"),
+                all.iter().filter(simple).copied().collect(),
+            ),
+            (
+                What::PropertyCount,
+                "/$count",
+                format!("Count the values of a property of a {name_of}"),
+                all.iter().filter(|p| p.collection).copied().collect(),
+            ),
+        ] {
+            if !properties.is_empty() {
+                let permissions = vec![allowed(of.collection.resource, Action::Read)];
+                let id = format!("{name}{}", tail.replace("/$", "_"));
+                self.add(of, "GET", format!("{one}/{{property}}{tail}"), &id, what, summary, permissions);
+                if let Some(endpoint) = self.out.last_mut() {
+                    endpoint.properties = properties;
+                }
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use crate::graph::request::{GraphResponse, Metadata, Version};
 use endpoints::{Endpoint, What};
 use industry_data::MODEL;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 /// An error that the API answers.
@@ -44,10 +45,14 @@ pub static ERRORS: &[ErrorAnswer] = &[
     ErrorAnswer { header: Some("Allow"), ..error(405, "MethodNotAllowed", "The resource does not answer this method.") },
     error(406, "NotAcceptable", "`Accept` excludes what the API answers."),
     error(409, "Conflict", "The change contradicts what is stored; `details` names what stands in the way."),
-    error(412, "PreconditionFailed", "The resource has changed since the version named in `If-Match`."),
+    error(412, "PreconditionFailed", "The resource is not in the version that `If-Match` (or `If-None-Match`) asks for."),
     error(413, "RequestEntityTooLarge", "The body, or a text in it, is too long."),
-    error(415, "UnsupportedMediaType", "The body is not `application/json`."),
-    error(424, "FailedDependency", "A part of a batch was not carried out, because a part that it depends on failed."),
+    error(415, "UnsupportedMediaType", "The body is not `application/json`, or it is compressed."),
+    error(
+        424,
+        "FailedDependency",
+        "A part of a batch, in an answer that is 200 itself, was not carried out, because a part that it depends on failed.",
+    ),
     ErrorAnswer {
         header: Some("Retry-After"),
         ..error(429, "TooManyRequests", "A quota is used up; `Retry-After` says for how many seconds.")
@@ -81,7 +86,8 @@ pub(crate) fn answer(call: &Call) -> Option<Outcome> {
     }
     Some(if matches!(call.method, http::Method::GET | http::Method::HEAD) {
         format(&call.query).and_then(|wanted| {
-            let wanted = wanted.as_deref().or_else(|| header(&call.headers, "accept"));
+            let wanted = wanted.map(Cow::Owned).or_else(|| header(&call.headers, "accept"));
+            let wanted = wanted.as_deref();
             if is_metadata { metadata(call.version, wanted).map(|found| (found, Metadata::Minimal)) } else { service(call, wanted) }
         })
     } else {

@@ -4,9 +4,8 @@ use super::ERRORS;
 use super::endpoints::{Endpoint, SHORT, Served, What, endpoints, key_name};
 use super::schemas::{Schemas, Shape, reference};
 use super::words;
-use crate::limits;
 use industry_data::MODEL;
-use odata::edm::{StructuredType, TypeRef};
+use odata::edm::{Property, StructuredType, TypeRef};
 use serde_json::{Map, Value, json};
 
 /// Stands for the address of the server until a request says what it is.
@@ -45,7 +44,7 @@ pub(super) fn document() -> Value {
             "title": "Homeroom",
             "version": env!("CARGO_PKG_VERSION"),
             "summary": "School Data Sync: the industryData API of Microsoft Graph, self-hosted.",
-            "description": "Made from the same tables that the server decodes and encodes by. OData allows more URLs than a list can hold: keys in parentheses, type casts, properties of an entity and their `$value`, operations by their qualified names. `$metadata` says what there is.",
+            "description": "Made from the same tables that the server decodes and encodes by. OData allows more URLs than a list can hold: keys in parentheses, parts of complex values behind the properties, operations by their qualified names. `$metadata` says what there is. Files are uploaded to the `sessionUrl` of a fileUploadSession by the protocols of Azure Storage (Blob and Data Lake Gen2), with Azure's own clients: Microsoft documents them, and they are no part of this document.",
             "license": { "name": "Apache-2.0 OR MIT", "identifier": "Apache-2.0 OR MIT" }
         },
         "servers": [{ "url": SERVER }],
@@ -95,12 +94,14 @@ impl Writer {
     }
 
     fn operation(&mut self, endpoint: &Endpoint) -> Map<String, Value> {
-        let mut parameters = path_parameters(&endpoint.path);
+        let mut parameters = path_parameters(endpoint);
         let options = match endpoint.what {
             What::List => OF_COLLECTION,
             What::Links => OF_LINKS,
             What::Count => OF_COUNT,
             What::Read | What::Follow | What::Root | What::ShortRead => OF_ENTITY,
+            // Of complex values; the others take none.
+            What::Property => &["select"],
             _ => &[],
         };
         parameters.extend(options.iter().map(|name| parameter(name)));
@@ -184,7 +185,24 @@ impl Writer {
                 self.schemas.out.insert(name.clone(), page);
                 out.insert("200".to_owned(), json!({ "description": "A page.", "content": content(&reference(&name)) }));
             }
-            (What::Count | What::LinkCount, _) => {
+            (What::Property, _) => {
+                let schema = self.property_answer(&endpoint.properties);
+                out.insert(
+                    "200".to_owned(),
+                    json!({ "description": "The value; a complex one as an object of its own.", "content": content(&schema) }),
+                );
+                if endpoint.properties.iter().any(|property| property.nullable && !property.collection) {
+                    out.insert("204".to_owned(), json!({ "description": "It is null." }));
+                }
+            }
+            (What::PropertyValue, _) => {
+                let text = json!({ "text/plain": { "schema": { "type": "string" } } });
+                out.insert("200".to_owned(), json!({ "description": "The value as text.", "content": text }));
+                if endpoint.properties.iter().any(|property| property.nullable) {
+                    out.insert("204".to_owned(), json!({ "description": "It is null." }));
+                }
+            }
+            (What::Count | What::LinkCount | What::PropertyCount, _) => {
                 let content = json!({ "text/plain": { "schema": { "type": "integer", "minimum": 0 } } });
                 out.insert("200".to_owned(), json!({ "description": "The number.", "content": content }));
             }
@@ -241,7 +259,29 @@ impl Writer {
         out
     }
 
-    /// What is no part of the model: metadata, service document, this document, the token endpoint.
+    /// `{ "value": … }` with what one of the properties has, or a complex value.
+    fn property_answer(&mut self, properties: &[&'static Property]) -> Value {
+        let mut options: Vec<Value> = Vec::new();
+        for property in properties {
+            let value = self.schemas.answered(property);
+            let option = match property.ty {
+                TypeRef::Complex(_) if !property.collection => {
+                    json!({ "allOf": [value, { "type": "object", "properties": { "@odata.context": { "type": "string" } } }] })
+                }
+                _ => json!({
+                    "type": "object",
+                    "required": ["value"],
+                    "properties": { "@odata.context": { "type": "string" }, "value": value }
+                }),
+            };
+            if !options.contains(&option) {
+                options.push(option);
+            }
+        }
+        json!({ "anyOf": options })
+    }
+
+    /// What is no part of the model: metadata, service document, this document, identity.
     fn fixed(&mut self) {
         for (version, suffix) in [("beta", ""), ("v1.0", "_v1")] {
             let metadata = json!({
@@ -297,44 +337,87 @@ impl Writer {
             "security": []
         });
         self.put_fixed("/openapi.json", "get", "openapi", this);
-        let oauth_error = json!({
+        self.identity();
+    }
+
+    /// Where tokens come from.
+    fn identity(&mut self) {
+        let tenant = json!({ "name": "tenant", "in": "path", "required": true, "description": "Id or domain of the tenant.", "schema": { "type": "string" } });
+        let refused = json!({
             "description": "Refused.",
-            "content": { "application/json": { "schema": {
+            "content": content(&json!({
                 "type": "object",
                 "required": ["error"],
                 "properties": { "error": { "type": "string" }, "error_description": { "type": "string" } }
-            } } }
+            }))
         });
-        let token = json!({
-            "tags": ["service"],
-            "summary": "Get a token for an application",
-            "parameters": [{ "name": "tenant", "in": "path", "required": true, "description": "Id or domain of the tenant.", "schema": { "type": "string" } }],
-            "requestBody": { "required": true, "content": { "application/x-www-form-urlencoded": { "schema": {
-                "type": "object",
-                "required": ["grant_type", "client_id", "client_secret", "scope"],
-                "properties": {
-                    "grant_type": { "type": "string", "const": "client_credentials" },
-                    "client_id": { "type": "string" },
-                    "client_secret": { "type": "string" },
-                    "scope": { "type": "string", "description": "For example `https://graph.microsoft.com/.default`." }
-                }
-            } } } },
-            "responses": {
-                "200": { "description": "The token.", "content": { "application/json": { "schema": {
-                    "type": "object",
-                    "required": ["access_token", "token_type", "expires_in"],
-                    "properties": {
-                        "access_token": { "type": "string" },
-                        "token_type": { "type": "string" },
-                        "expires_in": { "type": "integer", "description": "Seconds." }
-                    }
-                } } } },
-                "400": oauth_error,
-                "401": oauth_error
-            },
-            "security": []
+        let text = |description: &str| json!({ "type": "string", "description": description });
+        let form = |required: &[&str], properties: Value| {
+            json!({ "required": true, "content": { "application/x-www-form-urlencoded": { "schema": {
+                "type": "object", "required": required, "properties": properties
+            } } } })
+        };
+        let asked = |summary: &str, body: &Value, answer: &Value| {
+            json!({
+                "tags": ["service"],
+                "summary": summary,
+                "parameters": [tenant],
+                "requestBody": body,
+                "responses": { "200": { "description": "Granted.", "content": content(answer) }, "400": refused, "401": refused },
+                "security": []
+            })
+        };
+        let body = form(
+            &["grant_type", "client_id"],
+            json!({
+                "grant_type": { "type": "string", "enum": ["client_credentials", "urn:ietf:params:oauth:grant-type:device_code"] },
+                "client_id": { "type": "string" },
+                "client_secret": text("Of an application; or `client_assertion`."),
+                "client_assertion": text("A JWT signed with the key of a registered certificate (RFC 7523)."),
+                "client_assertion_type": text("`urn:ietf:params:oauth:client-assertion-type:jwt-bearer`"),
+                "device_code": text("Of the device-code answer, for that grant."),
+                "scope": text("For example `https://graph.microsoft.com/.default`.")
+            }),
+        );
+        let answer = json!({
+            "type": "object",
+            "required": ["access_token", "token_type", "expires_in"],
+            "properties": {
+                "access_token": { "type": "string" },
+                "token_type": { "type": "string" },
+                "expires_in": { "type": "integer", "description": "Seconds." }
+            }
         });
+        let token = asked("Get a token, for an application or for a device code that was approved", &body, &answer);
         self.put_fixed("/{tenant}/oauth2/v2.0/token", "post", "token", token);
+        let body = form(&["client_id", "scope"], json!({ "client_id": { "type": "string" }, "scope": text("As of the token.") }));
+        let answer = json!({
+            "type": "object",
+            "required": ["device_code", "user_code", "verification_uri", "expires_in", "interval"],
+            "properties": {
+                "device_code": text("For the token endpoint."),
+                "user_code": text("For the administrator who approves: `homeroom token approve CODE`."),
+                "verification_uri": { "type": "string" },
+                "message": text("The same for people."),
+                "expires_in": { "type": "integer", "description": "Seconds." },
+                "interval": { "type": "integer", "description": "Seconds between two tries to get the token." }
+            }
+        });
+        let device = asked("Get a device code (RFC 8628)", &body, &answer);
+        self.put_fixed("/{tenant}/oauth2/v2.0/devicecode", "post", "devicecode", device);
+        let read = |summary: &str, parameters: &[&Value], answers: Value| json!({ "tags": ["service"], "summary": summary, "parameters": parameters, "responses": answers, "security": [] });
+        let plain = json!({ "200": { "description": "How.", "content": { "text/plain": { "schema": { "type": "string" } } } } });
+        self.put_fixed("/{tenant}/oauth2/v2.0/deviceauth", "get", "deviceauth", read("How a device code is approved", &[&tenant], plain));
+        let object = |description: &str| json!({ "description": description, "content": content(&json!({ "type": "object" })) });
+        let found = json!({ "200": object("OpenID Connect Discovery 1.0."), "400": refused });
+        self.put_fixed(
+            "/{tenant}/v2.0/.well-known/openid-configuration",
+            "get",
+            "discovery",
+            read("OpenID configuration", &[&tenant], found),
+        );
+        let keys = json!({ "200": object("RFC 7517.") });
+        self.put_fixed("/{tenant}/discovery/v2.0/keys", "get", "keys", read("Keys that tokens are signed with", &[&tenant], keys));
     }
 
     fn put_fixed(&mut self, path: &str, method: &str, id: &str, operation: Value) {
@@ -385,7 +468,7 @@ fn batch() -> Value {
         "requestBody": { "required": true, "content": content(&json!({
             "type": "object",
             "required": ["requests"],
-            "properties": { "requests": { "type": "array", "minItems": 1, "maxItems": limits::BATCH_PARTS_MAX, "items": part } }
+            "properties": { "requests": { "type": "array", "minItems": 1, "maxItems": odata::limits::Limits::DEFAULT.batch_parts, "items": part } }
         })) },
         "responses": responses,
         "security": [{ "bearer": [] }]
@@ -401,11 +484,17 @@ fn parameter(name: &str) -> Value {
 }
 
 /// The names in braces.
-fn path_parameters(path: &str) -> Vec<Value> {
-    let names = path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+fn path_parameters(endpoint: &Endpoint) -> Vec<Value> {
+    let names = endpoint.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
     let parameter = |name: &str| {
-        let of = MODEL.all_types().find(|ty| key_name(ty) == name).map_or("", |ty: &StructuredType| ty.name);
-        json!({ "name": name, "in": "path", "required": true, "description": format!("Key of the {of}."), "schema": { "type": "string" } })
+        let (text, schema) = if name == "property" {
+            let names: Vec<_> = endpoint.properties.iter().map(|property| property.name).collect();
+            ("Which property.".to_owned(), json!({ "type": "string", "enum": names }))
+        } else {
+            let of = MODEL.all_types().find(|ty| key_name(ty) == name).map_or("", |ty: &StructuredType| ty.name);
+            (format!("Key of the {of}."), json!({ "type": "string" }))
+        };
+        json!({ "name": name, "in": "path", "required": true, "description": text, "schema": schema })
     };
     names.map(parameter).collect()
 }

@@ -136,6 +136,12 @@ impl Schemas {
         schema
     }
 
+    /// A property by itself, as it is answered when it is not null.
+    pub(super) fn answered(&mut self, property: &'static Property) -> Value {
+        let single = self.single(property, Shape::Read);
+        if property.collection { json!({ "type": "array", "items": single }) } else { single }
+    }
+
     fn property(&mut self, of: &StructuredType, property: &'static Property, shape: Shape) -> Value {
         // An item of a collection is new whenever the collection is sent.
         let inner = if property.collection && shape == Shape::Update { Shape::Create } else { shape };

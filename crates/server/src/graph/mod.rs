@@ -73,16 +73,20 @@ fn dispatch(app: &App, ctx: &OpContext, tx: &mut store::Tx<'_>, request: &GraphR
 /// By what the place is, then by method.
 fn route(app: &App, data: &Data<'_, '_>, request: &GraphRequest, place: Place) -> Result<GraphResponse, AppError> {
     match (request.method, place) {
+        (_, Place::External) => Err(AppError::NotFound("Of 'external', Homeroom serves 'external/industryData'.".to_owned())),
+        (_, Place::Ref(inner)) if matches!(*inner, Place::Collection(_)) => {
+            Err(AppError::NotFound("'$ref' follows an entity, a reference or members, not a collection.".to_owned()))
+        }
         (Method::Get, Place::Collection(at)) => read::collection(data, request, &at),
         (Method::Post, Place::Collection(at)) => write::create(app, data, request, &at),
         (Method::Get, Place::Entity(at)) => read::entity(data, request, &at),
         (Method::Patch, Place::Entity(at)) => write::update(app, data, request, &at, write::Answer::NoContent),
         (Method::Delete, Place::Entity(at)) => write::delete(app, data, request, &at),
-        (Method::Get, Place::Property(at, names)) => read::property(data, request, &at, &names),
+        (Method::Get, Place::Property(at, steps)) => read::property(data, request, &at, &steps),
         (Method::Get, Place::Value(inner)) => read::value(data, request, *inner),
         (Method::Get, Place::Count(inner)) => read::count(data, request, *inner),
         (Method::Get, Place::Root) => read::root(data, request),
-        (Method::Get, Place::Ref(inner)) => read::reference(request, &inner),
+        (Method::Get, Place::Ref(inner)) => read::reference(data, request, &inner),
         (Method::Get, Place::Links(at, nav)) => links::list(data, request, &at, nav),
         (Method::Get, Place::Link(at, nav, id)) => links::get(data, request, &at, nav, &id),
         (Method::Post, Place::Ref(inner)) if matches!(*inner, Place::Links(..)) => links::add(data, request, *inner),

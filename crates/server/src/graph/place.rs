@@ -3,7 +3,7 @@
 use super::collections::{Collection, find};
 use super::data::Data;
 use crate::error::AppError;
-use odata::edm::{Navigation, Operation, StructuredType};
+use odata::edm::{Navigation, Operation, Property, StructuredType};
 use odata::path::{ResourcePath, Segment};
 use serde_json::{Map, Value};
 
@@ -27,6 +27,15 @@ pub struct EntityPlace {
     pub id: String,
 }
 
+/// One step of the path to a property.
+#[derive(Debug, Clone, Copy)]
+pub enum PropertyStep {
+    /// To a property.
+    To(&'static Property),
+    /// Only when the value is of that type.
+    Cast(&'static StructuredType),
+}
+
 /// What a URL names.
 #[derive(Debug, Clone)]
 pub enum Place {
@@ -43,7 +52,7 @@ pub enum Place {
     /// One entry of such a list.
     Link(EntityPlace, &'static Navigation, String),
     /// A property of an entity, by path.
-    Property(EntityPlace, Vec<&'static str>),
+    Property(EntityPlace, Vec<PropertyStep>),
     /// An operation bound to a place.
     Operation(Box<Place>, &'static Operation, Vec<(String, String)>),
     /// `/$count`
@@ -76,13 +85,18 @@ impl Place {
             (Self::Collection(place), Segment::Cast(ty)) => Ok(Self::Collection(CollectionPlace { cast: Some(ty), ..place })),
             (Self::Entity(entity), Segment::Cast(ty)) => {
                 data.require_type(&entity, ty)?;
-                Ok(Self::Entity(entity))
+                let within = CollectionPlace { cast: Some(ty), ..entity.within };
+                Ok(Self::Entity(EntityPlace { within, ..entity }))
             }
             (Self::Entity(entity), Segment::Navigation(nav)) => navigate(entity, nav, data),
-            (Self::Entity(entity), Segment::Property(property)) => Ok(Self::Property(entity, vec![property.name])),
-            (Self::Property(entity, mut names), Segment::Property(property)) => {
-                names.push(property.name);
-                Ok(Self::Property(entity, names))
+            (Self::Entity(entity), Segment::Property(property)) => Ok(Self::Property(entity, vec![PropertyStep::To(property)])),
+            (Self::Property(entity, mut steps), Segment::Property(property)) => {
+                steps.push(PropertyStep::To(property));
+                Ok(Self::Property(entity, steps))
+            }
+            (Self::Property(entity, mut steps), Segment::Cast(ty)) => {
+                steps.push(PropertyStep::Cast(ty));
+                Ok(Self::Property(entity, steps))
             }
             // Every member is a user and every parent a group, so the cast that clients write changes nothing.
             (Self::Links(entity, nav), Segment::Cast(ty)) if super::links::are_all(nav, ty) => Ok(Self::Links(entity, nav)),

@@ -2,12 +2,13 @@
 
 use super::data::Data;
 use super::list::{self, ListPlan, Source};
-use super::place::{CollectionPlace, EntityPlace, Place};
+use super::place::{CollectionPlace, EntityPlace, Place, PropertyStep};
 use super::request::{GraphRequest, GraphResponse, Metadata};
 use super::{declared_type, element_type, expand, options};
 use crate::error::AppError;
 use industry_data::MODEL;
-use odata::edm::StructuredType;
+use odata::edm::{Property, StructuredType, TypeRef};
+use odata::encode::{EncodeOptions, encode};
 use odata::query::QueryOptions;
 use serde_json::{Map, Value, json};
 
@@ -121,17 +122,35 @@ pub(super) fn single_options(data: &Data<'_, '_>, request: &GraphRequest, ty: &'
     }
 }
 
-/// A property: `{ "value": … }`.
-pub(super) fn property(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace, names: &[&str]) -> Result<GraphResponse, AppError> {
-    let value = property_value(data, request, at, names)?;
-    let fragment = format!("{}/{}", at.within.collection.entity_path(at.within.parent.as_deref(), &at.id), names.join("/"));
+/// A property: `{ "value": … }`, or a complex value as an object.
+pub(super) fn property(
+    data: &Data<'_, '_>,
+    request: &GraphRequest,
+    at: &EntityPlace,
+    steps: &[PropertyStep],
+) -> Result<GraphResponse, AppError> {
+    let select = match complex_type(steps) {
+        Some(ty) => {
+            let options = single_options(data, request, ty)?;
+            if !options.expand.is_empty() {
+                return Err(AppError::invalid_at("$expand", "A complex value has nothing to expand here."));
+            }
+            options.select
+        }
+        None => no_options(data, request, at).map(|()| Vec::new())?,
+    };
+    let value = property_value(data, request, at, steps)?;
     let mut body = Map::new();
     if request.metadata != Metadata::None {
-        body.insert("@odata.context".to_owned(), json!(request.context(&fragment)));
+        body.insert("@odata.context".to_owned(), json!(request.context(&property_path(at, steps))));
     }
     match value {
         Value::Null => return Ok(GraphResponse::no_content()),
-        Value::Object(complex) => body.extend(complex),
+        // By its declared type, so that it says which one it is.
+        Value::Object(complex) => body.extend(match steps.iter().rev().find_map(declared_value_type).filter(|_| !select.is_empty()) {
+            Some(declared) => encode(&MODEL, declared, &complex, &EncodeOptions { select: &select, metadata: request.metadata }),
+            None => complex,
+        }),
         other => {
             body.insert("value".to_owned(), other);
         }
@@ -139,22 +158,70 @@ pub(super) fn property(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityP
     Ok(GraphResponse::json(200, body))
 }
 
-fn property_value(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace, names: &[&str]) -> Result<Value, AppError> {
+fn property_path(at: &EntityPlace, steps: &[PropertyStep]) -> String {
+    let mut path = at.within.collection.entity_path(at.within.parent.as_deref(), &at.id);
+    for step in steps {
+        path.push('/');
+        match step {
+            PropertyStep::To(property) => path.push_str(property.name),
+            PropertyStep::Cast(ty) => path.push_str(&ty.qualified()),
+        }
+    }
+    path
+}
+
+/// The type of what a path leads to, when that is one complex value.
+fn complex_type(steps: &[PropertyStep]) -> Option<&'static StructuredType> {
+    match steps.last()? {
+        PropertyStep::Cast(ty) => Some(ty),
+        to @ PropertyStep::To(_) => declared_value_type(to),
+    }
+}
+
+/// The declared type of a property that is one complex value.
+fn declared_value_type(step: &PropertyStep) -> Option<&'static StructuredType> {
+    match step {
+        PropertyStep::To(Property { ty: TypeRef::Complex(name), collection: false, .. }) => MODEL.find_type(name),
+        PropertyStep::To(_) | PropertyStep::Cast(_) => None,
+    }
+}
+
+/// Refuses what has no meaning where one primitive value or a reference is answered.
+fn no_options(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<(), AppError> {
+    let options = single_options(data, request, element_type(&at.within)?)?;
+    let misplaced = [("$select", !options.select.is_empty()), ("$expand", !options.expand.is_empty())];
+    match misplaced.iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(AppError::invalid_at(*name, format!("{name} applies to resources; this URL names a value without parts."))),
+        None => Ok(()),
+    }
+}
+
+fn property_value(data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace, steps: &[PropertyStep]) -> Result<Value, AppError> {
     let stored = data.get(at)?;
     let encoded = expand::present(data, request, at, &stored, element_type(&at.within)?, &QueryOptions::default())?;
     let mut value = Value::Object(encoded);
-    for name in names {
-        value = value.get_mut(*name).map(Value::take).unwrap_or_default();
+    for step in steps {
+        match step {
+            PropertyStep::To(property) => value = value.get_mut(property.name).map(Value::take).unwrap_or_default(),
+            PropertyStep::Cast(wanted) => {
+                // A value whose declared type has no others does not say it, and can only be cast to that.
+                let named = value.get("@odata.type").and_then(Value::as_str).and_then(|name| MODEL.find_type(name));
+                if named.is_some_and(|ty| !MODEL.is_subtype(ty, wanted)) {
+                    return Err(AppError::NotFound(format!("This value is not a {}.", wanted.qualified())));
+                }
+            }
+        }
     }
     Ok(value)
 }
 
 /// `/$value` of a primitive property.
 pub(super) fn value(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -> Result<GraphResponse, AppError> {
-    let Place::Property(at, names) = inner else {
+    let Place::Property(at, steps) = inner else {
         return Err(AppError::NotFound("$value follows a property.".to_owned()));
     };
-    match property_value(data, request, &at, &names)? {
+    no_options(data, request, &at)?;
+    match property_value(data, request, &at, &steps)? {
         Value::Null => Ok(GraphResponse::no_content()),
         Value::String(text) => Ok(GraphResponse::text(text)),
         Value::Object(_) | Value::Array(_) => Err(AppError::invalid("$value is for primitive properties; read this one without it.")),
@@ -170,6 +237,11 @@ pub(super) fn count(data: &Data<'_, '_>, request: &GraphRequest, inner: Place) -
             Ok(GraphResponse::text(list::count(data, Source::Collection(&at), &options)?.to_string()))
         }
         Place::Links(at, nav) => Ok(GraphResponse::text(super::links::count(data, request, &at, nav)?.to_string())),
+        Place::Property(at, steps) => {
+            no_options(data, request, &at)?;
+            let value = property_value(data, request, &at, &steps)?;
+            Ok(GraphResponse::text(value.as_array().map_or(0, Vec::len).to_string()))
+        }
         _ => Err(AppError::NotFound("$count follows a collection.".to_owned())),
     }
 }
@@ -189,11 +261,13 @@ pub(super) fn root(data: &Data<'_, '_>, request: &GraphRequest) -> Result<GraphR
     Ok(GraphResponse::json(200, body))
 }
 
-/// `GET …/$ref`: where a navigation leads, without reading what is there.
-pub(super) fn reference(request: &GraphRequest, inner: &Place) -> Result<GraphResponse, AppError> {
+/// `GET …/$ref`: where a navigation leads, for who may read what is there.
+pub(super) fn reference(data: &Data<'_, '_>, request: &GraphRequest, inner: &Place) -> Result<GraphResponse, AppError> {
     let Place::Entity(at) = inner else {
         return Err(AppError::MethodNotAllowed { allow: "POST".to_owned() });
     };
+    no_options(data, request, at)?;
+    data.require_exists(at)?;
     let mut body = Map::new();
     if request.metadata != Metadata::None {
         body.insert("@odata.context".to_owned(), json!(request.context("$ref")));

@@ -63,18 +63,21 @@ pub enum Return {
 }
 
 impl Preferences {
-    /// Reads the header; what is not known is ignored, as RFC 7240 §2 says.
+    /// Reads the header; what is not known is ignored, and of what is said twice the first counts
+    /// (RFC 7240 §2).
     pub fn parse(header: Option<&str>) -> Self {
         let mut found = Self::default();
-        for preference in header.unwrap_or_default().split([',', ';']) {
+        for preference in header.unwrap_or_default().to_ascii_lowercase().split([',', ';']) {
             let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
             let value = value.trim().trim_matches('"');
-            match (name.trim().to_ascii_lowercase().as_str(), value) {
-                ("return", "minimal") => found.returns = Some(Return::Minimal),
-                ("return", "representation") => found.returns = Some(Return::Representation),
-                ("odata.maxpagesize" | "maxpagesize", size) => found.page_size = size.parse().ok().filter(|n| *n > 0),
-                _ => {}
-            }
+            let (returns, page_size) = match (name.trim(), value) {
+                ("return", "minimal") => (Some(Return::Minimal), None),
+                ("return", "representation") => (Some(Return::Representation), None),
+                ("odata.maxpagesize" | "maxpagesize", size) => (None, size.parse().ok().filter(|n| *n > 0)),
+                _ => (None, None),
+            };
+            found.returns = found.returns.or(returns);
+            found.page_size = found.page_size.or(page_size);
         }
         found
     }
@@ -91,10 +94,10 @@ pub struct GraphRequest {
     pub path: String,
     /// Query string without `?`, percent-encoded.
     pub query: String,
-    /// Media type of the body, when there is one.
-    pub content_type: Option<String>,
     /// `If-Match`.
     pub if_match: Option<String>,
+    /// `If-None-Match`.
+    pub if_none_match: Option<String>,
     /// `Prefer`.
     pub prefer: Preferences,
     /// Wanted amount of metadata.
@@ -123,10 +126,11 @@ impl GraphRequest {
     /// # Errors
     /// 400 when there is something else.
     pub fn check_action_body(&self) -> Result<(), AppError> {
-        if self.body.iter().all(u8::is_ascii_whitespace) {
+        let body = odata::json::without_mark(&self.body);
+        if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(());
         }
-        match serde_json::from_slice::<Value>(&self.body) {
+        match serde_json::from_slice::<Value>(body) {
             Ok(Value::Object(map)) if map.is_empty() => Ok(()),
             Ok(_) => Err(AppError::invalid("This action takes no parameters: send no body, or {}.")),
             Err(error) => {
@@ -196,5 +200,7 @@ mod tests {
         assert_eq!(p, Preferences { returns: Some(Return::Representation), page_size: Some(7) });
         assert_eq!(Preferences::parse(None), Preferences::default());
         assert_eq!(Preferences::parse(Some("return=\"minimal\"")).returns, Some(Return::Minimal));
+        assert_eq!(Preferences::parse(Some("Return=Minimal, return=representation")).returns, Some(Return::Minimal));
+        assert_eq!(Preferences::parse(Some("maxpagesize=0, odata.maxpagesize=3, maxpagesize=4")).page_size, Some(3));
     }
 }

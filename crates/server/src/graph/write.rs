@@ -30,10 +30,14 @@ pub(super) fn create(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at:
     require_writable(at, "GET")?;
     // Before the body is looked at: what is wrong with it is nothing for those who may not write.
     data.require(at.collection, Action::Write)?;
-    let declared = element_type(at)?;
-    let given = decode(&MODEL, declared, &request.body, Mode::Create, &Limits::DEFAULT)?;
-    let ty = given.get("@odata.type").and_then(Value::as_str).and_then(|name| MODEL.find_type(name)).unwrap_or(declared);
+    let expected = element_type(at)?;
+    let mut given = decode(&MODEL, expected, &request.body, Mode::Create, &Limits::DEFAULT)?;
+    let ty = concrete_type(expected, &given);
     check_required(&MODEL, ty, &given)?;
+    // The URL may have said the type, which the document has to say from now on.
+    if MODEL.is_polymorphic(declared_type(at)?) {
+        given.insert("@odata.type".to_owned(), Value::String(format!("#{}", ty.qualified())));
+    }
     let stored = data.create(app, at, given)?;
     let place = EntityPlace { within: at.clone(), id: stored.id.clone() };
     jobs::after_change(app, data, at.collection.name)?;
@@ -59,7 +63,7 @@ pub(super) fn update(
 ) -> Result<GraphResponse, AppError> {
     require_writable(&at.within, "GET")?;
     let stored = data.get_for_write(at)?;
-    check_if_match(request, &stored)?;
+    check_conditions(request, &stored)?;
     let declared = declared_type(&at.within)?;
     let ty = concrete_type(declared, &stored.body);
     let patch = decode(&MODEL, declared, &request.body, Mode::Patch { stored: &stored.body }, &Limits::DEFAULT)?;
@@ -85,7 +89,7 @@ pub(super) fn update(
 pub(super) fn delete(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<GraphResponse, AppError> {
     require_writable(&at.within, "GET")?;
     let stored = data.get_for_write(at)?;
-    check_if_match(request, &stored)?;
+    check_conditions(request, &stored)?;
     data.delete(app, at)?;
     jobs::after_change(app, data, at.within.collection.name)?;
     Ok(GraphResponse::no_content())
@@ -106,15 +110,16 @@ fn require_writable(at: &CollectionPlace, allow: &str) -> Result<(), AppError> {
     Ok(())
 }
 
-/// `If-Match` (decision 8): absent is fine, `*` is any, weak and strong forms are compared alike.
-fn check_if_match(request: &GraphRequest, stored: &Stored) -> Result<(), AppError> {
-    let Some(given) = request.if_match.as_deref() else { return Ok(()) };
+/// `If-Match` and `If-None-Match` (decision 8): absent is fine, `*` is any, weak and strong forms are
+/// compared alike.
+fn check_conditions(request: &GraphRequest, stored: &Stored) -> Result<(), AppError> {
     let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let current = bare(&stored.etag());
-    if given.trim() == "*" || given.split(',').any(|tag| bare(tag) == current) {
-        return Ok(());
+    let names_it = |given: &str| given.trim() == "*" || given.split(',').any(|tag| bare(tag) == current);
+    if request.if_match.as_deref().is_some_and(|given| !names_it(given)) || request.if_none_match.as_deref().is_some_and(names_it) {
+        return Err(AppError::PreconditionFailed);
     }
-    Err(AppError::PreconditionFailed)
+    Ok(())
 }
 
 fn preference_applied(response: GraphResponse, request: &GraphRequest) -> GraphResponse {

@@ -4,6 +4,7 @@ use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use server::config::Config;
 use server::{App, Shutdown, Tenant};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -16,7 +17,9 @@ pub struct Server {
     token: String,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     task: Option<tokio::task::JoinHandle<()>>,
-    _dir: TempDir,
+    /// Shared by the servers of one installation.
+    dir: Arc<TempDir>,
+    database_url: Option<String>,
 }
 
 impl Server {
@@ -32,18 +35,30 @@ impl Server {
 
     /// On a PostgreSQL database when there is one, else on SQLite.
     pub async fn on(database_url: Option<String>, config: Config) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let app = App::open(dir.path(), database_url, config).unwrap();
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let app = App::open(dir.path(), database_url.clone(), config).unwrap();
         let tenant = app.create_tenant("Contoso School District", None, Some("contoso.example")).await.unwrap();
+        let mut server = Self::serve(app, tenant, dir, database_url).await;
+        server.token = server.token_with(server::all_permissions()).await;
+        server
+    }
+
+    /// A second server of the same installation: the same data directory, the same database.
+    pub async fn twin(&self) -> Self {
+        let app = App::open(self.dir.path(), self.database_url.clone(), self.app.config().clone()).unwrap();
+        let twin = Self::serve(app, self.tenant.clone(), self.dir.clone(), self.database_url.clone()).await;
+        Self { token: self.token.clone(), ..twin }
+    }
+
+    async fn serve(app: App, tenant: Tenant, dir: Arc<TempDir>, database_url: Option<String>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, shutdown) = Shutdown::manual_or_signal();
         let served = app.clone();
         let task = tokio::spawn(async move { server::serve(served, listener, shutdown).await.unwrap() });
-        let http = Client::builder().no_proxy().build().unwrap();
-        let mut server = Self { app, tenant, base, http, token: String::new(), stop: Some(stop), task: Some(task), _dir: dir };
-        server.token = server.token_with(server::all_permissions()).await;
-        server
+        // Answers as they come: tests look at their encoding.
+        let http = Client::builder().no_proxy().no_gzip().build().unwrap();
+        Self { app, tenant, base, http, token: String::new(), stop: Some(stop), task: Some(task), dir, database_url }
     }
 
     /// A token of a new client with these permissions.
@@ -63,6 +78,11 @@ impl Server {
         let url = format!("{}/{tenant}/oauth2/v2.0/token", self.base);
         let answer: Value = self.http.post(url).form(&form).send().await.unwrap().json().await.unwrap();
         answer["access_token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
+    }
+
+    /// Where its data are.
+    pub fn data_dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// A token with all permissions.
@@ -136,10 +156,16 @@ impl Server {
         (connector, id(&set).to_owned(), id(&flow).to_owned())
     }
 
+    /// The upload session of a connector.
+    pub async fn upload_session(&self, connector: &str) -> Value {
+        let cast = "microsoft.graph.industryData.azureDataLakeConnector";
+        self.get(&format!("/beta/external/industryData/dataConnectors/{connector}/{cast}/getUploadSession")).await
+    }
+
     /// Uploads files to a connector and waits for basic validation; gives the operation.
     pub async fn upload(&self, connector: &str, files: &[(String, Vec<u8>)]) -> Value {
+        let session = self.upload_session(connector).await;
         let connector = format!("/beta/external/industryData/dataConnectors/{connector}");
-        let session = self.get(&format!("{connector}/microsoft.graph.industryData.azureDataLakeConnector/getUploadSession")).await;
         let url = session["sessionUrl"].as_str().unwrap();
         let (path, signature) = url.split_once('?').unwrap();
         for (name, content) in files {

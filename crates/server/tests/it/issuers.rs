@@ -25,14 +25,14 @@ const READ: &str = "IndustryData-SourceSystem.Read.All";
 
 /// A signing key of the provider.
 #[derive(Clone)]
-struct Key {
-    private: EncodingKey,
+pub struct Key {
+    pub private: EncodingKey,
     jwk: Value,
     public_pem: String,
 }
 
 /// Making keys takes its time: two serve all tests.
-static KEYS: LazyLock<[Key; 2]> = LazyLock::new(|| [Key::make(), Key::make()]);
+pub static KEYS: LazyLock<[Key; 2]> = LazyLock::new(|| [Key::make(), Key::make()]);
 
 impl Key {
     fn make() -> Self {
@@ -46,14 +46,14 @@ impl Key {
         Self { private, jwk, public_pem }
     }
 
-    fn published(&self, kid: &str) -> Value {
+    pub fn published(&self, kid: &str) -> Value {
         let mut jwk = self.jwk.clone();
         jwk["kid"] = kid.into();
         jwk["use"] = "sig".into();
         jwk
     }
 
-    fn sign(&self, kid: &str, claims: &Value) -> String {
+    pub fn sign(&self, kid: &str, claims: &Value) -> String {
         let mut header = Header::new(Algorithm::RS256);
         header.kid = Some(kid.to_owned());
         jsonwebtoken::encode(&header, claims, &self.private).unwrap()
@@ -81,10 +81,10 @@ struct Inner {
 
 /// An OpenID Connect provider on a port of its own.
 #[derive(Clone)]
-struct Provider(Arc<Inner>);
+pub struct Provider(Arc<Inner>);
 
 impl Provider {
-    async fn start(keys: Vec<Value>) -> Self {
+    pub async fn start(keys: Vec<Value>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let inner = Inner { base, mode: Mutex::new(Mode::Serves), keys: Mutex::new(keys), asked: AtomicUsize::new(0) };
@@ -106,7 +106,7 @@ impl Provider {
         self.0.asked.load(Ordering::SeqCst)
     }
 
-    fn settings(&self) -> Issuer {
+    pub fn settings(&self) -> Issuer {
         Issuer {
             issuer: self.0.base.clone(),
             audiences: vec!["api://homeroom".to_owned()],
@@ -116,7 +116,7 @@ impl Provider {
         }
     }
 
-    fn claims(&self, server: &Server) -> Value {
+    pub fn claims(&self, server: &Server) -> Value {
         let now = server.app.now().as_second();
         json!({ "iss": self.0.base, "aud": "api://homeroom", "tid": server.tenant.id.to_string(), "azp": "nightly",
                 "sub": "ada", "iat": now, "nbf": now, "exp": now + 600, "roles": [READ] })

@@ -3,19 +3,31 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "the items of a test are for the test")]
 
+mod authorization;
+mod clients;
+mod edu;
+mod errors;
 mod examples;
+mod filters;
 mod harness;
+mod hostile;
 mod issuers;
+mod oneroster;
 mod openapi;
 mod pages;
-mod permissions;
+#[path = "../../../oneroster/tests/it/provider.rs"]
+#[allow(dead_code, reason = "the crate of the client uses all of it")]
+mod provider;
 mod query;
 mod races;
 mod roster_files;
 mod runs;
 mod schema;
+mod sources;
 mod transcript;
 mod transport;
+mod uploads;
+mod world;
 
 use harness::Server;
 

@@ -358,6 +358,43 @@ async fn a_filter_keeps_the_organizations_that_it_names_and_sets_add_up() {
     server.stop().await;
 }
 
+/// A report on a run's findings, as a client gets it.
+async fn report(server: &Server, run: &str, name: &str) -> String {
+    let response = server.send(Method::GET, &format!("/admin/runs/{run}/{name}"), None).await;
+    assert_eq!(response.status(), 200, "{name}");
+    response.text().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_findings_of_a_run_can_be_had_in_every_form_by_whoever_may_read_runs() {
+    let (server, connector, _, _) = school(&BOTH()).await;
+    let mut files = roster_files::files(&ORGS, &DAY_1);
+    files[2].1 = String::from_utf8(files[2].1.clone()).unwrap().replace("hugo,s,student,true", "hugo,nowhere,student,true").into_bytes();
+    server.upload(&connector, &files).await;
+    let run = server.run().await;
+    let id = run["id"].as_str().unwrap();
+    let csv = report(&server, id, "findings.csv").await;
+    assert!(csv.starts_with("severity,code,") && csv.contains("error,ReferenceNotFound,roles.csv,"), "{csv}");
+    let page = report(&server, id, "findings.html").await;
+    assert!(page.contains(run["displayName"].as_str().unwrap()) && page.contains("<dt>Rows read</dt><dd>"), "{page}");
+    assert!(!page.contains("<dd>0</dd></div><div><dt>Rows kept"), "the counts of the files are there");
+    for unknown in [
+        format!("/admin/runs/{id}/findings.pdf"),
+        format!("/admin/runs/{}/findings.csv", uuid::Uuid::nil()),
+        "/admin/runs/..%2f..%2fx/findings.csv".to_owned(),
+    ] {
+        expect(server.send(Method::GET, &unknown, None).await, 404, &unknown).await;
+    }
+    let url = format!("{}/admin/runs/{id}/findings.csv", server.base);
+    assert_eq!(server.http.get(&url).send().await.unwrap().status(), 401);
+    let other = server.token_with(vec!["IndustryData-TimePeriod.Read.All".to_owned()]).await;
+    assert_eq!(server.http.get(&url).bearer_auth(other).send().await.unwrap().status(), 403);
+    let tenant = server.app.create_tenant("Fabrikam", None, None).await.unwrap();
+    let stranger = server.token_of(tenant.id, server::all_permissions()).await;
+    assert_eq!(server.http.get(&url).bearer_auth(stranger).send().await.unwrap().status(), 404);
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_data_is_found_and_its_neighbours_are_provisioned_all_the_same() {
     let (server, connector, _, _) = school(&BOTH()).await;
@@ -368,8 +405,7 @@ async fn bad_data_is_found_and_its_neighbours_are_provisioned_all_the_same() {
     let run = server.run().await;
     assert_eq!(run["status"], "completedWithErrors", "{run}");
     let id = run["id"].as_str().unwrap();
-    let logs = server.app.findings_files(server.tenant.id, id).unwrap();
-    let text: String = logs.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let text = report(&server, id, "findings.json").await;
     assert!(text.contains("ReferenceNotFound") && text.contains("nowhere"), "{text}");
     assert_eq!(server.groups().await["All Students"].len(), 7);
     server.stop().await;
@@ -383,8 +419,7 @@ async fn a_set_of_files_without_a_required_one_is_refused_and_the_accepted_one_s
     assert_eq!(validated["errors"][0]["code"], "RequiredFileNotFound", "{validated}");
     let run = server.run().await;
     assert_eq!(run["status"], "completedWithWarnings", "a run on older data says so: {run}");
-    let logs = server.app.findings_files(server.tenant.id, run["id"].as_str().unwrap()).unwrap();
-    let log: String = logs.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let log = report(&server, run["id"].as_str().unwrap(), "findings.json").await;
     assert!(log.contains("LastUploadRefused") && log.contains("roles.csv"), "{log}");
     assert_eq!(server.groups().await, first_day());
     server.stop().await;
@@ -413,4 +448,45 @@ async fn a_run_without_an_upload_says_so_and_changes_nothing() {
     assert_ne!(run["blockingError"], Value::Null);
     assert_eq!(server.groups().await, BTreeMap::new());
     server.stop().await;
+}
+
+/// Files packed into one archive.
+fn zipped(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        std::fs::write(dir.path().join(name), content).unwrap();
+    }
+    let files: Vec<_> = files.iter().map(|(name, _)| roster::Source { name: name.clone(), path: dir.path().join(name) }).collect();
+    roster::archive::pack(&files, &dir.path().join("export.zip")).unwrap();
+    std::fs::read(dir.path().join("export.zip")).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_may_come_in_archives() {
+    let (server, connector, _, _) = school(&BOTH()).await;
+    let files = roster_files::files(&ORGS, &DAY_1);
+    // One file loose, two packed.
+    let validated = server.upload(&connector, &[files[0].clone(), ("people.zip".to_owned(), zipped(&files[1..]))]).await;
+    assert_eq!((&validated["status"], &validated["errors"]), (&json!("succeeded"), &json!([])), "{validated}");
+    assert_eq!(validated["validatedFiles"], json!(["orgs.csv", "users.csv", "roles.csv"]));
+    assert_eq!(server.run().await["status"], "completed");
+    assert_eq!(server.groups().await, first_day());
+
+    // Refused archives say why, and the last good upload stays the accepted one.
+    for (name, content, code, told) in [
+        ("export.zip", b"no archive".to_vec(), "FileUnreadable", "export.zip"),
+        ("export.zip", zipped(&[("readme.txt".to_owned(), b"hello".to_vec())]), "InvalidFileFormat", "readme.txt"),
+        ("export.zip", zipped(&files[..1]), "DuplicateFile", "orgs.csv"),
+    ] {
+        let mut sent = files.clone();
+        sent.push((name.to_owned(), content));
+        let refused = server.upload(&connector, &sent).await;
+        assert_eq!(refused["status"], "succeeded", "the validation was done: {refused}");
+        assert_eq!(refused["errors"][0]["code"], code, "{refused}");
+        assert!(refused["errors"][0]["message"].as_str().unwrap().contains(told), "{refused}");
+        assert_eq!(refused["errors"].as_array().unwrap().len(), 1, "{refused}");
+    }
+    let run = server.run().await;
+    assert_eq!(run["status"], "completedWithWarnings", "the upload was refused, which the run tells: {run}");
+    assert_eq!(server.groups().await, first_day());
 }

@@ -1,12 +1,19 @@
 //! The blob protocol's ways to upload: in one piece, or in blocks and a list of them.
 
+use super::BodyStream;
+use super::answer::{Answer, Refused, answer, committed, refuse};
+use super::body::{self, Wanted};
+use super::call::{Call, Commit, blocking, may_replace, room_for};
 use super::conditions::Conditions;
-use super::{Answer, BodyStream, Call, Commit, Refused, answer, blocking, body, committed, refuse, room_for};
-use crate::files::Pieces;
+use super::headers::{self, Dialect};
+use crate::files::{Opened, Part, Pieces};
+use crate::properties::Block;
+use crate::sas::Right;
 use crate::{Container, limits};
-use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::collections::HashMap;
+use std::fs::File;
 
 const EXISTS: &str = "BlobAlreadyExists";
 
@@ -18,16 +25,27 @@ pub(super) async fn put(call: &Call, name: &str, body: &mut BodyStream) -> Answe
         None => return refuse(400, "MissingRequiredHeader", "The header x-ms-blob-type: BlockBlob is required."),
     }
     before_body(call, name)?;
-    let (arrived, _) = body::to_file(call, body, call.most(), &["content-md5", "x-ms-blob-content-md5"]).await?;
+    let mut properties = headers::of_new(call, Dialect::Blob)?;
+    if properties.content_type.is_none() {
+        properties.content_type = call.header("content-type")?.map(str::to_owned);
+    }
+    let wanted = Wanted { most: call.most(), md5s: &["content-md5", "x-ms-blob-content-md5"], with_md5: true, piece_of: None };
+    let arrived = body::to_file(call, body, wanted).await?;
+    properties.md5 = arrived.md5;
     let named = name.to_owned();
-    let file = call.commit(Commit { name, arrived, exists: EXISTS, base: None }, move |container, _| forget_all(container, &named)).await?;
-    Ok(committed(201, &file))
+    let commit = Commit { name, arrived: arrived.file, properties: properties.clone(), blocks: Vec::new(), exists: EXISTS, base: None };
+    let file = call.commit(commit, move |container, _| forget_all(container, &named)).await?;
+    let done = body::checked(call, committed(201, &file))?;
+    Ok(done.with_some("content-md5", properties.md5.as_ref()))
 }
 
 /// What can be known before the body is, so that it need not be sent.
 fn before_body(call: &Call, name: &str) -> Result<(), Refused> {
-    Conditions::of(call)?.allow_change(call.container.find(name)?.as_ref(), EXISTS)?;
-    room_for(&call.container, name)
+    call.needs(&[Right::Create, Right::Write])?;
+    let before = call.container.find(name)?;
+    Conditions::of(call)?.allow_change(before.as_ref(), EXISTS)?;
+    may_replace(&call.rights, before.as_ref())?;
+    room_for(&call.container, name, None)
 }
 
 /// A commit discards what else was on its way to the same name, as Azure's does.
@@ -36,105 +54,121 @@ fn forget_all(container: &Container, name: &str) -> Result<(), Refused> {
     Ok(container.forget(Pieces::Appends, name)?)
 }
 
-/// The name of a block's file.
+/// The name of a block's file: its id in hexadecimal digits.
 fn block(id: &str) -> Result<String, Refused> {
     let raw = STANDARD.decode(id).ok().filter(|raw| (1..=limits::BLOCK_ID_BYTES_MAX).contains(&raw.len()));
     let raw = raw.ok_or_else(|| Refused(400, "InvalidQueryParameterValue", "blockid is base64 of 1 to 64 bytes.".to_owned()))?;
     Ok(raw.iter().map(|b| format!("{b:02x}")).collect())
 }
 
-/// Put Block.
-pub(super) async fn put_block(call: &Call, name: &str, body: &mut BodyStream) -> Answer {
-    let block = block(call.field("blockid").unwrap_or_default())?;
-    let length = body::length(call)?.unwrap_or_default();
-    room_for_piece(call, Pieces::Blocks, name, length).await?;
-    let (arrived, _) = body::to_file(call, body, call.most(), &["content-md5"]).await?;
-    call.still_open().await?;
-    let (container, name) = (call.container.clone(), name.to_owned());
-    blocking(move || Ok(container.keep_piece(Pieces::Blocks, &name, &block, arrived)?)).await?;
-    Ok(answer(201))
+/// A block's id as clients write it.
+pub(super) fn shown(block: &str) -> String {
+    let digits = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()).unwrap_or_default();
+    STANDARD.encode(block.as_bytes().chunks(2).map(digits).collect::<Vec<_>>())
 }
 
-/// Refuses a piece of `length` bytes when there are too many already.
-pub(super) async fn room_for_piece(call: &Call, kind: Pieces, name: &str, length: u64) -> Result<(), Refused> {
-    let (container, name, most) = (call.container.clone(), name.to_owned(), call.most().saturating_mul(limits::STAGED_FILES_MAX));
+/// Put Block.
+pub(super) async fn put_block(call: &Call, name: &str, body: &mut BodyStream) -> Answer {
+    call.needs(&[Right::Create, Right::Write])?;
+    let block = block(call.field("blockid").unwrap_or_default())?;
+    let (container, named, length) = (call.container.clone(), name.to_owned(), block.len());
     blocking(move || {
-        room_for(&container, &name)?;
-        let pieces = container.pieces(kind, &name)?;
-        if pieces.len() >= limits::BLOCKS_MAX {
-            return refuse(409, "BlockCountExceedsLimit", format!("{} pieces of a file can wait to be committed.", limits::BLOCKS_MAX));
+        room_for(&container, &named, None)?;
+        match container.any_piece(Pieces::Blocks, &named)? {
+            Some(other) if other.len() != length => {
+                refuse(400, "InvalidBlobOrBlock", "The ids of all blocks of a file have the same length. Delete it to start anew.")
+            }
+            _ => Ok(()),
         }
-        let staged = pieces.iter().fold(length, |sum, (_, bytes)| sum.saturating_add(*bytes));
-        if staged > most {
-            return refuse(
-                413,
-                "RequestBodyTooLarge",
-                format!("{most} bytes of a file can wait to be committed. Delete it to start anew."),
-            );
-        }
-        Ok(())
     })
-    .await
+    .await?;
+    let wanted = Wanted { most: call.most(), md5s: &["content-md5"], with_md5: false, piece_of: Some((Pieces::Blocks, name)) };
+    let arrived = body::to_file(call, body, wanted).await?;
+    call.still_open().await?;
+    let (container, name) = (call.container.clone(), name.to_owned());
+    blocking(move || Ok(container.keep_piece(Pieces::Blocks, &name, &block, arrived.file)?)).await?;
+    arrived.room.settle();
+    body::checked(call, answer(201))
 }
 
 /// Put Block List.
 pub(super) async fn put_block_list(call: &Call, name: &str, body: &mut BodyStream) -> Answer {
     before_body(call, name)?;
-    let xml = body::to_memory(call, body, limits::BLOCK_LIST_BYTES_MAX as u64, &["content-md5"]).await?;
-    let blocks: Vec<String> = block_ids(&xml)?.iter().map(|id| block(id)).collect::<Result<_, _>>()?;
-    let list = STANDARD.encode(digest::digest(&digest::SHA256, blocks.join("\n").as_bytes()));
-    let (container, named, most, these) = (call.container.clone(), name.to_owned(), call.most(), list.clone());
-    let joined = blocking(move || {
-        let staged: std::collections::HashMap<_, _> = container.pieces(Pieces::Blocks, &named)?.into_iter().collect();
-        let mut size = 0_u64;
-        for block in &blocks {
-            let Some(bytes) = staged.get(block) else {
-                // The blocks of a commit whose answer got lost are gone, but their file is there.
-                let file = container.find(&named)?.filter(|_| !blocks.is_empty());
-                let done = file.as_ref().map(|file| note(&these, &file.etag)) == container.note(&named)?;
-                return file.filter(|_| done).map(Err).ok_or_else(missing_block);
-            };
-            size = size.saturating_add(*bytes);
-        }
-        if size > most {
-            return refuse(413, "RequestBodyTooLarge", format!("A file may have {most} bytes at most."));
-        }
-        let parts: Vec<_> = blocks.iter().map(|block| container.piece(Pieces::Blocks, &named, block)).collect();
-        match container.join(&parts) {
-            // Another commit has taken them meanwhile.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(missing_block()),
-            joined => Ok(Ok(joined?)),
-        }
+    let properties = headers::of_new(call, Dialect::Blob)?;
+    let (xml, md5) = body::to_memory(call, body, limits::BLOCK_LIST_BYTES_MAX as u64, &["content-md5"]).await?;
+    let wanted = block_ids(&xml)?.into_iter().map(|(from, id)| Ok((from, block(&id)?))).collect::<Result<Vec<_>, Refused>>()?;
+    let (container, named) = (call.container.clone(), name.to_owned());
+    let Chosen { parts, before, blocks } = blocking(move || choose(&container, &named, wanted)).await?;
+    let bytes = blocks.iter().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
+    if bytes > call.most() {
+        return refuse(413, "RequestBodyTooLarge", format!("A file may have {} bytes at most.", call.most()));
+    }
+    // For a moment the blocks and the file of them are on the disk.
+    let _room = call.reserve(bytes, None).await?;
+    let container = call.container.clone();
+    let arrived = blocking(move || match container.join(&parts, before.as_ref()) {
+        // Another commit has taken them meanwhile.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(missing_block()),
+        joined => Ok(joined?),
     })
     .await?;
-    let file = match joined {
-        Ok(arrived) => {
-            let named = name.to_owned();
-            let after = move |container: &Container, file: &crate::UploadedFile| {
-                container.write_note(&named, &note(&list, &file.etag))?;
-                forget_all(container, &named)
-            };
-            call.commit(Commit { name, arrived, exists: EXISTS, base: None }, after).await?
-        }
-        Err(done) => {
-            Conditions::of(call)?.allow_change(Some(&done), EXISTS)?;
-            done
-        }
-    };
-    Ok(committed(201, &file))
+    let named = name.to_owned();
+    let commit = Commit { name, arrived, properties, blocks, exists: EXISTS, base: None };
+    let file = call.commit(commit, move |container, _| forget_all(container, &named)).await?;
+    // That of the list and not of the file: the clients take it for that of what they have sent.
+    Ok(body::checked(call, committed(201, &file))?.with_some("content-md5", md5.as_ref()))
 }
 
-fn note(list: &str, etag: &str) -> String {
-    format!("{list} {etag}")
+/// Where a list wants a block from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// `<Latest>`: as it was sent last, else as it is in the file.
+    Latest,
+    Uncommitted,
+    Committed,
+}
+
+/// What a list is made of.
+struct Chosen {
+    parts: Vec<Part>,
+    /// The committed file; it stays readable when another commit replaces it.
+    before: Option<File>,
+    /// The blocks of the new file.
+    blocks: Vec<Block>,
+}
+
+fn choose(container: &Container, name: &str, wanted: Vec<(Source, String)>) -> Result<Chosen, Refused> {
+    let staged: HashMap<String, u64> = container.pieces(Pieces::Blocks, name)?.into_iter().collect();
+    let mut committed = HashMap::new();
+    let before = container.open(name)?;
+    if let Some(Opened { file, .. }) = &before {
+        let mut place = 0;
+        for (id, bytes) in container.blocks(file)? {
+            committed.insert(id, (place, bytes));
+            place += bytes;
+        }
+    }
+    let (mut parts, mut blocks) = (Vec::with_capacity(wanted.len()), Vec::with_capacity(wanted.len()));
+    for (source, id) in wanted {
+        let staged = staged.get(&id).filter(|_| source != Source::Committed);
+        let committed = committed.get(&id).filter(|_| source != Source::Uncommitted);
+        let (part, bytes) = match (staged, committed) {
+            (Some(bytes), _) => (Part::Whole(container.piece(Pieces::Blocks, name, &id)), *bytes),
+            (None, Some((place, bytes))) => (Part::Before(*place, *bytes), *bytes),
+            (None, None) => return Err(missing_block()),
+        };
+        parts.push(part);
+        blocks.push((id, bytes));
+    }
+    Ok(Chosen { parts, before: before.map(|before| before.content), blocks })
 }
 
 fn missing_block() -> Refused {
     Refused(400, "InvalidBlockList", "The specified block list is invalid: a block of it was not uploaded.".to_owned())
 }
 
-/// `<BlockList><Latest>id</Latest>…`: ids in order. Which of the three elements names a block makes
-/// no difference, because the blocks of a committed file are not kept.
-fn block_ids(xml: &[u8]) -> Result<Vec<String>, Refused> {
+/// `<BlockList><Latest>id</Latest>…`: ids in order.
+fn block_ids(xml: &[u8]) -> Result<Vec<(Source, String)>, Refused> {
     let bad = || {
         Refused(
             400,
@@ -154,12 +188,15 @@ fn block_ids(xml: &[u8]) -> Result<Vec<String>, Refused> {
     let mut ids = Vec::new();
     while !rest.is_empty() {
         let (element, after) = rest.strip_prefix('<').and_then(|rest| rest.split_once('>')).ok_or_else(bad)?;
-        if !matches!(element, "Latest" | "Uncommitted" | "Committed") {
-            return Err(bad());
-        }
+        let from = match element {
+            "Latest" => Source::Latest,
+            "Uncommitted" => Source::Uncommitted,
+            "Committed" => Source::Committed,
+            _ => return Err(bad()),
+        };
         let (id, after) = after.split_once("</").ok_or_else(bad)?;
         rest = after.strip_prefix(element).and_then(|after| after.strip_prefix('>')).ok_or_else(bad)?.trim_start();
-        ids.push(id.trim().to_owned());
+        ids.push((from, id.trim().to_owned()));
         if ids.len() > limits::BLOCKS_MAX {
             return refuse(400, "BlockListTooLong", format!("The block list may not contain more than {} blocks.", limits::BLOCKS_MAX));
         }
@@ -174,13 +211,13 @@ mod tests {
     #[test]
     fn block_lists() {
         let ids = |xml: &str| block_ids(xml.as_bytes()).map_err(|refused| refused.1);
-        let two = Ok(vec!["MQ==".to_owned(), "Mg==".to_owned()]);
-        assert_eq!(ids("<BlockList><Latest>MQ==</Latest><Committed>Mg==</Committed></BlockList>"), two);
+        let two = |second| Ok(vec![(Source::Latest, "MQ==".to_owned()), (second, "Mg==".to_owned())]);
+        assert_eq!(ids("<BlockList><Latest>MQ==</Latest><Committed>Mg==</Committed></BlockList>"), two(Source::Committed));
         assert_eq!(
             ids(
                 "\u{feff}<?xml version='1.0' encoding='utf-8'?>\n<BlockList>\n <Latest> MQ== </Latest>\n<Uncommitted>Mg==</Uncommitted>\n</BlockList>\n"
             ),
-            two
+            two(Source::Uncommitted)
         );
         for empty in ["<BlockList/>", "<BlockList />", "<?xml version=\"1.0\"?><BlockList></BlockList>"] {
             assert_eq!(ids(empty), Ok(vec![]), "{empty}");

@@ -1,6 +1,7 @@
 //! Conditional headers (RFC 9110 §13, "Specifying conditional headers for Blob service operations").
 
-use super::{Call, Refused, refuse};
+use super::answer::{Refused, refuse};
+use super::call::Call;
 use crate::UploadedFile;
 use jiff::fmt::rfc2822;
 
@@ -25,13 +26,24 @@ fn names(etags: &[String], file: Option<&UploadedFile>) -> bool {
 impl Conditions {
     /// Those of a request; a condition that cannot be read is refused rather than ignored.
     pub(super) fn of(call: &Call) -> Result<Self, Refused> {
+        Self::read(call, "")
+    }
+
+    /// Those on the file that another one is made of.
+    pub(super) fn of_source(call: &Call) -> Result<Self, Refused> {
+        Self::read(call, "x-ms-source-")
+    }
+
+    fn read(call: &Call, prefix: &str) -> Result<Self, Refused> {
         let etags = |name: &str| {
-            let list = call.header(name)?.map(|text| text.split(',').map(|etag| bare(etag).to_owned()).collect());
+            let list = call.header(&format!("{prefix}{name}"))?.map(|text| text.split(',').map(|etag| bare(etag).to_owned()).collect());
             Ok::<_, Refused>(list)
         };
         let time = |name: &str| {
             let bad = |_| Refused(400, "InvalidHeaderValue", format!("The value of the header {name} is not a date of RFC 1123."));
-            call.header(name)?.map(|text| rfc2822::parse(text).map(|time| time.timestamp().as_second()).map_err(bad)).transpose()
+            call.header(&format!("{prefix}{name}"))?
+                .map(|text| rfc2822::parse(text).map(|time| time.timestamp().as_second()).map_err(bad))
+                .transpose()
         };
         Ok(Self {
             if_match: etags("if-match")?,

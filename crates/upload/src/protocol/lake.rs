@@ -1,25 +1,36 @@
 //! The Data Lake's way to upload: create, append, flush.
 
+use super::BodyStream;
+use super::answer::{Answer, Refused, answer, committed, refuse};
+use super::body::{self, Wanted};
+use super::call::{Call, Commit, blocking, may_replace, room_for};
 use super::conditions::Conditions;
-use super::{Answer, BodyStream, Call, Commit, Refused, answer, blob, blocking, body, committed, refuse, room_for};
-use crate::files::{Pieces, Temporary};
+use super::headers::{self, Dialect};
+use crate::files::{Opened, Part, Pieces};
+use crate::properties::Properties;
+use crate::sas::Right;
 use crate::{Container, UploadedFile};
 
 const EXISTS: &str = "PathAlreadyExists";
 
 /// Path - Create: an empty file, whose ETag stays good until the flush.
 pub(super) async fn create(call: &Call, name: &str, body: &mut BodyStream) -> Answer {
-    Conditions::of(call)?.allow_change(call.container.find(name)?.as_ref(), EXISTS)?;
-    room_for(&call.container, name)?;
+    call.needs(&[Right::Create, Right::Write])?;
+    let before = call.container.find(name)?;
+    Conditions::of(call)?.allow_change(before.as_ref(), EXISTS)?;
+    may_replace(&call.rights, before.as_ref())?;
+    room_for(&call.container, name, None)?;
     body::nothing(call, body).await?;
+    let properties = headers::of_new(call, Dialect::Lake)?;
     let container = call.container.clone();
-    let empty = blocking(move || Ok(container.join(&[])?)).await?;
+    let empty = blocking(move || Ok(container.join(&[], None)?)).await?;
     let named = name.to_owned();
     let forget = move |container: &Container, _: &UploadedFile| {
         container.forget(Pieces::Blocks, &named)?;
         Ok(container.forget(Pieces::Appends, &named)?)
     };
-    Ok(committed(201, &call.commit(Commit { name, arrived: empty, exists: EXISTS, base: None }, forget).await?))
+    let commit = Commit { name, arrived: empty, properties, blocks: Vec::new(), exists: EXISTS, base: None };
+    Ok(committed(201, &call.commit(commit, forget).await?))
 }
 
 fn position(call: &Call) -> Result<u64, Refused> {
@@ -45,25 +56,28 @@ fn piece(position: u64) -> String {
 /// flush. One at the same position, such as a second try, takes the place of the first.
 pub(super) async fn append(call: &Call, name: &str, body: &mut BodyStream) -> Answer {
     let (position, flushes) = (position(call)?, flag(call, "flush")?);
-    let Some(room) = call.most().checked_sub(position) else {
+    call.needs(&[Right::Create, Right::Write])?;
+    let Some(most) = call.most().checked_sub(position) else {
         return refuse(413, "RequestBodyTooLarge", format!("A file may have {} bytes at most.", call.most()));
     };
-    blob::room_for_piece(call, Pieces::Appends, name, body::length(call)?.unwrap_or_default()).await?;
-    let (arrived, received) = body::to_file(call, body, room, &["content-md5"]).await?;
+    let (container, named) = (call.container.clone(), name.to_owned());
+    blocking(move || room_for(&container, &named, None)).await?;
+    let wanted = Wanted { most, md5s: &["content-md5"], with_md5: false, piece_of: Some((Pieces::Appends, name)) };
+    let arrived = body::to_file(call, body, wanted).await?;
     call.still_open().await?;
-    if received > 0 {
+    let end = position + arrived.bytes;
+    if arrived.bytes > 0 {
         let (container, named) = (call.container.clone(), name.to_owned());
-        blocking(move || Ok(container.keep_piece(Pieces::Appends, &named, &piece(position), arrived)?)).await?;
+        blocking(move || Ok(container.keep_piece(Pieces::Appends, &named, &piece(position), arrived.file)?)).await?;
+        arrived.room.settle();
     }
-    if flushes {
-        let file = flush_at(call, name, position + received).await?;
-        return Ok(committed(202, &file));
-    }
-    Ok(answer(202).with("x-ms-request-server-encrypted", "true"))
+    let appended = if flushes { committed(202, &flush_at(call, name, end).await?) } else { answer(202) };
+    body::checked(call, appended)
 }
 
 /// Path - Update, flush. `close` only matters to who listens to events.
 pub(super) async fn flush(call: &Call, name: &str, body: &mut BodyStream) -> Answer {
+    call.needs(&[Right::Create, Right::Write])?;
     let position = position(call)?;
     flag(call, "close")?;
     if flag(call, "retainUncommittedData")? {
@@ -77,31 +91,62 @@ pub(super) async fn flush(call: &Call, name: &str, body: &mut BodyStream) -> Ans
 enum Flush {
     /// Everything is committed already.
     Done(UploadedFile),
-    /// A new file, the ETag of the one that it goes on from, and the pieces in it.
-    New(Temporary, Option<String>, Vec<String>),
+    /// Pieces that make a new file.
+    New(Gathered),
+}
+
+/// Pieces up to a position: from the start of the file, or from the end of what is committed.
+struct Gathered {
+    /// The file that the new one goes on from.
+    base: Option<UploadedFile>,
+    pieces: Vec<String>,
+    properties: Properties,
 }
 
 async fn flush_at(call: &Call, name: &str, position: u64) -> Result<UploadedFile, Refused> {
     Conditions::of(call)?.allow_change(call.container.find(name)?.as_ref(), EXISTS)?;
-    let (container, named) = (call.container.clone(), name.to_owned());
-    match blocking(move || gather(&container, &named, position)).await? {
-        Flush::Done(file) => Ok(file),
-        Flush::New(arrived, base, pieces) => {
-            let named = name.to_owned();
-            // Only the pieces that are in the file: appends that came meanwhile wait for the next flush.
-            let forget = move |container: &Container, _: &UploadedFile| {
-                container.forget(Pieces::Blocks, &named)?;
-                Ok(pieces.iter().try_for_each(|piece| container.forget_piece(Pieces::Appends, &named, piece))?)
-            };
-            call.commit(Commit { name, arrived, exists: EXISTS, base }, forget).await
+    let mut given = Properties::default();
+    headers::set_content(call, Dialect::Lake, &mut given)?;
+    loop {
+        let (container, named) = (call.container.clone(), name.to_owned());
+        let Gathered { base, pieces, mut properties } = match blocking(move || gather(&container, &named, position)).await? {
+            Flush::Done(file) => return Ok(file),
+            Flush::New(gathered) => gathered,
+        };
+        if properties.created == 0 {
+            properties.created = call.ctx.now.as_second();
         }
+        headers::take_given(&mut properties, given.clone(), None);
+        // For a moment the pieces and the file of them are on the disk.
+        let _room = call.reserve(position, None).await?;
+        let container = call.container.clone();
+        let mut parts: Vec<_> = base.iter().map(|file| Part::Whole(file.path.clone())).collect();
+        parts.extend(pieces.iter().map(|piece| Part::Whole(container.piece(Pieces::Appends, name, piece))));
+        let joined = blocking(move || match container.join(&parts, None) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            joined => Ok(Some(joined?)),
+        })
+        .await?;
+        let Some(arrived) = joined else { continue };
+        if arrived.size()? != position {
+            // Another flush has just taken the pieces, or another append has replaced one: look again.
+            continue;
+        }
+        let named = name.to_owned();
+        // Only the pieces that are in the file: appends that came meanwhile wait for the next flush.
+        let forget = move |container: &Container, _: &UploadedFile| {
+            container.forget(Pieces::Blocks, &named)?;
+            Ok(pieces.iter().try_for_each(|piece| container.forget_piece(Pieces::Appends, &named, piece))?)
+        };
+        let base = base.map(|file| file.etag);
+        return call.commit(Commit { name, arrived, properties, blocks: Vec::new(), exists: EXISTS, base }, forget).await;
     }
 }
 
-/// Joins the pieces up to a position: from the start of the file, or from the end of what is committed.
 fn gather(container: &Container, name: &str, position: u64) -> Result<Flush, Refused> {
     let pieces = container.pieces(Pieces::Appends, name)?;
-    let file = container.find(name)?;
+    let (file, mut properties) =
+        container.open(name)?.map_or_else(Default::default, |Opened { file, properties, .. }| (Some(file), properties));
     let Some((first, _)) = pieces.first() else {
         return match file {
             Some(file) if file.size == position => Ok(Flush::Done(file)),
@@ -109,32 +154,21 @@ fn gather(container: &Container, name: &str, position: u64) -> Result<Flush, Ref
             None => refuse(404, "PathNotFound", "The specified path does not exist."),
         };
     };
+    properties.md5 = None;
     let starts_anew = *first == piece(0);
     let base = file.filter(|_| !starts_anew);
     let mut reached = base.as_ref().map_or(0, |file| file.size);
-    let mut parts: Vec<_> = base.iter().map(|file| file.path.clone()).collect();
     for (piece, bytes) in &pieces {
         // Neither a gap nor an overlap: which of two pieces should win, nobody can know.
         if piece.parse() != Ok(reached) {
             return wrong_position(reached, position);
         }
         reached += bytes;
-        parts.push(container.piece(Pieces::Appends, name, piece));
     }
     if reached != position {
         return wrong_position(reached, position);
     }
-    let joined = match container.join(&parts) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        joined => Some(joined?),
-    };
-    match joined {
-        Some(joined) if joined.size()? == position => {
-            Ok(Flush::New(joined, base.map(|file| file.etag), pieces.into_iter().map(|(piece, _)| piece).collect()))
-        }
-        // Another flush has just taken the pieces, or another append has replaced one: look again.
-        _ => gather(container, name, position),
-    }
+    Ok(Flush::New(Gathered { base, pieces: pieces.into_iter().map(|(piece, _)| piece).collect(), properties }))
 }
 
 fn wrong_position<T>(reached: u64, position: u64) -> Result<T, Refused> {

@@ -1,66 +1,179 @@
 //! What is in the container, in the form of either protocol.
 
-use super::{Answer, Call, Refused, UploadResponse, answer, blocking, escape, http_date, refuse};
-use crate::{UploadedFile, limits};
+use super::answer::{Answer, Refused, UploadResponse, answer, escape, http_date, refuse};
+use super::call::{Call, blocking};
+use crate::files::{Opened, Pieces};
+use crate::properties::Properties;
+use crate::sas::Right;
+use crate::{Container, UploadedFile, limits};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// One page of the files that `wanted` names: those from `marker` on, and the marker of the next page.
-async fn page(
-    call: &Call,
-    marker: &str,
-    entries: Option<&str>,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<(Vec<UploadedFile>, Option<String>), Refused> {
-    let most = match entries.map(str::parse::<usize>) {
+/// What a list shows under one name.
+enum Entry {
+    File(Box<(UploadedFile, Properties)>),
+    /// Only blocks of it have come so far.
+    Uncommitted,
+    /// Several names that go on alike up to a delimiter.
+    Prefix,
+}
+
+/// Which entries a list is to have.
+#[derive(Default)]
+struct Wanted<'c> {
+    prefix: &'c str,
+    delimiter: &'c str,
+    marker: &'c str,
+    entries: Option<&'c str>,
+    uncommitted: bool,
+}
+
+/// One page: entries by name, and the marker of the next page.
+type Page = (BTreeMap<String, Entry>, Option<String>);
+
+async fn page(call: &Call, wanted: &Wanted<'_>) -> Result<Page, Refused> {
+    call.needs(&[Right::List])?;
+    let most = match wanted.entries.map(str::parse::<usize>) {
         None => limits::LIST_ENTRIES_MAX,
         Some(Ok(most)) if most > 0 => most.min(limits::LIST_ENTRIES_MAX),
         Some(_) => return refuse(400, "OutOfRangeQueryParameterValue", "The number of results is 1 at least."),
     };
-    let container = call.container.clone();
-    let mut files = blocking(move || Ok(container.committed()?)).await?;
-    files.retain(|file| file.name.as_str() >= marker && wanted(&file.name));
-    let next = files.get(most).map(|file| file.name.clone());
-    files.truncate(most);
-    Ok((files, next))
+    let (container, uncommitted) = (call.container.clone(), wanted.uncommitted);
+    let mut all = BTreeMap::new();
+    for (name, entry) in blocking(move || Ok(entries(&container, uncommitted)?)).await? {
+        let Some(rest) = name.strip_prefix(wanted.prefix) else { continue };
+        match rest.find(wanted.delimiter).filter(|_| !wanted.delimiter.is_empty()) {
+            Some(place) => all.insert(name[..wanted.prefix.len() + place + wanted.delimiter.len()].to_owned(), Entry::Prefix),
+            None => all.insert(name, entry),
+        };
+    }
+    let mut page = all.split_off(wanted.marker);
+    let next = page.keys().nth(most).cloned();
+    if let Some(next) = &next {
+        page.split_off(next);
+    }
+    Ok((page, next))
 }
 
-/// List Blobs. There are no folders, so a delimiter changes nothing.
+fn entries(container: &Container, uncommitted: bool) -> std::io::Result<BTreeMap<String, Entry>> {
+    let mut all = BTreeMap::new();
+    if uncommitted {
+        all.extend(container.names_with_pieces(Pieces::Blocks)?.into_iter().map(|name| (name, Entry::Uncommitted)));
+    }
+    for name in container.names()? {
+        if let Some(Opened { file, properties, .. }) = container.open(&name)? {
+            all.insert(name, Entry::File(Box::new((file, properties))));
+        }
+    }
+    Ok(all)
+}
+
+/// List Blobs.
 pub(super) async fn blobs(call: &Call) -> Answer {
-    let prefix = call.field("prefix").unwrap_or_default();
-    let marker = call.field("marker").unwrap_or_default();
-    let (files, next) = page(call, marker, call.field("maxresults"), |name| name.starts_with(prefix)).await?;
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults><Blobs>");
-    for file in files {
-        let (name, modified, etag) = (escape(&file.name), http_date(file.modified), escape(&file.etag));
-        // Writing to a String cannot fail.
-        let _ = write!(
-            xml,
-            "<Blob><Name>{name}</Name><Properties><Last-Modified>{modified}</Last-Modified><Etag>{etag}</Etag>\
-             <Content-Length>{}</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>",
-            file.size
-        );
+    let field = |name: &str| call.field(name).unwrap_or_default();
+    let include: Vec<_> = field("include").split(',').map(str::to_ascii_lowercase).collect();
+    let includes = |what: &str| include.iter().any(|included| included == what);
+    let wanted = Wanted {
+        prefix: field("prefix"),
+        delimiter: field("delimiter"),
+        marker: field("marker"),
+        entries: call.field("maxresults"),
+        uncommitted: includes("uncommittedblobs"),
+    };
+    let (page, next) = page(call, &wanted).await?;
+    let mut xml =
+        format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults ContainerName=\"{}\">", escape(&call.container_id));
+    let most = wanted.entries.map_or_else(|| limits::LIST_ENTRIES_MAX.to_string(), str::to_owned);
+    for (name, value) in [("Prefix", wanted.prefix), ("Marker", wanted.marker), ("MaxResults", &most)] {
+        element(&mut xml, name, value);
+    }
+    if !wanted.delimiter.is_empty() {
+        element(&mut xml, "Delimiter", wanted.delimiter);
+    }
+    xml.push_str("<Blobs>");
+    for (name, entry) in &page {
+        blob(&mut xml, name, entry, includes("metadata"));
     }
     xml.push_str("</Blobs>");
-    xml.push_str(&next.map_or_else(|| "<NextMarker/>".to_owned(), |next| format!("<NextMarker>{}</NextMarker>", escape(&next))));
+    element(&mut xml, "NextMarker", next.as_deref().unwrap_or_default());
     xml.push_str("</EnumerationResults>");
-    Ok(answer(200).with("content-type", "application/xml").body(xml))
+    Ok(answer(200).with("content-type", "application/xml").text(xml))
+}
+
+fn element(xml: &mut String, name: &str, value: &str) {
+    // Writing to a String cannot fail.
+    let _ = if value.is_empty() { write!(xml, "<{name} />") } else { write!(xml, "<{name}>{}</{name}>", escape(value)) };
+}
+
+fn blob(xml: &mut String, name: &str, entry: &Entry, with_metadata: bool) {
+    let outer = if matches!(entry, Entry::Prefix) { "BlobPrefix" } else { "Blob" };
+    let _ = write!(xml, "<{outer}>");
+    element(xml, "Name", name);
+    match entry {
+        Entry::File(entry) => {
+            let (file, properties) = entry.as_ref();
+            xml.push_str("<Properties>");
+            element(xml, "Creation-Time", &http_date(properties.created));
+            element(xml, "Last-Modified", &http_date(file.modified));
+            element(xml, "Etag", file.etag.trim_matches('"'));
+            element(xml, "Content-Length", &file.size.to_string());
+            element(xml, "Content-Type", properties.content_type.as_deref().unwrap_or("application/octet-stream"));
+            let given = [
+                ("Content-Encoding", &properties.content_encoding),
+                ("Content-Language", &properties.content_language),
+                ("Content-MD5", &properties.md5),
+                ("Content-Disposition", &properties.content_disposition),
+                ("Cache-Control", &properties.cache_control),
+            ];
+            for (name, value) in given {
+                if let Some(value) = value {
+                    element(xml, name, value);
+                }
+            }
+            xml.push_str(
+                "<BlobType>BlockBlob</BlobType><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState></Properties>",
+            );
+            if with_metadata {
+                xml.push_str("<Metadata>");
+                properties.metadata.iter().for_each(|(name, value)| element(xml, name, value));
+                xml.push_str("</Metadata>");
+            }
+        }
+        Entry::Uncommitted => {
+            xml.push_str("<Properties><Content-Length>0</Content-Length><BlobType>BlockBlob</BlobType></Properties>");
+        }
+        Entry::Prefix => {}
+    }
+    let _ = write!(xml, "</{outer}>");
 }
 
 /// Path - List.
 pub(super) async fn paths(call: &Call) -> Answer {
-    let marker = call.field("continuation").unwrap_or_default();
-    let (files, next) = page(call, marker, call.field("maxResults"), |_| true).await?;
-    let entry = |file: &UploadedFile| {
-        json!({
-            "name": format!("{}/{}/{}", call.connector, call.container_id, file.name),
-            "contentLength": file.size.to_string(), "etag": file.etag, "lastModified": http_date(file.modified),
-        })
-    };
-    let paths: Vec<Value> = files.iter().map(entry).collect();
-    let listed = answer(200).with("content-type", "application/json; charset=utf-8").body(json!({ "paths": paths }).to_string());
+    let wanted = Wanted { marker: call.field("continuation").unwrap_or_default(), entries: call.field("maxResults"), ..Wanted::default() };
+    let (page, next) = page(call, &wanted).await?;
+    let paths: Vec<Value> = page.values().filter_map(|entry| path(call, entry)).collect();
+    let listed = answer(200).with("content-type", "application/json; charset=utf-8").text(json!({ "paths": paths }).to_string());
     Ok(match next {
         Some(next) => UploadResponse::with(listed, "x-ms-continuation", next),
         None => listed,
     })
+}
+
+fn path(call: &Call, entry: &Entry) -> Option<Value> {
+    let Entry::File(entry) = entry else { return None };
+    let (file, properties) = entry.as_ref();
+    Some(json!({
+        "name": format!("{}/{}/{}", call.connector, call.container_id, file.name),
+        "contentLength": file.size.to_string(),
+        "etag": file.etag.trim_matches('"'),
+        "lastModified": http_date(file.modified),
+        "creationTime": file_time(properties.created).to_string(),
+    }))
+}
+
+/// Tenths of microseconds since 1601, as the Data Lake counts.
+fn file_time(seconds: i64) -> i64 {
+    const FROM_1601_TO_1970: i64 = 11_644_473_600;
+    (seconds + FROM_1601_TO_1970) * 10_000_000
 }

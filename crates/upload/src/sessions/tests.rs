@@ -38,7 +38,7 @@ async fn an_open_session_is_given_again_until_it_is_reset() {
 async fn a_session_takes_files_for_its_time_and_can_be_closed_for_longer() {
     let w = world().await;
     w.put("/users.csv", "x").await;
-    let late = crate::handle(&w.service, w.request("GET", "/users.csv", "", &[], b""), at(HOUR)).await;
+    let late = w.handle_at(w.request("GET", "/users.csv", "", &[], b""), at(HOUR)).await;
     assert_eq!(late.refusal(), (403, "AuthenticationFailed"));
     let (id, files) = w.close(&w.at(35 * HOUR - 1)).await.unwrap();
     assert_eq!((id.as_str(), files.len(), files[0].name.as_str()), ("box", 1, "users.csv"));
@@ -62,8 +62,8 @@ async fn a_new_session_takes_the_place_of_one_that_has_expired() {
 #[tokio::test]
 async fn no_setting_reaches_the_end_of_time() {
     let w = world().await;
-    let (service, limits) = (w.service.clone(), SessionLimits { hours: u32::MAX });
-    let open = move |tx: &mut Tx<'_>| open_session(&service, tx, "other", "http://h", limits, false, "long");
+    let (service, terms) = (w.service.clone(), SessionTerms { hours: u32::MAX, rights: Rights::all() });
+    let open = move |tx: &mut Tx<'_>| open_session(&service, tx, "other", "http://h", &terms, false, "long");
     let session = w.service.store.write::<_, StoreError>(&w.ctx, open).await.unwrap();
     assert_eq!(session.session_expires, at(i64::from(HOURS_MAX) * HOUR));
 }

@@ -17,9 +17,6 @@ static PEOPLE: [FileSpec; 2] = [
             Column::may("Siblings", Kind::Ids).of("Pupil.csv"),
         ],
         ignored: &[],
-        extension: None,
-        ordered: false,
-        gone: None,
         key: &[0],
         varies: &[],
         derived: &[],
@@ -31,6 +28,9 @@ static PEOPLE: [FileSpec; 2] = [
             }
         }],
         mark: None,
+        gone: None,
+        extension: None,
+        ordered: false,
         gives: &[Entity::User, Entity::Role],
         map: |row, out| {
             let id = row.value(0);
@@ -44,9 +44,6 @@ static PEOPLE: [FileSpec; 2] = [
         required: false,
         columns: &[Column::need("SIS ID", Kind::Id)],
         ignored: &[],
-        extension: None,
-        ordered: false,
-        gone: None,
         key: &[0],
         varies: &[],
         derived: &[],
@@ -54,6 +51,9 @@ static PEOPLE: [FileSpec; 2] = [
         span: None,
         rules: &[],
         mark: None,
+        gone: None,
+        extension: None,
+        ordered: false,
         gives: &[Entity::User],
         map: |row, out| out.push(Entity::User, &[row.value(0), "staff", "", "", "", "", "", "", "", ""]),
     },
@@ -71,12 +71,11 @@ fn load(files: &[(&str, &str)]) -> (IngestReport, Vec<Finding>, Vec<Vec<Vec<Stri
     let (codes, mut found) = (codes(), Vec::new());
     let mut progress = |_: &str, _| true;
     let mut options = IngestOptions::new(&codes, &mut progress);
-    let report =
-        read_table(&sources, crate::format::Detected::named(Format::SdsV21), &PEOPLE, &mut options, Some(dir.path()), &mut |finding| {
-            found.push(finding.clone());
-            Ok(())
-        })
-        .unwrap();
+    let report = read_table(&sources, Detected::named(Format::SdsV21), &PEOPLE, &mut options, Some(dir.path()), &mut |finding| {
+        found.push(finding.clone());
+        Ok(())
+    })
+    .unwrap();
     let records = |entity: Entity| {
         let mut reader = crate::segment::SegmentReader::open(&dir.path().join(entity.segment())).unwrap();
         let mut records = Vec::new();

@@ -5,6 +5,7 @@ use crate::testing::{BLOB, World, world};
 async fn names_that_are_none() {
     let w = world().await;
     let long = format!("/{}", "n".repeat(limits::NAME_CHARACTERS_MAX + 1));
+    let endless = format!("/{}", "n".repeat(1_025));
     let names = [
         "/..",
         "/.",
@@ -32,7 +33,17 @@ async fn names_that_are_none() {
         "/a;b",
         "/a*b",
         "/~",
+        "/..%5cusers.csv",
+        "/users.csv%20",
+        "/users.csv%2e",
+        "/users.csv::$DATA",
+        // One name in the two normal forms of Unicode.
+        "/%C3%A9cole.csv",
+        "/e%CC%81cole.csv",
+        // A full-width dot and solidus, which some file systems fold.
+        "/%EF%BC%8E%EF%BC%8E%EF%BC%8Fa.csv",
         &long,
+        &endless,
     ];
     for name in names {
         for (method, extra) in [
@@ -74,7 +85,7 @@ async fn a_signature_opens_its_own_container_only() {
         let refused = elsewhere.send("GET", "/a.csv", "", &[], "").await;
         assert!(matches!(refused.status, 400 | 403), "{path}: {}", refused.status);
     }
-    for query in [String::new(), w.query.replace("sig=", "sig=A"), w.query.replace("rcwdl", "rcwdlx"), w.query.replace("2026", "2036")] {
+    for query in [String::new(), w.query.replace("sig=", "sig=A"), w.query.replace("rcwdlm", "rcwdlmx"), w.query.replace("2026", "2036")] {
         let changed = World { query, ..w.clone() };
         assert_eq!(changed.text("/a.csv").await, "AuthenticationFailed", "{}", changed.query);
     }

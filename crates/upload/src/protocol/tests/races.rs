@@ -1,12 +1,13 @@
+use crate::UploadRequest;
+use crate::testing::Answered;
 use crate::testing::{BLOB, World, world, world_on};
-use crate::{UploadRequest, UploadResponse};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 
 /// A request whose body waits in the middle, and what lets it go on.
-fn waiting(w: &World, method: &str, name: &str, extra: &str, body: &str) -> (tokio::task::JoinHandle<UploadResponse>, oneshot::Sender<()>) {
+fn waiting(w: &World, method: &str, name: &str, extra: &str, body: &str) -> (tokio::task::JoinHandle<Answered>, oneshot::Sender<()>) {
     let (go, gone) = oneshot::channel::<()>();
     let length = body.len().to_string();
     let request = w.request(method, name, extra, &[BLOB, ("content-length", &length)], b"");
@@ -156,8 +157,10 @@ async fn the_same_on_postgresql() {
         let opened = futures_util::future::join_all(["s1", "s2", "s3", "s4"].map(|id| {
             let w = w.clone();
             async move {
-                let (service, limits) = (w.service.clone(), crate::SessionLimits { hours: 1 });
-                let open = move |tx: &mut store::Tx<'_>| crate::open_session(&service, tx, "fresh", "http://h", limits, false, id);
+                let service = w.service.clone();
+                let open = move |tx: &mut store::Tx<'_>| {
+                    crate::open_session(&service, tx, "fresh", "http://h", &crate::testing::terms(), false, id)
+                };
                 w.service.store.write::<_, store::StoreError>(&w.ctx, open).await.unwrap().container_id
             }
         }))

@@ -1,5 +1,4 @@
-use crate::handle;
-use crate::testing::{BLOB, now, world};
+use crate::testing::{BLOB, world};
 
 #[tokio::test]
 async fn errors_are_xml_for_one_protocol_and_json_for_the_other() {
@@ -33,8 +32,7 @@ async fn every_answer_names_the_request_and_the_version() {
         assert_eq!(answer.header("date"), "Tue, 24 Nov 2026 10:00:00 GMT");
         assert!(uuid::Uuid::try_parse(answer.header("x-ms-request-id")).is_ok());
     }
-    let stranger =
-        handle(&w.service, crate::UploadRequest { query: String::new(), ..w.request("GET", "/a.csv", "", &headers, b"") }, now()).await;
+    let stranger = w.handle(crate::UploadRequest { query: String::new(), ..w.request("GET", "/a.csv", "", &headers, b"") }).await;
     assert_eq!((stranger.refusal(), stranger.header("x-ms-client-request-id")), ((403, "AuthenticationFailed"), "my-id"));
     let long = "x".repeat(1_025);
     let answer = w.send("GET", "/a.csv", "", &[("x-ms-client-request-id", &long)], "").await;

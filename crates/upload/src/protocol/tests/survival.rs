@@ -59,8 +59,7 @@ async fn child() {
     let Ok(dir) = std::env::var(CHILD) else { return };
     let mut w = world().await;
     let store = Store::open(&StoreConfig { data_dir: Path::new(&dir).to_owned(), database_url: None }).unwrap();
-    w.service.key = store.secrets().mac_key("upload").unwrap();
-    w.service.store = store;
+    w.service = crate::testing::service(store);
     w.go_to(&w.open("box", false, crate::testing::now()).await);
     upload_and_tell(&w).await;
 }

@@ -1,0 +1,133 @@
+//! Against OpenSSH's own server, when there is one: `./test` installs it.
+
+use intake::{Credential, IntakeError, Place, Sftp};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const SSHD: &str = "/usr/sbin/sshd";
+
+struct Server {
+    process: Child,
+    dir: tempfile::TempDir,
+    port: u16,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn keygen(file: &Path, passphrase: &str) {
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", passphrase, "-f"]).arg(file).status().unwrap();
+    assert!(made.success());
+}
+
+impl Server {
+    /// `None`, said aloud, where OpenSSH is not installed.
+    fn start() -> Option<Self> {
+        if !Path::new(SSHD).exists() {
+            println!("skipped: there is no {SSHD} here");
+            return None;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        keygen(&path("host"), "");
+        keygen(&path("user"), "");
+        keygen(&path("locked"), "open sesame");
+        keygen(&path("stranger"), "");
+        let known: String = ["user", "locked"].iter().map(|key| std::fs::read_to_string(path(&format!("{key}.pub"))).unwrap()).collect();
+        std::fs::write(path("authorized"), known).unwrap();
+        std::fs::create_dir(path("out")).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let settings = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\nUsePAM no\n\
+             PermitRootLogin yes\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n",
+            path("host").display(),
+            path("authorized").display()
+        );
+        std::fs::write(path("sshd_config"), settings).unwrap();
+        // Where OpenSSH separates privileges; only a server that the system starts makes it.
+        let _ = std::fs::create_dir_all("/run/sshd");
+        let process = Command::new(SSHD).args(["-D", "-e", "-f"]).arg(path("sshd_config")).stderr(Stdio::null()).spawn().unwrap();
+        let server = Self { process, dir, port };
+        for _ in 0..200 {
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Some(server);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("sshd does not listen");
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn sftp(&self) -> Sftp {
+        let shown = Command::new("ssh-keygen").arg("-lf").arg(self.path("host.pub")).output().unwrap().stdout;
+        let host_key = String::from_utf8(shown).unwrap().split_whitespace().nth(1).unwrap().to_owned();
+        let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap().trim().to_owned();
+        let path = self.path("out").to_str().unwrap().to_owned();
+        let credential = Credential::Key { file: self.path("user"), passphrase: None };
+        Sftp { host: "127.0.0.1".to_owned(), port: self.port, user, credential, host_key, path }
+    }
+}
+
+#[tokio::test]
+async fn an_export_is_fetched_from_an_openssh_server() {
+    let Some(server) = Server::start() else { return };
+    // Larger than one packet, and one that is empty.
+    let large: Vec<u8> = (0..3_000_000_u32).flat_map(|n| (n as u8).to_le_bytes()).collect();
+    std::fs::write(server.path("out/users.csv"), &large).unwrap();
+    std::fs::write(server.path("out/orgs.csv"), "").unwrap();
+    std::fs::write(server.path("out/.roles.csv.part"), "x").unwrap();
+    std::fs::create_dir(server.path("out/old.csv")).unwrap();
+    let place = Place::Sftp(server.sftp());
+    let files = place.list().await.unwrap();
+    assert_eq!(files.iter().map(|file| (file.name.as_str(), file.size)).collect::<Vec<_>>(), [("orgs.csv", 0), ("users.csv", 3_000_000)]);
+    let into = tempfile::tempdir().unwrap();
+    place.fetch(&files, into.path()).await.unwrap();
+    assert!(std::fs::read(into.path().join("users.csv")).unwrap() == large);
+    assert_eq!(std::fs::read(into.path().join("orgs.csv")).unwrap(), b"");
+
+    std::fs::write(server.path("out/users.csv"), "shorter").unwrap();
+    let changed = place.fetch(&files, tempfile::tempdir().unwrap().path()).await.unwrap_err();
+    assert!(matches!(changed, IntakeError::Changed { .. }), "{changed}");
+}
+
+#[tokio::test]
+async fn a_key_with_a_passphrase_opens_the_server() {
+    let Some(server) = Server::start() else { return };
+    let credential = Credential::Key { file: server.path("locked"), passphrase: Some("open sesame".to_owned()) };
+    assert!(Place::Sftp(Sftp { credential, ..server.sftp() }).list().await.unwrap().is_empty());
+    let credential = Credential::Key { file: server.path("locked"), passphrase: Some("wrong".to_owned()) };
+    let error = Place::Sftp(Sftp { credential, ..server.sftp() }).list().await.unwrap_err().to_string();
+    assert!(error.contains("locked"), "{error}");
+}
+
+#[tokio::test]
+async fn nobody_is_let_in_and_nothing_is_sent_where_the_keys_do_not_fit() {
+    let Some(server) = Server::start() else { return };
+    let credential = Credential::Key { file: server.path("stranger"), passphrase: None };
+    let denied = Place::Sftp(Sftp { credential, ..server.sftp() }).list().await.unwrap_err();
+    assert!(matches!(denied, IntakeError::Denied { .. }), "{denied}");
+    // A password is not even tried on a server that is not the pinned one.
+    let credential = Credential::Password("secret".to_owned());
+    let host_key = format!("SHA256:{}", "A".repeat(43));
+    let error = Place::Sftp(Sftp { host_key, credential, ..server.sftp() }).list().await.unwrap_err();
+    assert!(matches!(&error, IntakeError::HostKey { found, .. } if *found == server.sftp().host_key), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_or_says_nothing_is_an_error_that_names_it() {
+    let Some(server) = Server::start() else { return };
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let error = Place::Sftp(Sftp { port: nobody, ..server.sftp() }).list().await.unwrap_err().to_string();
+    assert!(error.contains(&nobody.to_string()), "{error}");
+    let error = Place::Sftp(Sftp { path: "/nowhere/at/all".to_owned(), ..server.sftp() }).list().await.unwrap_err().to_string();
+    assert!(error.contains("/nowhere/at/all"), "{error}");
+}

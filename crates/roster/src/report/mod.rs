@@ -1,0 +1,232 @@
+//! Findings logs as reports: CSV, JSON lines, or one HTML page that needs nothing else.
+//!
+//! A log is a file of [`Finding::to_json`](crate::Finding::to_json) objects, one a line, as a run and `homeroom validate`
+//! write it. Reports are made from logs and not while findings are found, so that a run's log can be had in
+//! every form later, and so that a page can say its totals first.
+
+mod page;
+
+use crate::ingest::FileReport;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::PathBuf;
+
+/// Form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// RFC 4180 with a header.
+    Csv,
+    /// The logs as they are.
+    JsonLines,
+    /// One page that works offline and without script.
+    Html,
+}
+
+impl Form {
+    /// The form that the extension of a file name asks for.
+    pub fn of_extension(extension: &str) -> Option<Self> {
+        match extension.to_ascii_lowercase().as_str() {
+            "csv" => Some(Self::Csv),
+            "json" | "jsonl" => Some(Self::JsonLines),
+            "html" | "htm" => Some(Self::Html),
+            _ => None,
+        }
+    }
+
+    /// Media type.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8; header=present",
+            Self::JsonLines => "application/jsonl; charset=utf-8",
+            Self::Html => "text/html; charset=utf-8",
+        }
+    }
+}
+
+/// What a report is made from.
+#[derive(Debug, Clone, Default)]
+pub struct Findings {
+    /// What was looked at, for the heading of a page: a run, a folder.
+    pub subject: String,
+    /// The logs, in the order in which they are told.
+    pub logs: Vec<PathBuf>,
+    /// What became of each file.
+    pub files: Vec<FileReport>,
+    /// Why nothing was changed, when a finding or a guard has stopped the run.
+    pub stopped: Option<String>,
+}
+
+impl Findings {
+    /// Writes the report.
+    pub fn write(&self, form: Form, out: &mut dyn Write) -> io::Result<()> {
+        match form {
+            Form::JsonLines => {
+                for log in &self.logs {
+                    io::copy(&mut File::open(log)?, out)?;
+                }
+                Ok(())
+            }
+            Form::Csv => {
+                writeln!(out, "{}", COLUMNS.join(","))?;
+                self.each(|entry| writeln!(out, "{}", entry.cells().map(|cell| csv_cell(&cell).into_owned()).join(",")))
+            }
+            Form::Html => page::write(self, out),
+        }
+    }
+
+    /// Gives every finding of the logs.
+    fn each(&self, mut give: impl FnMut(&Entry<'_>) -> io::Result<()>) -> io::Result<()> {
+        let mut line = String::new();
+        for log in &self.logs {
+            let mut reader = BufReader::with_capacity(256 * 1024, File::open(log)?);
+            loop {
+                line.clear();
+                if reader.read_line(&mut line)? == 0 {
+                    break;
+                }
+                give(&serde_json::from_str(&line)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+const COLUMNS: [&str; 10] = ["severity", "code", "file", "line", "column", "key", "value", "message", "hint", "rootCause"];
+
+/// One line of a log.
+#[derive(Debug, Deserialize)]
+struct Entry<'a> {
+    #[serde(borrow)]
+    code: Cow<'a, str>,
+    #[serde(borrow)]
+    severity: Cow<'a, str>,
+    #[serde(borrow)]
+    file: Cow<'a, str>,
+    line: u64,
+    #[serde(borrow)]
+    column: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    key: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    value: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+    #[serde(borrow)]
+    hint: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "rootCause")]
+    root: Option<Cow<'a, str>>,
+}
+
+impl Entry<'_> {
+    /// In the order of [`COLUMNS`].
+    fn cells(&self) -> [Cow<'_, str>; 10] {
+        fn may<'a>(value: &'a Option<Cow<'_, str>>) -> Cow<'a, str> {
+            Cow::Borrowed(value.as_deref().unwrap_or_default())
+        }
+        let line = if self.line > 0 { Cow::Owned(self.line.to_string()) } else { Cow::Borrowed("") };
+        let (severity, code, file, message) = (&*self.severity, &*self.code, &*self.file, &*self.message);
+        [
+            severity.into(),
+            code.into(),
+            file.into(),
+            line,
+            may(&self.column),
+            may(&self.key),
+            may(&self.value),
+            message.into(),
+            may(&self.hint),
+            may(&self.root),
+        ]
+    }
+
+    /// File and line, as far as known.
+    fn place(&self) -> String {
+        if self.line > 0 { format!("{}:{}", self.file, self.line) } else { self.file.to_string() }
+    }
+}
+
+/// RFC 4180. A cell that a spreadsheet would take for a formula is written as text: its content comes from a file
+/// that anybody may have written.
+fn csv_cell(cell: &str) -> Cow<'_, str> {
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if !formula && !cell.contains(['"', ',', '\n', '\r']) {
+        return Cow::Borrowed(cell);
+    }
+    Cow::Owned(format!("\"{}{}\"", if formula { "'" } else { "" }, cell.replace('"', "\"\"")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Finding;
+
+    fn report(form: Form, findings: &[Finding]) -> String {
+        let mut log = tempfile::NamedTempFile::new().unwrap();
+        for finding in findings {
+            writeln!(log, "{}", finding.to_json()).unwrap();
+        }
+        let files = vec![FileReport { name: "users.csv".to_owned(), rows: 10, accepted: 8, errors: 2, warnings: 0 }];
+        let subject = "an <export>".to_owned();
+        let findings = Findings { subject, logs: vec![log.path().to_owned()], files, stopped: None };
+        let mut out = Vec::new();
+        findings.write(form, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn hostile() -> Finding {
+        let value = Some("=HYPERLINK(\"x\")".to_owned());
+        let key = Some("</script><script>alert(1)</script>".to_owned());
+        let root = Some("orgs.csv:7".to_owned());
+        Finding { line: 3, key, value, root, ..Finding::of_file("ReferencedRecordDropped", "users.csv", "a,b \"c\" <i>") }
+    }
+
+    #[test]
+    fn a_csv_report_can_be_read_and_does_nothing_in_a_spreadsheet() {
+        let text = report(Form::Csv, &[hostile()]);
+        let (header, row) = text.split_once('\n').unwrap();
+        assert_eq!(header, COLUMNS.join(","));
+        let expected = "error,ReferencedRecordDropped,users.csv,3,,</script><script>alert(1)</script>,\"'=HYPERLINK(\"\"x\"\")\",\
+            \"a,b \"\"c\"\" <i>\",,orgs.csv:7\n";
+        assert_eq!(row, expected);
+    }
+
+    #[test]
+    fn json_lines_are_the_log_itself() {
+        let finding = hostile();
+        assert_eq!(report(Form::JsonLines, std::slice::from_ref(&finding)), format!("{}\n", finding.to_json()));
+    }
+
+    #[test]
+    fn a_page_shows_text_as_text() {
+        let page = report(Form::Html, &[hostile()]);
+        assert!(!page.contains("<script>alert") && !page.contains("<i>") && !page.contains("an <export>"), "{page}");
+        assert!(page.contains("&lt;script&gt;alert(1)") && page.contains("an &lt;export&gt;"));
+    }
+
+    #[test]
+    fn a_page_tells_causes_from_consequences_and_all_counts() {
+        let cause = Finding { line: 2, ..Finding::of_file("RequiredValueMissing", "users.csv", "username is empty") };
+        let page = report(Form::Html, &[cause, hostile()]);
+        assert!(page.contains("<dt>Rows read</dt><dd>10</dd>"), "{page}");
+        assert!(page.contains("<dt>Errors</dt><dd class=\"error\">2</dd>"), "{page}");
+        assert!(page.contains("1 of the errors and warnings follows from another"), "{page}");
+    }
+
+    #[test]
+    fn a_page_keeps_every_code_and_says_what_it_leaves_out() {
+        let mut findings: Vec<Finding> = (0..page::ROWS_OF_CODE_MAX + 5)
+            .map(|n| Finding { line: n as u64 + 2, ..Finding::of_file("FieldCount", "users.csv", "x") })
+            .collect();
+        findings.push(Finding::of_file("UnknownColumn", "users.csv", "the last one"));
+        let page = report(Form::Html, &findings);
+        assert!(page.contains("the last one"));
+        assert!(page.contains("5 more"), "{}", &page[..4000]);
+    }
+
+    #[test]
+    fn nothing_to_tell_is_told() {
+        assert!(report(Form::Html, &[]).contains("No findings"));
+    }
+}

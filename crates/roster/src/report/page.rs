@@ -1,0 +1,257 @@
+//! The HTML page: totals, charts by file and by code, and the findings in a table that can be searched.
+//!
+//! One file, no requests: a school may open it anywhere, keep it, or send it to whoever mends the export.
+
+use super::{Entry, Findings};
+use crate::catalogue::CATALOGUE;
+use crate::finding::Severity;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+/// Findings of one code in the table: a browser has to lay out all rows, and a thousand of the same kind say no more than this.
+pub(super) const ROWS_OF_CODE_MAX: usize = 500;
+/// Places of a code that its bar names.
+const PLACES_MAX: usize = 3;
+
+/// What the logs add up to.
+#[derive(Default)]
+struct Totals {
+    by_code: BTreeMap<String, OfCode>,
+    consequences: u64,
+}
+
+#[derive(Default)]
+struct OfCode {
+    severity: String,
+    count: u64,
+    places: Vec<String>,
+}
+
+impl Totals {
+    fn of(findings: &Findings) -> io::Result<Self> {
+        let mut totals = Self::default();
+        findings.each(|entry| {
+            totals.consequences += u64::from(entry.root.is_some());
+            if !totals.by_code.contains_key(&*entry.code) {
+                totals.by_code.insert(entry.code.to_string(), OfCode { severity: entry.severity.to_string(), ..OfCode::default() });
+            }
+            if let Some(of) = totals.by_code.get_mut(&*entry.code) {
+                of.count += 1;
+                if of.places.len() < PLACES_MAX && !entry.file.is_empty() {
+                    of.places.push(entry.place());
+                }
+            }
+            Ok(())
+        })?;
+        Ok(totals)
+    }
+
+    fn of_severity(&self, severity: Severity) -> u64 {
+        self.by_code.values().filter(|of| of.severity == severity.word()).map(|of| of.count).sum()
+    }
+
+    fn all(&self) -> u64 {
+        self.by_code.values().map(|of| of.count).sum()
+    }
+}
+
+pub(super) fn write(findings: &Findings, out: &mut dyn Write) -> io::Result<()> {
+    let totals = Totals::of(findings)?;
+    let subject = escape(&findings.subject);
+    write!(out, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Findings: {subject}</title>")?;
+    write!(
+        out,
+        "<meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head>\n<body><h1>Findings: {subject}</h1>\n"
+    )?;
+    out.write_all(head(findings, &totals).as_bytes())?;
+    if totals.all() > 0 {
+        out.write_all(by_code(&totals).as_bytes())?;
+        table(findings, &totals, out)?;
+    }
+    write!(out, "<script>{SCRIPT}</script></body></html>\n")
+}
+
+/// Verdict, totals, and what became of each file.
+fn head(findings: &Findings, totals: &Totals) -> String {
+    let mut html = String::new();
+    let errors = totals.of_severity(Severity::Error) + totals.of_severity(Severity::Catastrophic);
+    let warnings = totals.of_severity(Severity::Warning);
+    if let Some(why) = &findings.stopped {
+        let _ = writeln!(html, "<p class=\"stopped\"><strong>Stopped.</strong> {}</p>", escape(why));
+    } else if totals.all() == 0 {
+        html.push_str("<p class=\"good\"><strong>No findings.</strong> Every row can be used.</p>\n");
+    }
+    let sum = |of: fn(&crate::FileReport) -> u64| findings.files.iter().map(of).sum::<u64>();
+    let _ = write!(html, "<dl class=\"totals\"><div><dt>Rows read</dt><dd>{}</dd></div>", grouped(sum(|f| f.rows)));
+    let _ = write!(html, "<div><dt>Rows kept</dt><dd>{}</dd></div>", grouped(sum(|f| f.accepted)));
+    let _ = write!(html, "<div><dt>Errors</dt><dd class=\"error\">{}</dd></div>", grouped(errors));
+    let _ = writeln!(html, "<div><dt>Warnings</dt><dd class=\"warning\">{}</dd></div></dl>", grouped(warnings));
+    match totals.consequences {
+        0 => {}
+        1 => html.push_str("<p>1 of the errors and warnings follows from another one; mend the cause and it goes away.</p>\n"),
+        n => {
+            let _ =
+                writeln!(html, "<p>{} of the errors and warnings follow from others; mend the causes and they go away.</p>", grouped(n));
+        }
+    }
+    if findings.files.is_empty() {
+        return html;
+    }
+    let most = findings.files.iter().map(|f| f.errors + f.warnings).max().unwrap_or(0).max(1);
+    html.push_str(
+        "<h2>By file</h2><table><thead><tr><th scope=\"col\">File<th scope=\"col\" class=\"n\">Rows<th scope=\"col\" class=\"n\">Kept\
+         <th scope=\"col\" class=\"n\">Errors<th scope=\"col\" class=\"n\">Warnings<td></tr></thead><tbody>\n",
+    );
+    for file in &findings.files {
+        let _ = writeln!(
+            html,
+            "<tr><th scope=\"row\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"bar\">{}{}",
+            escape(&file.name),
+            grouped(file.rows),
+            grouped(file.accepted),
+            grouped(file.errors),
+            grouped(file.warnings),
+            bar("error", file.errors, most),
+            bar("warning", file.warnings, most),
+        );
+    }
+    html.push_str("</tbody></table>\n");
+    html
+}
+
+/// What was found how often, and where first; the worst and most frequent first.
+fn by_code(totals: &Totals) -> String {
+    let rank = |word: &str| CATALOGUE.iter().find(|e| e.severity.word() == word).map(|e| std::cmp::Reverse(e.severity));
+    let mut codes: Vec<_> = totals.by_code.iter().collect();
+    codes.sort_by_key(|(code, of)| (rank(&of.severity), std::cmp::Reverse(of.count), code.as_str()));
+    let most = codes.iter().map(|(_, of)| of.count).max().unwrap_or(1);
+    let mut html = "<h2>By kind</h2><table><thead><tr><th scope=\"col\">Code<th scope=\"col\">Severity<th scope=\"col\" class=\"n\">Count\
+        <td><th scope=\"col\">What it means<th scope=\"col\">First at</tr></thead><tbody>\n"
+        .to_owned();
+    for (code, of) in codes {
+        let when = CATALOGUE.iter().find(|e| e.code == code).map_or("", |e| e.when);
+        let severity = escape(&of.severity);
+        let _ = writeln!(
+            html,
+            "<tr><th scope=\"row\">{}<td><span class=\"{severity}\">{severity}</span><td class=\"n\">{}<td class=\"bar\">{}<td>{}<td>{}",
+            breakable(code),
+            grouped(of.count),
+            bar(&severity, of.count, most),
+            escape(when),
+            escape(&of.places.join(", ")),
+        );
+    }
+    html.push_str("</tbody></table>\n");
+    html
+}
+
+fn table(findings: &Findings, totals: &Totals, out: &mut dyn Write) -> io::Result<()> {
+    let left_out: u64 = totals.by_code.values().map(|of| of.count.saturating_sub(ROWS_OF_CODE_MAX as u64)).sum();
+    write!(out, "<h2>All findings</h2>")?;
+    if left_out > 0 {
+        let left_out = grouped(left_out);
+        write!(out, "<p>The first {ROWS_OF_CODE_MAX} of each kind; {left_out} more are in the CSV and JSON lines reports.</p>")?;
+    }
+    write!(
+        out,
+        "<p class=\"search\" hidden><label>Search <input id=\"q\" type=\"search\"></label> <output id=\"shown\"></output></p>\
+         <table id=\"findings\"><thead><tr><th scope=\"col\">Severity<th scope=\"col\">Code<th scope=\"col\">File<th scope=\"col\" class=\"n\">Line\
+         <th scope=\"col\">Column<th scope=\"col\">Key<th scope=\"col\">Value<th scope=\"col\">Message and remedy</tr></thead><tbody>\n"
+    )?;
+    let mut given: BTreeMap<String, usize> = BTreeMap::new();
+    findings.each(|entry| {
+        if !given.contains_key(&*entry.code) {
+            given.insert(entry.code.to_string(), 0);
+        }
+        let of_code = given.get_mut(&*entry.code);
+        if of_code.is_some_and(|n| {
+            *n += 1;
+            *n > ROWS_OF_CODE_MAX
+        }) {
+            return Ok(());
+        }
+        out.write_all(row(entry).as_bytes())
+    })?;
+    writeln!(out, "</tbody></table>")
+}
+
+fn row(entry: &Entry<'_>) -> String {
+    let [severity, _, file, line, column, key, value, message, hint, root] = entry.cells().map(|cell| escape(&cell));
+    let code = breakable(&entry.code);
+    let mut html = format!(
+        "<tr><td><span class=\"{severity}\">{severity}</span><td>{code}<td>{file}<td class=\"n\">{line}<td>{column}<td>{key}<td>{value}<td>{message}"
+    );
+    if !hint.is_empty() {
+        let _ = write!(html, " <em>{hint}</em>");
+    }
+    if !root.is_empty() {
+        let _ = write!(html, " <small>Follows from {root}.</small>");
+    }
+    html.push('\n');
+    html
+}
+
+/// A bar of a chart; what it shows stands as a number beside it.
+fn bar(class: &str, count: u64, most: u64) -> String {
+    if count == 0 {
+        return String::new();
+    }
+    // In tenths of a percent; whatever there is can be seen.
+    let width = (count * 1000 / most.max(1)).max(5);
+    format!("<i aria-hidden=\"true\" class=\"{class}\" style=\"width:{}.{}%\"></i>", width / 10, width % 10)
+}
+
+/// A number with its thousands apart.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// A code that a narrow column may break between its words.
+fn breakable(code: &str) -> String {
+    let mut html = String::new();
+    for c in escape(code).chars() {
+        if c.is_ascii_uppercase() && !html.is_empty() {
+            html.push_str("<wbr>");
+        }
+        html.push(c);
+    }
+    html
+}
+
+const STYLE: &str = "
+:root{color-scheme:light dark;--error:#b3261e;--warning:#8a5a00;--good:#1b6e3c;--line:#8884;--bar-error:#d0453c;--bar-warning:#dfa23a;--bar-info:#6a8fbf}
+@media(prefers-color-scheme:dark){:root{--error:#ff8a80;--warning:#f2c26b;--good:#7bd79b}}
+body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;padding:0 1.5rem;max-width:80rem}
+h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem}
+.totals{display:flex;flex-wrap:wrap;gap:1rem;margin:1.5rem 0}.totals div{border:1px solid var(--line);border-radius:.5rem;padding:.7rem 1.2rem;min-width:8rem}
+.totals dt{font-size:.9rem}.totals dd{margin:0;font-size:1.8rem;font-variant-numeric:tabular-nums}
+.stopped,.good{border-left:.3rem solid var(--error);padding:.4rem .8rem}.good{border-color:var(--good)}
+table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;text-align:left;border-bottom:1px solid var(--line);vertical-align:top;font-weight:normal;overflow-wrap:anywhere}
+thead th{font-weight:600;border-bottom-width:2px;white-space:nowrap}tbody th{font-weight:600}.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+dd.error,span.error,span.catastrophic{color:var(--error)}dd.warning,span.warning{color:var(--warning)}span.catastrophic{font-weight:700}
+.bar{min-width:7rem;width:18%;white-space:nowrap}.bar i{display:inline-block;height:.8rem;border-radius:.15rem;background:var(--bar-info)}
+.bar i.error,.bar i.catastrophic{background:var(--bar-error)}.bar i.warning{background:var(--bar-warning)}
+em{font-style:normal;opacity:.8}small{opacity:.8}input{font:inherit;padding:.4rem .6rem;width:22rem;max-width:100%}
+@media print{.search{display:none}body{margin:0;max-width:none}}
+";
+
+/// Without it the whole table is there all the same.
+const SCRIPT: &str = "
+const search=document.querySelector('.search');
+if(search){const rows=[...document.querySelector('#findings tbody').rows].map(r=>[r,r.textContent.toLowerCase()]);search.hidden=false;
+const show=()=>{const words=q.value.toLowerCase().split(/\\s+/);let n=0;for(const[r,t]of rows){const hit=words.every(w=>t.includes(w));r.hidden=!hit;n+=hit}
+shown.value=n+' of '+rows.length};q.addEventListener('input',show);show()}
+";

@@ -1,0 +1,318 @@
+//! Exports that Homeroom fetches itself: the loop that looks at each `[[sources]]` place, and hands what has come to
+//! rest there over as an upload, to the same validation as every other.
+//!
+//! All that a look needs to know of the looks before it is one document, so that a server that was killed goes on where
+//! it was, and of several servers on one database only one fetches.
+
+use crate::app::App;
+use crate::config::Source;
+use crate::error::{AppError, chain};
+use crate::graph::Data;
+use crate::jobs::{self, object};
+use crate::runs;
+use ::intake::{IntakeError, Place, fingerprint};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::time::Duration;
+use store::{Access, OpContext, StoreError, TenantId, Tx};
+use tokio::task::JoinSet;
+use upload::Container;
+use uuid::Uuid;
+
+/// What is known of each source, by its name.
+const INTAKE: Access = Access::unchecked("_intake");
+/// Another server does not look for this time: longer than any fetch takes, as a rule. Two that fetch the same export
+/// do no harm, only work.
+const LEASE: SignedDuration = SignedDuration::from_mins(30);
+/// How often it is asked whether the server is to stop.
+const TICK: Duration = Duration::from_millis(250);
+
+/// What one look leaves for the next one.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Known {
+    /// Fingerprint of what lay there last, and since when it has been the same.
+    seen: Option<String>,
+    seen_since: Option<Timestamp>,
+    /// Fingerprint of what was handed over last.
+    delivered: Option<String>,
+    delivered_at: Option<Timestamp>,
+    /// The validation that has not ended yet.
+    operation: Option<String>,
+    /// A run is to start as soon as one can.
+    run_wanted: bool,
+    /// When it was looked last, and what was wrong then.
+    looked_at: Option<Timestamp>,
+    problem: Option<String>,
+    /// Until when another server leaves it alone.
+    lease_until: Option<Timestamp>,
+}
+
+/// How a source stands, for `homeroom sources`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceStatus {
+    /// Its name.
+    pub name: String,
+    /// Its tenant, as the settings say.
+    pub tenant: String,
+    /// Where it looks.
+    pub place: String,
+    /// Its connector.
+    pub connector: String,
+    /// When it was looked last.
+    pub looked_at: Option<Timestamp>,
+    /// When an export was handed over last.
+    pub delivered_at: Option<Timestamp>,
+    /// What was wrong at the last look.
+    pub problem: Option<String>,
+}
+
+/// Looks at all sources until the server stops.
+pub(crate) async fn watch(app: App) {
+    let mut sources = JoinSet::new();
+    for source in app.config().sources.clone() {
+        let app = app.clone();
+        sources.spawn(async move {
+            let every = Duration::from_secs(source.every_seconds.max(1).into());
+            let mut next = tokio::time::Instant::now();
+            while !app.is_stopping() {
+                if tokio::time::Instant::now() >= next {
+                    look(&app, &source).await;
+                    next = tokio::time::Instant::now() + every;
+                }
+                tokio::time::sleep(TICK).await;
+            }
+        });
+    }
+    while let Some(ended) = sources.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(error = %error, "a source is not looked at any more until the next start");
+        }
+    }
+}
+
+/// How every source of the settings stands.
+pub(crate) async fn statuses(app: &App) -> Result<Vec<SourceStatus>, String> {
+    let mut all = Vec::new();
+    for source in &app.config().sources {
+        let ctx = app.system(tenant(app, source).await?);
+        let name = source.name.clone();
+        let known = app.store().read(&ctx, move |tx| known(tx, &name)).await.map_err(|error: StoreError| chain(&error))?;
+        all.push(SourceStatus {
+            name: source.name.clone(),
+            tenant: source.tenant.clone(),
+            place: source.place()?.describe(),
+            connector: source.connector.clone(),
+            looked_at: known.looked_at,
+            delivered_at: known.delivered_at,
+            problem: known.problem,
+        });
+    }
+    Ok(all)
+}
+
+/// One look. What goes wrong is remembered and said once; the next look may go better.
+async fn look(app: &App, source: &Source) {
+    let outcome = match tenant(app, source).await {
+        Ok(tenant) => look_for(app, source, &app.system(tenant)).await,
+        Err(problem) => Err(problem),
+    };
+    if let Err(problem) = outcome {
+        tracing::warn!(source.name = %source.name, %problem, "a source could not be looked at");
+    }
+}
+
+async fn look_for(app: &App, source: &Source, ctx: &OpContext) -> Result<(), String> {
+    let name = source.name.clone();
+    let claimed = app.store().write(ctx, move |tx| claim(tx, &name)).await.map_err(|error: StoreError| chain(&error))?;
+    let Some(mut known) = claimed else { return Ok(()) };
+    let before = known.problem.take();
+    known.looked_at = Some(ctx.now);
+    let outcome = step(app, source, ctx, &mut known).await;
+    if let Err(problem) = outcome {
+        known.problem = Some(problem);
+    }
+    known.lease_until = None;
+    // The same problem at every look would fill the log.
+    let news = known.problem.clone().filter(|problem| before.as_ref() != Some(problem));
+    let name = source.name.clone();
+    app.store().write(ctx, move |tx| put(tx, &name, &known)).await.map_err(|error: StoreError| chain(&error))?;
+    news.map_or(Ok(()), Err)
+}
+
+async fn step(app: &App, source: &Source, ctx: &OpContext, known: &mut Known) -> Result<(), String> {
+    settle_validation(app, source, ctx, known).await?;
+    if known.run_wanted && start_run(app, ctx).await? {
+        known.run_wanted = false;
+    }
+    let place = source.place()?;
+    let files = place.list().await.map_err(|error| chain(&error))?;
+    if files.is_empty() {
+        (known.seen, known.seen_since) = (None, None);
+        return Err(format!("there are no .csv or .zip files in {}", place.describe()));
+    }
+    if let Some(marker) = source.marker.as_ref().filter(|marker| !files.iter().any(|file| &file.name == *marker)) {
+        return Err(format!("waiting for {marker} in {}", place.describe()));
+    }
+    let print = fingerprint(&files);
+    if known.seen.as_ref() != Some(&print) {
+        (known.seen, known.seen_since) = (Some(print), Some(ctx.now));
+        return Ok(());
+    }
+    let rested = known.seen_since.map_or(SignedDuration::ZERO, |since| ctx.now.duration_since(since));
+    let enough = SignedDuration::from_secs(source.settled_seconds.into());
+    if known.delivered.as_ref() == Some(&print) || known.operation.is_some() || rested < enough {
+        return Ok(());
+    }
+    match deliver(app, source, ctx, &place, &files).await {
+        Ok(operation) => {
+            tracing::info!(source.name = %source.name, operation = %operation, "an export was fetched and is validated");
+            (known.delivered, known.delivered_at, known.operation) = (Some(print), Some(ctx.now), Some(operation));
+            Ok(())
+        }
+        Err(Undelivered::Changed) => {
+            (known.seen, known.seen_since) = (None, None);
+            Ok(())
+        }
+        Err(Undelivered::Problem(problem)) => Err(problem),
+    }
+}
+
+enum Undelivered {
+    /// Somebody wrote to it in the meantime: it has not come to rest.
+    Changed,
+    Problem(String),
+}
+
+impl From<StoreError> for Undelivered {
+    fn from(error: StoreError) -> Self {
+        Self::Problem(chain(&error))
+    }
+}
+
+/// Fetches the files into an upload session of the connector, closes it and has it validated.
+async fn deliver(app: &App, source: &Source, ctx: &OpContext, place: &Place, files: &[::intake::Listed]) -> Result<String, Undelivered> {
+    let most = app.config().uploads.max_file_bytes;
+    if let Some(file) = files.iter().find(|file| file.size > most) {
+        let (name, size) = (&file.name, file.size);
+        return Err(Undelivered::Problem(format!("{name} has {size} bytes and [uploads] max_file_bytes is {most}")));
+    }
+    if files.len() > upload::limits::FILES_MAX {
+        return Err(Undelivered::Problem(format!(
+            "there are more than {} files; give the export a folder of its own",
+            upload::limits::FILES_MAX
+        )));
+    }
+    let terms = jobs::session_terms(app).map_err(Undelivered::Problem)?;
+    let (service, named, id) = (app.uploads().clone(), source.connector.clone(), app.new_id().to_string());
+    let opened = app.store().write(ctx, move |tx| -> Result<_, StoreError> {
+        let connector = match find_connector(tx, &named)? {
+            Ok(connector) => connector,
+            Err(why) => return Ok(Err(why)),
+        };
+        let session = upload::open_session(&service, tx, &connector, "", &terms, true, &id)?;
+        Ok(Ok((connector, session)))
+    });
+    let (connector, session) = opened.await?.map_err(Undelivered::Problem)?;
+    let folder = Container::new(app.store(), ctx.tenant, &session.container_id)?.files_folder();
+    let folder = folder.map_err(|error| Undelivered::Problem(format!("cannot make a folder for the files: {error}")))?;
+    match place.fetch(files, &folder).await {
+        Ok(()) => {}
+        // The session is discarded by the next one, and its files with it.
+        Err(IntakeError::Changed { .. }) => return Err(Undelivered::Changed),
+        Err(error) => return Err(Undelivered::Problem(chain(&error))),
+    }
+    let (app, origin) = (app.clone(), place.describe());
+    let (store, ctx) = (app.store().clone(), app.system(ctx.tenant));
+    let base = app.base_url(None, &http::HeaderMap::new());
+    let validating = store.write(&ctx, move |tx| {
+        let resource = format!("{base}/beta/external/industryData/dataConnectors/{connector}");
+        jobs::enqueue_validation(&app, tx, &connector, resource, Some(origin))
+    });
+    Ok(validating.await?)
+}
+
+/// The connector that the settings name by id or display name; `Err` says why there is none.
+fn find_connector(tx: &mut Tx<'_>, named: &str) -> Result<Result<String, String>, StoreError> {
+    let all = tx.docs(&Access::unchecked("dataConnectors"))?.list(None, None, usize::from(u16::MAX))?;
+    let text = |doc: &store::Doc, name: &str| doc.body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let found: Vec<_> = all.iter().filter(|doc| doc.id.eq_ignore_ascii_case(named) || text(doc, "displayName") == named).collect();
+    Ok(match found[..] {
+        [one] if text(one, "@odata.type").ends_with("azureDataLakeConnector") => Ok(one.id.clone()),
+        [_] => Err(format!("the connector '{named}' is not one for files")),
+        [] => Err(format!("there is no connector '{named}' in the tenant")),
+        _ => Err(format!("{} connectors are called '{named}'; name the one by its id", found.len())),
+    })
+}
+
+/// Looks how the validation ended, if it has.
+async fn settle_validation(app: &App, source: &Source, ctx: &OpContext, known: &mut Known) -> Result<(), String> {
+    let Some(id) = known.operation.clone() else { return Ok(()) };
+    let read = app.store().read(ctx, move |tx| Ok(tx.docs(&jobs::OPERATIONS)?.get(&id)?.map(|doc| doc.body)));
+    let operation = read.await.map_err(|error: StoreError| chain(&error))?.unwrap_or_default();
+    let text = |name: &str| operation.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    match text("status").as_str() {
+        "notStarted" | "running" => return Ok(()),
+        _ => known.operation = None,
+    }
+    let errors = operation.get("errors").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if let Some(first) = errors.first() {
+        let message = first["message"].as_str().unwrap_or_default();
+        return Err(format!("the export was refused: {message}"));
+    }
+    if text("status") == "failed" {
+        return Err(format!("the export could not be validated: {}", text("statusDetail")));
+    }
+    known.run_wanted = source.start_run;
+    Ok(())
+}
+
+/// Starts a run on what was accepted; `false` while another one is going, which may have begun before it.
+async fn start_run(app: &App, ctx: &OpContext) -> Result<bool, String> {
+    let (worker, context) = (app.clone(), ctx.clone());
+    let base = app.base_url(None, &http::HeaderMap::new());
+    let started = app.store().write(ctx, move |tx| {
+        if runs::going(tx)?.is_some() {
+            return Ok(false);
+        }
+        jobs::begin_run(&worker, &Data::new(tx, &context), &format!("{base}/beta/external/industryData/runs"))?;
+        Ok(true)
+    });
+    let started = started.await.map_err(|error: AppError| error.graph().message.clone())?;
+    app.wake_worker();
+    Ok(started)
+}
+
+/// Takes the source for this server; `None` while another one has it.
+fn claim(tx: &mut Tx<'_>, name: &str) -> Result<Option<Known>, StoreError> {
+    let now = tx.ctx().now;
+    let mut known = known(tx, name)?;
+    if known.lease_until.is_some_and(|until| now < until) {
+        return Ok(None);
+    }
+    known.lease_until = now.checked_add(LEASE).ok();
+    put(tx, name, &known)?;
+    Ok(Some(known))
+}
+
+fn known(tx: &mut Tx<'_>, name: &str) -> Result<Known, StoreError> {
+    let Some(doc) = tx.docs(&INTAKE)?.get(name)? else { return Ok(Known::default()) };
+    serde_json::from_value(Value::Object(doc.body)).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn put(tx: &mut Tx<'_>, name: &str, known: &Known) -> Result<(), StoreError> {
+    let body = serde_json::to_value(known).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    tx.docs(&INTAKE)?.put(name, None, &object(body))
+}
+
+/// The tenant that the settings name by id or domain.
+async fn tenant(app: &App, source: &Source) -> Result<TenantId, String> {
+    let all = identity::list_tenants(app.store(), &app.system(TenantId(Uuid::nil()))).await.map_err(|error| chain(&error))?;
+    let named = |tenant: &&identity::Tenant| {
+        tenant.id.to_string().eq_ignore_ascii_case(&source.tenant)
+            || tenant.domain.as_ref().is_some_and(|d| d.eq_ignore_ascii_case(&source.tenant))
+    };
+    all.iter().find(named).map(|tenant| tenant.id).ok_or_else(|| format!("there is no tenant '{}'", source.tenant))
+}

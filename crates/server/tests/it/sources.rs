@@ -1,0 +1,116 @@
+//! Exports that Homeroom fetches itself, from a folder: what SFTP adds is tested in `intake`.
+
+use crate::harness::Server;
+use crate::roster_files::{self, DAY_1, ORGS, account};
+use server::SourceStatus;
+use server::config::{Config, Source};
+use std::path::Path;
+use std::time::Duration;
+
+fn source(folder: &Path) -> Source {
+    Source {
+        name: "nightly".to_owned(),
+        tenant: "contoso.example".to_owned(),
+        connector: "CSV".to_owned(),
+        folder: Some(folder.to_owned()),
+        sftp: None,
+        every_seconds: 1,
+        settled_seconds: 1,
+        marker: None,
+        start_run: true,
+    }
+}
+
+async fn school(source: Source) -> (Server, String) {
+    let mut config = Config::default();
+    config.sources = vec![source];
+    let server = Server::with(config).await;
+    server.app.import_accounts(server.tenant.id, DAY_1.iter().map(|p| account(p.0)).collect()).await.unwrap();
+    let (connector, _, _) = server.configure(&serde_json::json!({ "createBasedOnRoleGroup": true })).await;
+    (server, connector)
+}
+
+fn write(folder: &Path, files: &[(String, Vec<u8>)]) {
+    for (name, content) in files {
+        std::fs::write(folder.join(name), content).unwrap();
+    }
+}
+
+/// The source, as soon as it is as it should be.
+async fn until(server: &Server, what: &str, is_so: impl Fn(&SourceStatus) -> bool) -> SourceStatus {
+    for _ in 0..600 {
+        let status = server.app.list_sources().await.unwrap().remove(0);
+        if is_so(&status) {
+            return status;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{what}: {:?}", server.app.list_sources().await.unwrap());
+}
+
+async fn runs(server: &Server, count: usize) -> Vec<serde_json::Map<String, serde_json::Value>> {
+    for _ in 0..600 {
+        let runs = server.app.list_runs(server.tenant.id).await.unwrap();
+        if runs.len() >= count && runs[0]["status"] != "running" {
+            return runs;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("there are no {count} runs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_in_a_watched_folder_becomes_groups_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, _) = school(source(folder.path())).await;
+    let files = roster_files::files(&ORGS, &DAY_1);
+    write(folder.path(), &files[..2]);
+    write(folder.path(), &files[2..]);
+    let all = runs(&server, 1).await;
+    assert_eq!(all[0]["status"], "completed", "{all:?}");
+    assert_eq!(server.groups().await["All Students"].len(), 8);
+    let shown = server.app.show_run(server.tenant.id, all[0]["id"].as_str().unwrap()).await.unwrap();
+    assert_eq!(shown["inbound"][0]["origin"], format!("folder {}", folder.path().display()), "a run says where its data came from");
+    assert!(folder.path().join("users.csv").exists(), "what was fetched stays where it was");
+
+    // The same export is no news; the next one is.
+    let before = until(&server, "looked at", |s| s.delivered_at.is_some() && s.problem.is_none()).await;
+    let again = until(&server, "looked at again", |s| s.looked_at > before.looked_at).await;
+    assert_eq!((again.delivered_at, server.app.list_runs(server.tenant.id).await.unwrap().len()), (before.delivered_at, 1));
+    write(folder.path(), &roster_files::files(&ORGS, &DAY_1[..7]));
+    runs(&server, 2).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_an_export_or_its_place_is_told_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("later");
+    let (server, _) = school(source(&missing)).await;
+    let status = until(&server, "no folder", |s| s.problem.is_some()).await;
+    assert!(status.problem.unwrap().contains("later"));
+    std::fs::create_dir(&missing).unwrap();
+    until(&server, "no files", |s| s.problem.as_ref().is_some_and(|p| p.contains("no .csv"))).await;
+    write(&missing, &roster_files::files(&ORGS, &DAY_1)[..2]);
+    until(&server, "refused", |s| s.problem.as_ref().is_some_and(|p| p.contains("roles.csv"))).await;
+    assert!(server.app.list_runs(server.tenant.id).await.unwrap().is_empty());
+    write(&missing, &roster_files::files(&ORGS, &DAY_1));
+    runs(&server, 1).await;
+    until(&server, "good", |s| s.problem.is_none()).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_waits_for_its_marker_and_for_a_connector() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut waiting = source(folder.path());
+    waiting.marker = Some("relationships.csv".to_owned());
+    waiting.connector = "Other".to_owned();
+    let (server, _) = school(waiting).await;
+    write(folder.path(), &roster_files::files(&ORGS, &DAY_1));
+    until(&server, "marker", |s| s.problem.as_ref().is_some_and(|p| p.contains("waiting for relationships.csv"))).await;
+    std::fs::write(folder.path().join("relationships.csv"), "userSourcedId,relationshipUserSourcedId,relationshipRole\n").unwrap();
+    until(&server, "connector", |s| s.problem.as_ref().is_some_and(|p| p.contains("no connector 'Other'"))).await;
+    assert!(server.app.list_runs(server.tenant.id).await.unwrap().is_empty());
+    server.stop().await;
+}

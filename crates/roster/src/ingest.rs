@@ -324,7 +324,7 @@ impl Engine<'_> {
         report: &mut FileReport,
     ) -> Result<Gathered, IngestError> {
         let mut gathered = Gathered::new(&self.scratch, &self.tuning);
-        let mut missing_told = Vec::new();
+        let mut missing_told: Vec<&'static str> = Vec::new();
         let records = self.snapshot.is_some().then_some(first);
         pump::pump(
             chunks,

@@ -247,8 +247,12 @@ pub(crate) enum Device {
 /// `validate`
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
-    /// Folder of the export's files, zip archives among them, or one zip archive
+    /// Folder of the export's files, zip archives among them; one zip archive; one file; or - for a file from a pipe.
+    /// In one file by itself everything is checked but its references to other files
     pub path: PathBuf,
+    /// Which file it is that comes from a pipe or has another name, for example users.csv
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
     /// Format of the files
     #[arg(long, default_value = "auto", value_name = "FORMAT", value_parser = ["auto", "sds-v2.1", "sds-v1", "oneroster-1.1", "oneroster-1.2"])]
     pub format: String,

@@ -39,6 +39,9 @@ pub struct IngestOptions<'a> {
     pub format: Option<Format>,
     /// Label of the encoding when it is not UTF-8, for example `windows-1252`.
     pub encoding: Option<&'a str>,
+    /// Whether the files are part of an export only: no other file is missed, and what they refer to in others
+    /// is taken for good.
+    pub in_part: bool,
     /// Called with the file and the rows read so far; `false` stops.
     pub progress: &'a mut dyn FnMut(&str, u64) -> bool,
     /// Threads that check rows; none is as many as there are processors, four at most.
@@ -50,7 +53,7 @@ pub struct IngestOptions<'a> {
 impl<'a> IngestOptions<'a> {
     /// UTF-8 in the format that the files show, by as many threads as are of use.
     pub fn new(codes: &'a Codes, progress: &'a mut dyn FnMut(&str, u64) -> bool) -> Self {
-        Self { codes, format: None, encoding: None, progress, threads: None, tuning: Tuning::default() }
+        Self { codes, format: None, encoding: None, in_part: false, progress, threads: None, tuning: Tuning::default() }
     }
 }
 
@@ -202,6 +205,7 @@ fn read_table(
     let mut engine = Engine {
         encoding: chosen,
         codes: options.codes,
+        in_part: options.in_part,
         context: &context,
         threads: options.threads.unwrap_or_else(cores),
         tuning: options.tuning,
@@ -222,6 +226,7 @@ fn read_table(
 struct Engine<'a> {
     encoding: Option<&'static encoding_rs::Encoding>,
     codes: &'a Codes,
+    in_part: bool,
     context: &'a Context,
     threads: usize,
     tuning: Tuning,
@@ -251,6 +256,7 @@ impl Engine<'_> {
     /// All files of a format; `false` when something catastrophic was found.
     fn all(&mut self, files: &[Source], table: &'static [FileSpec]) -> Result<bool, IngestError> {
         let refused = match &self.report.detected.format {
+            Ok(_) if self.in_part => Vec::new(),
             Ok(format) => manifest::check(*format, files),
             Err(title) => vec![unread(title, &self.report.detected.why)],
         };
@@ -270,7 +276,7 @@ impl Engine<'_> {
                 if !self.file(index, table, source, &mut known)? {
                     return Ok(false);
                 }
-            } else if spec.required {
+            } else if spec.required && !self.in_part {
                 let message = format!("{} is not in the export.", spec.name);
                 let hint = meant_for(spec, files, table);
                 self.stop(Finding { hint, ..Finding::of_file("RequiredFileNotFound", spec.name, message) })?;
@@ -308,7 +314,8 @@ impl Engine<'_> {
             self.report.files.push(report);
             return Ok(false);
         };
-        let leads = |name| known.get(name).map_or(Leads::Absent(name), |keys| Leads::To(name, keys));
+        let absent = |name| if self.in_part { Leads::Nowhere } else { Leads::Absent(name) };
+        let leads = |name| known.get(name).map_or_else(|| absent(name), |keys| Leads::To(name, keys));
         let checker = Checker::new(spec, &source.name, &header, self.codes, self.context, leads);
         if let Some(snapshot) = &mut self.snapshot {
             snapshot.begin(spec, &source.name);

@@ -4,7 +4,7 @@ use super::report::Report;
 use super::{Ended, Failure};
 use crate::cli;
 use crate::output::{self, Colour};
-use roster::archive::{ArchiveLimits, Opened, open_archives};
+use roster::archive::{ArchiveLimits, Opened, is_archive, open_archives};
 use roster::report::Findings;
 use roster::{CATALOGUE, Detected, FileReport, Finding, IngestOptions, IngestReport, Severity, Source};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ const CONSEQUENCE: &str = "ReferencedRecordDropped";
 /// Checks an export and says what is wrong with it.
 pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
     let folder = tempfile::tempdir().map_err(Failure::io("make a temporary directory"))?;
-    let Opened { files, errors, warnings } = sources(&arguments.path, folder.path())?;
+    let (Opened { files, errors, warnings }, in_part) = sources(arguments, folder.path())?;
     let reports: Vec<Report> = arguments.report.iter().map(|path| Report::create(path)).collect::<Result<_, _>>()?;
     let mut kept: Vec<Finding> = Vec::new();
     let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
@@ -53,7 +53,8 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
         true
     };
     let format = roster::Format::of_name(&arguments.format);
-    let mut options = IngestOptions { encoding: arguments.encoding.as_deref(), format, ..IngestOptions::new(&codes, &mut progress) };
+    let mut options =
+        IngestOptions { encoding: arguments.encoding.as_deref(), format, in_part, ..IngestOptions::new(&codes, &mut progress) };
     for finding in errors.iter().chain(&warnings) {
         take(finding).map_err(Failure::io("write the report"))?;
     }
@@ -79,6 +80,9 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
     for finding in errors.iter().chain(&warnings) {
         *checked.codes.entry(finding.code).or_default() += 1;
     }
+    if in_part && checked.files.is_empty() && checked.catastrophic.is_none() {
+        return Err(not_of_the_format(&files, &checked));
+    }
     let seconds = started.elapsed().as_secs_f64();
     let totals = Totals { counts, roots, rows: checked.rows() };
     log.flush().map_err(Failure::io("write a temporary file"))?;
@@ -93,6 +97,9 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
         output::json(&as_json(&checked, &kept, &totals));
     } else {
         show(&checked, &kept, &totals, seconds);
+        if in_part {
+            output::line("one file by itself: its references to other files are not checked");
+        }
     }
     let bad = totals.of(Severity::Error) + totals.of(Severity::Catastrophic) > 0;
     Ok(if bad { Ended::FoundErrors } else { Ended::Good })
@@ -148,12 +155,29 @@ fn show_codes(checked: &IngestReport, kept: &[Finding]) {
     }
 }
 
-/// The files that a path names, archives unpacked below `work`.
-fn sources(path: &Path, work: &Path) -> Result<Opened, Failure> {
+/// The files that the arguments name, archives unpacked below `work`, and whether it is one file by itself.
+fn sources(arguments: &cli::Validate, work: &Path) -> Result<(Opened, bool), Failure> {
+    let path = &arguments.path;
+    let piped = path.as_os_str() == "-";
+    let mut files = if piped { vec![from_pipe(arguments.name.as_deref(), work)?] } else { listed(path)? };
+    let one = piped || path.is_file();
+    if let Some(name) = &arguments.name {
+        match files.as_mut_slice() {
+            [file] if one => file.name.clone_from(name),
+            _ => return Err(Failure::new("--name is for one file, not for a folder").usage()),
+        }
+    }
+    let in_part = one && files.iter().all(|file| !is_archive(&file.name));
+    let opened = open_archives(files, &work.join("unpacked"), &ArchiveLimits::DEFAULT).map_err(Failure::io("unpack the archive"))?;
+    Ok((opened, in_part))
+}
+
+/// The files of a folder, or the one that the path names.
+fn listed(path: &Path) -> Result<Vec<Source>, Failure> {
     let files = Source::list(path).map_err(|error| {
         Failure::hinting(
             format!("cannot read {}: {error}", path.display()),
-            "name the folder that holds the export's files, or their zip archive",
+            "name the folder that holds the export's files, their zip archive, or one of the files",
         )
     })?;
     if files.is_empty() {
@@ -162,7 +186,26 @@ fn sources(path: &Path, work: &Path) -> Result<Opened, Failure> {
             "an export has files such as users.csv or Student.csv, or is a zip archive of them",
         ));
     }
-    open_archives(files, &work.join("unpacked"), &ArchiveLimits::DEFAULT).map_err(Failure::io("unpack the archive"))
+    Ok(files)
+}
+
+/// A file by itself that was not looked at.
+fn not_of_the_format(files: &[Source], checked: &IngestReport) -> Failure {
+    let name = files.first().map_or("", |file| &file.name);
+    let title = checked.detected.format.as_ref().map_or_else(String::as_str, |format| format.title());
+    let hint = "say with --name which file it is, for example --name users.csv, and with --format of which format";
+    Failure::hinting(format!("{name} is not a file of {title} that is read"), hint).usage()
+}
+
+/// What comes through the pipe, as a file: it is read more than once.
+fn from_pipe(name: Option<&str>, work: &Path) -> Result<Source, Failure> {
+    let Some(name) = name else {
+        let hint = "for example: zcat users.csv.gz | homeroom validate - --name users.csv";
+        return Err(Failure::hinting("say with --name which file comes from the pipe", hint).usage());
+    };
+    let path = work.join("piped");
+    File::create(&path).and_then(|mut file| io::copy(&mut io::stdin().lock(), &mut file)).map_err(Failure::io("read from the pipe"))?;
+    Ok(Source { name: name.to_owned(), path })
 }
 
 fn as_json(checked: &IngestReport, kept: &[Finding], totals: &Totals) -> Value {

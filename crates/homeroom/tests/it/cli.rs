@@ -276,6 +276,32 @@ fn generate_makes_a_set_that_validate_agrees_with() {
 }
 
 #[test]
+fn validate_reads_one_file_from_a_pipe_or_a_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "userSourcedId,orgSourcedId,role\na,n,student\nb,n,teahcer\n";
+    std::fs::write(dir.path().join("roles.csv"), text).unwrap();
+    std::fs::write(dir.path().join("export-2026.csv"), text).unwrap();
+    let validate = |arguments: &[&str]| {
+        let input = std::fs::File::open(dir.path().join("roles.csv")).unwrap();
+        homeroom().arg("validate").args(arguments).current_dir(dir.path()).stdin(input).output().unwrap()
+    };
+    for arguments in [&["-", "--name", "roles.csv"][..], &["roles.csv"], &["export-2026.csv", "--name", "roles.csv"]] {
+        let output = validate(&[arguments, &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+        let checked: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let findings = checked["findings"].as_array().unwrap();
+        assert_eq!(findings.len(), 1, "nothing is said of users and organizations, which are elsewhere: {findings:?}");
+        assert_eq!((&findings[0]["code"], &findings[0]["line"]), (&"InvalidReferenceCode".into(), &3.into()));
+        assert_eq!((&checked["files"][0]["name"], &checked["files"][0]["rows"]), (&"roles.csv".into(), &2.into()));
+    }
+    for (arguments, told) in [(&["-"][..], "--name"), (&["export-2026.csv"], "--name"), (&[".", "--name", "roles.csv"], "one file")] {
+        let refused = validate(arguments);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(told), "{}", String::from_utf8_lossy(&refused.stderr));
+    }
+}
+
+#[test]
 fn validate_says_what_is_wrong_and_where() {
     let export = tempfile::tempdir().unwrap();
     let reports = tempfile::tempdir().unwrap();

@@ -352,14 +352,14 @@ fn class_subjects(row: &RowView<'_>, report: &mut Report) {
 }
 
 fn course_of_a_school_year(row: &RowView<'_>, report: &mut Report) {
-    if !row.value(COURSE_YEAR).is_empty() && !row.is_marked(COURSE_YEAR) {
+    if !row.value(COURSE_YEAR).is_empty() && row.is_unmarked(COURSE_YEAR) {
         let message = format!("'{}' is a session of another type than schoolYear; it is kept.", shorten(row.value(COURSE_YEAR)));
         report.finding("ReferenceOfOtherType", COURSE_YEAR, message);
     }
 }
 
 fn class_of_a_school(row: &RowView<'_>, report: &mut Report) {
-    if !row.is_marked(CLASS_SCHOOL) {
+    if row.is_unmarked(CLASS_SCHOOL) {
         let message = format!("'{}' is an organization of another type than school; it is kept.", shorten(row.value(CLASS_SCHOOL)));
         report.finding("ReferenceOfOtherType", CLASS_SCHOOL, message);
     }

@@ -34,7 +34,12 @@ pub(super) enum Seen {
 
 /// The key of a row for people, parts joined by `/`, empty ones left out.
 pub(super) fn key(table: &Table, fields: &[&str]) -> String {
-    table.key.iter().map(|column| fields[*column]).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+    joined(table.key, fields)
+}
+
+/// The values of some columns, joined by `/`, empty ones left out.
+pub(super) fn joined(columns: &[usize], fields: &[&str]) -> String {
+    columns.iter().map(|column| fields[*column]).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
 }
 
 impl Compare {

@@ -64,6 +64,8 @@ enum Kind {
     EndBeforeStart(usize, usize),
     OwnParent(usize),
     CircleOfTwo(usize),
+    ListLengths(usize),
+    EncodedTwice(usize),
     IncompleteContact(usize),
     FieldTooFew,
     FieldTooMany,
@@ -87,6 +89,8 @@ impl Kind {
             Self::EndBeforeStart(..) => "end-before-start",
             Self::OwnParent(_) => "own-parent",
             Self::CircleOfTwo(_) => "circle-of-two",
+            Self::ListLengths(_) => "list-lengths",
+            Self::EncodedTwice(_) => "encoded-twice",
             Self::IncompleteContact(_) => "incomplete-contact",
             Self::FieldTooFew => "field-too-few",
             Self::FieldTooMany => "field-too-many",
@@ -105,12 +109,15 @@ impl Kind {
             Self::BadReference(column) if table.columns[column].required => "ReferenceNotFound",
             Self::BadReference(_) => "OptionalReferenceNotFound",
             Self::DroppedReference(_) => "ReferencedRecordDropped",
+            Self::TabInId(_) if table.strict_ids => "InvalidValue",
             Self::TabInId(_) | Self::ControlCharacter => "InvalidCharacter",
             Self::IdenticalRow => "DuplicateRecord",
             Self::ConflictingRow(_) => "ConflictingDuplicate",
             Self::UsedName(_) => "DuplicateUsername",
             Self::EndBeforeStart(..) => "EndBeforeStart",
             Self::OwnParent(_) | Self::CircleOfTwo(_) => "CyclicParent",
+            Self::ListLengths(_) => "ListLengthsDiffer",
+            Self::EncodedTwice(_) => "EncodedTwice",
             Self::IncompleteContact(_) => "ContactIncomplete",
             Self::FieldTooFew | Self::FieldTooMany => "FieldCount",
             Self::LineBreak => "LineBreakInQuotes",
@@ -123,7 +130,7 @@ impl Kind {
     fn is_in_place(self, table: &Table) -> bool {
         match self {
             Self::BadValue(column) | Self::BadReference(column) => !table.columns[column].required,
-            Self::OwnParent(_) | Self::CircleOfTwo(_) => true,
+            Self::OwnParent(_) | Self::CircleOfTwo(_) | Self::ListLengths(_) | Self::EncodedTwice(_) => true,
             _ => false,
         }
     }
@@ -138,7 +145,6 @@ impl Kind {
             match column.form {
                 Form::Id if table.key == [index] => kinds.push(Self::TabInId(index)),
                 Form::Id | Form::Text | Form::Plain => {}
-                // A member of a list that is missing: only where the rest of the list is enough.
                 Form::Ref(_) | Form::Refs(_) => {
                     kinds.push(Self::BadReference(index));
                     if column.required && matches!(column.form, Form::Ref(file) if file != table.file) {
@@ -153,12 +159,16 @@ impl Kind {
         kinds.extend(table.unique.map(Self::UsedName));
         kinds.extend(table.span.map(|(start, end)| Self::EndBeforeStart(start, end)));
         kinds.extend(table.parent.into_iter().flat_map(|column| [Self::OwnParent(column), Self::CircleOfTwo(column)]));
+        kinds.extend(table.subject_codes.map(Self::ListLengths));
+        kinds.extend(table.alter.filter(|column| table.columns[*column].form == Form::Text).map(Self::EncodedTwice));
         kinds.extend(table.contact.map(Self::IncompleteContact));
         if table.misshapen {
             kinds.extend([Self::FieldTooFew, Self::FieldTooMany, Self::LineBreak, Self::WrongEncoding, Self::ControlCharacter]);
-            // It takes a megabyte: once in a set is enough.
+            // It takes two megabytes: once in a set is enough.
             kinds.extend(table.unique.map(|_| Self::EndlessLine));
         }
+        // Where one person may have several rows, a change to one of them contradicts the others.
+        kinds.retain(|kind| table.shown_key == table.key || !kind.is_in_place(table));
         kinds
     }
 }
@@ -167,7 +177,8 @@ fn code_of_value(column: Column) -> &'static str {
     match (column.required, column.form) {
         (true, Form::Date | Form::UsDate) => "InvalidDate",
         (true, Form::Year) => "InvalidYear",
-        (true, _) => "InvalidReferenceCode",
+        (true, Form::Code | Form::Codes) => "InvalidReferenceCode",
+        (true, _) => "InvalidValue",
         (false, Form::Code | Form::Codes) => "InvalidOptionalCode",
         (false, _) => "InvalidOptionalValue",
     }
@@ -213,8 +224,6 @@ pub(super) struct Injector {
     repeated: BTreeMap<(u64, u64), (Kind, Vec<String>)>,
     /// A row that waits for the next one, to make a circle with it.
     held: Option<Vec<String>>,
-    /// Whether the one line that is too long was written.
-    endless: bool,
     last: Vec<String>,
 }
 
@@ -232,7 +241,7 @@ impl Injector {
         let spread = |index: usize| seed.of(table.file, index as u64).below(period.min(FIRST_ROWS));
         let due = |index: usize, kind: Kind| if kind.is_in_place(table) { 0 } else { spread(index) };
         let scheduled = kinds.into_iter().enumerate().map(|(index, kind)| Scheduled { kind, due: due(index, kind), times: 0 }).collect();
-        Self { seed, period, scheduled, row: 0, serial: 0, repeated: BTreeMap::new(), held: None, endless: false, last: Vec::new() }
+        Self { seed, period, scheduled, row: 0, serial: 0, repeated: BTreeMap::new(), held: None, last: Vec::new() }
     }
 
     /// Defects of the file as a whole, before its rows.
@@ -299,6 +308,11 @@ impl Injector {
     fn done(&mut self, index: usize, table: &Table) {
         let scheduled = &mut self.scheduled[index];
         scheduled.times += 1;
+        // What is told once a file is done once.
+        if matches!(scheduled.kind, Kind::EncodedTwice(_) | Kind::EndlessLine) {
+            scheduled.due = u64::MAX;
+            return;
+        }
         let jitter = self.seed.of(table.file, ((index as u64) << 32) | scheduled.times).below(self.period);
         // One in each period, somewhere in it.
         scheduled.due = (scheduled.times * self.period + jitter).max(self.row);

@@ -71,6 +71,12 @@ pub(super) struct Table {
     pub(super) columns: &'static [Column],
     /// Columns of the key.
     pub(super) key: &'static [usize],
+    /// Those of them that a finding shows.
+    pub(super) shown_key: &'static [usize],
+    /// Whether ids have a form of their own, which a tab breaks.
+    pub(super) strict_ids: bool,
+    /// A column of codes that must be as many as the subjects beside them.
+    pub(super) subject_codes: Option<usize>,
     /// A column outside of the key: with another value in it a row contradicts the one that it repeats.
     pub(super) alter: Option<usize>,
     /// A column whose values belong to one row each.
@@ -95,6 +101,9 @@ impl Table {
             file,
             columns,
             key,
+            strict_ids: false,
+            shown_key: key,
+            subject_codes: None,
             alter: None,
             unique: None,
             span: None,

@@ -70,6 +70,7 @@ const ORG_TABLE: Table = Table {
 
 const COURSE_TABLE: Table = Table {
     alter: Some(4),
+    subject_codes: Some(9),
     ..Table::new(
         COURSE_FILE,
         &[
@@ -90,6 +91,7 @@ const COURSE_TABLE: Table = Table {
 
 const CLASS_TABLE: Table = Table {
     alter: Some(3),
+    subject_codes: Some(12),
     ..Table::new(
         CLASS_FILE,
         &[
@@ -249,8 +251,21 @@ const ROLE_TABLE: Table = Table {
 
 pub(super) const TABLES_11: &[Table] =
     &[SESSION_TABLE, ORG_TABLE, COURSE_TABLE, CLASS_TABLE, USER_TABLE_11, ENROLLMENT_TABLE, DEMOGRAPHIC_TABLE];
-pub(super) const TABLES_12: &[Table] =
-    &[SESSION_TABLE, ORG_TABLE, COURSE_TABLE, CLASS_TABLE, USER_TABLE_12, ENROLLMENT_TABLE, DEMOGRAPHIC_TABLE, ROLE_TABLE];
+pub(super) const TABLES_12: &[Table] = &[
+    strict(SESSION_TABLE),
+    strict(ORG_TABLE),
+    strict(COURSE_TABLE),
+    strict(CLASS_TABLE),
+    strict(USER_TABLE_12),
+    strict(ENROLLMENT_TABLE),
+    strict(DEMOGRAPHIC_TABLE),
+    strict(ROLE_TABLE),
+];
+
+/// In 1.2 an id is made of letters, digits and `./@_-`.
+const fn strict(table: Table) -> Table {
+    Table { strict_ids: true, ..table }
+}
 
 pub(super) const MANIFEST: &str = "manifest.csv";
 
@@ -396,6 +411,11 @@ impl Writer<'_> {
     }
 }
 
+/// A text as the only member of a list, where a comma would make two of it.
+fn one_member(text: &str) -> String {
+    text.replace(',', "")
+}
+
 impl Sink for Writer<'_> {
     fn session(&mut self, session: &Session) -> io::Result<()> {
         let Session { id, title, kind, start, end, parent } = *session;
@@ -408,13 +428,12 @@ impl Sink for Writer<'_> {
 
     fn course(&mut self, course: &Course<'_>) -> io::Result<()> {
         let Course { id, org, title, code, subject, subject_code, grade } = course;
-        self.out.row(COURSES, &[id, "", "", YEAR_ID, title, code, grade, org, subject, subject_code])
+        self.out.row(COURSES, &[id, "", "", YEAR_ID, title, code, grade, org, &one_member(subject), subject_code])
     }
 
     fn class(&mut self, class: &Class<'_>) -> io::Result<()> {
         let (course, kind) = (&class.course, if class.is_homeroom { "homeroom" } else { "scheduled" });
-        // One subject in one value: a comma would make two of it.
-        let subject = course.subject.replace(',', "");
+        let subject = one_member(course.subject);
         let fields = [
             class.id,
             "",

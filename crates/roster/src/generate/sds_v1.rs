@@ -104,6 +104,8 @@ pub(super) const TABLES: &[Table] = &[
     },
     Table {
         alter: Some(3),
+        // A row for each school: one person.
+        shown_key: &[0],
         ..Table::new(
             TEACHER_FILE,
             &[

@@ -129,6 +129,7 @@ impl<'e> Checker<'e> {
     where
         'e: 'c,
     {
+        let end_as_written = self.spec.span.map(|(_, end)| row.values[end].clone());
         for (index, place) in self.columns.iter().enumerate() {
             if place.position.is_none() {
                 continue;
@@ -145,6 +146,7 @@ impl<'e> Checker<'e> {
         {
             let (from, to) = (&self.columns[start], &self.columns[end]);
             let message = format!("{} {} is before {} {}.", to.header, row.values[end], from.header, row.values[start]);
+            row.values[end] = end_as_written.unwrap_or_default();
             self.about(row, end, Told::new("EndBeforeStart", message), findings);
         }
         for rule in self.spec.rules {

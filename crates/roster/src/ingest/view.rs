@@ -32,6 +32,12 @@ impl RowView<'_> {
         self.codes.canonical(list, word).unwrap_or_default()
     }
 
+    /// Whether the reference in a column leads to a record of a file that was read, and not marked by it. In one
+    /// file by itself no reference does.
+    pub fn is_unmarked(&self, column: usize) -> bool {
+        matches!(self.columns[column].leads, Leads::To(_, keys) if !keys.is_marked(hash(self.value(column).as_bytes())))
+    }
+
     /// Whether the record that the reference in a column leads to was marked by its file.
     pub fn is_marked(&self, column: usize) -> bool {
         matches!(self.columns[column].leads, Leads::To(_, keys) if keys.is_marked(hash(self.value(column).as_bytes())))

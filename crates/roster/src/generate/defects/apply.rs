@@ -1,6 +1,6 @@
 //! Each kind of defect done to a row.
 
-use super::super::changes::key;
+use super::super::changes::joined;
 use super::super::format::{Form, Table};
 use super::super::output::CsvFile;
 use super::super::population::GUARDIAN_PREFIX;
@@ -44,7 +44,7 @@ fn about(kind: Kind, table: &'static Table, line: u64, row: &[String], column: u
     let texts: Vec<&str> = row.iter().map(String::as_str).collect();
     Defect {
         column: Some(table.columns[column].name),
-        key: Some(key(table, &texts)).filter(|key| !key.is_empty()),
+        key: Some(joined(table.shown_key, &texts)).filter(|key| !key.is_empty()),
         value: Some(row[column].clone()).filter(|value| !value.is_empty()),
         ..Defect::of(kind, table, line)
     }
@@ -78,6 +78,14 @@ impl Injector {
             }
             Kind::OwnParent(column) => {
                 row[column] = row[0].clone();
+                column
+            }
+            Kind::ListLengths(column) => {
+                row[column].push_str(",99");
+                column
+            }
+            Kind::EncodedTwice(column) => {
+                "JosÃ©".clone_into(&mut row[column]);
                 column
             }
             Kind::CircleOfTwo(_) => {
@@ -173,11 +181,7 @@ impl Injector {
             Kind::LineBreak => row[COLUMN] = b"Two\nLines".to_vec(),
             Kind::WrongEncoding => row[COLUMN] = b"M\xfcller".to_vec(),
             Kind::ControlCharacter => row[COLUMN] = b"bell\x07".to_vec(),
-            Kind::EndlessLine if self.endless => return Ok(false),
-            Kind::EndlessLine => {
-                self.endless = true;
-                row[COLUMN] = vec![b'x'; 2 * LINE_BYTES_MAX];
-            }
+            Kind::EndlessLine => row[COLUMN] = vec![b'x'; 2 * LINE_BYTES_MAX],
             _ => return Ok(false),
         }
         let line = put(table, &row, file)?;
@@ -190,7 +194,7 @@ impl Injector {
         let mut row: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
         match kind {
             Kind::ConflictingRow(column) => match table.columns[column].form {
-                Form::Date => "2027-06-11".clone_into(&mut row[column]),
+                Form::Date => "2027-06-10".clone_into(&mut row[column]),
                 Form::Code => "other".clone_into(&mut row[column]),
                 _ => row[column].push_str(" (other)"),
             },

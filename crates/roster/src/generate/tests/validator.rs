@@ -15,15 +15,28 @@ struct Checked {
 
 /// Findings of an export, and the folder of its segments.
 pub(super) fn read(files: &[Source]) -> (Vec<Finding>, tempfile::TempDir) {
-    let (codes, mut found, out) = (codes(), Vec::new(), tempfile::tempdir().unwrap());
-    let mut progress = |_: &str, _| true;
-    let mut options = IngestOptions::new(&codes, &mut progress);
-    let report = crate::ingest(files, &mut options, out.path(), &mut |finding| {
+    let (codes, mut progress, out) = (codes(), |_: &str, _| true, tempfile::tempdir().unwrap());
+    let mut found = Vec::new();
+    let report = crate::ingest(files, &mut IngestOptions::new(&codes, &mut progress), out.path(), &mut |finding| {
         found.push(finding.clone());
         Ok(())
     });
     assert_eq!(report.unwrap().catastrophic, None);
     (found, out)
+}
+
+/// Findings of one file of a set without the others.
+fn read_alone(set: &Set, table: &Table) -> Vec<Finding> {
+    let (codes, mut progress, mut found) = (codes(), |_: &str, _| true, Vec::new());
+    let file = Source { name: table.file.to_owned(), path: set.dir.path().join(table.file) };
+    let format = Some(set.made.options.format);
+    let mut options = IngestOptions { format, in_part: true, ..IngestOptions::new(&codes, &mut progress) };
+    let report = crate::validate(&[file], &mut options, &mut |finding| {
+        found.push(finding.clone());
+        Ok(())
+    });
+    assert_eq!(report.unwrap().files.len(), 1);
+    found
 }
 
 fn check(set: &Set) -> Checked {
@@ -67,8 +80,32 @@ fn every_defect_is_found_and_nothing_else() {
             wanted.sort();
             let missed: Vec<_> = wanted.iter().filter(|w| found.binary_search(w).is_err()).take(10).collect();
             let invented: Vec<_> = found.iter().filter(|f| wanted.binary_search(f).is_err()).take(10).collect();
-            assert!(missed.is_empty() && invented.is_empty(), "seed {seed}: missed {missed:#?}\ninvented {invented:#?}");
+            assert!(missed.is_empty() && invented.is_empty(), "{} seed {seed}: missed {missed:#?}\ninvented {invented:#?}", format.name());
             assert_eq!(found, wanted, "each as often as it is there");
+        }
+    }
+}
+
+/// Without the other files everything is found but what needs them.
+#[test]
+fn one_file_by_itself_is_checked_but_for_its_references() {
+    for format in READ {
+        let clean = make(&options(format, 300, "alone"));
+        let dirty = make(&Options { dirty: 0.01, ..options(format, 300, "alone") });
+        for table in format.tables() {
+            assert_eq!(read_alone(&clean, table), Vec::<Finding>::new(), "{} {}", format.name(), table.file);
+            let found: Vec<Told> = read_alone(&dirty, table).iter().map(told).collect();
+            let needs_others = ["ReferenceNotFound", "ReferencedRecordDropped", "OptionalReferenceNotFound", "ContactIncomplete"];
+            for defect in dirty.made.defects.iter().filter(|d| d.file == table.file && !needs_others.contains(&d.code)) {
+                assert!(found.contains(&expected(defect)), "{} {defect:?}", format.name());
+            }
+            let elsewhere = |column: &str| {
+                let form = table.columns.iter().find(|of| of.name == column).unwrap().form;
+                matches!(form, Form::Ref(file) | Form::Refs(file) if file != table.file)
+            };
+            for (_, line, code, column, ..) in found.iter().filter(|told| needs_others.contains(&told.2.as_str())) {
+                assert!(!elsewhere(column.as_deref().unwrap()), "{} {}:{line} {code}", format.name(), table.file);
+            }
         }
     }
 }
@@ -76,8 +113,8 @@ fn every_defect_is_found_and_nothing_else() {
 /// Keys of the records that survive, by entity. A role that lost its session is the same role.
 fn survivors(checked: &Checked) -> BTreeMap<Entity, BTreeSet<String>> {
     let keys = |entity: Entity| {
-        let mut reader = SegmentReader::open(&checked.out.path().join(entity.segment())).unwrap();
         let mut keys = BTreeSet::new();
+        let Some(mut reader) = SegmentReader::open_if_there(&checked.out.path().join(entity.segment())).unwrap() else { return keys };
         while let Some(record) = reader.next().unwrap() {
             let key = record.key_text();
             keys.insert(if entity == Entity::Role { key.rsplit_once('\u{1f}').unwrap().0.to_owned() } else { key.to_owned() });
@@ -96,23 +133,36 @@ fn what_survives_is_the_clean_set() {
             assert!(dirty.made.defects.len() > 100);
             let (left, whole) = (survivors(&check(&dirty)), survivors(&check(&make(&clean))));
             for entity in Entity::ALL {
+                // SDS v1 has no record of demographics, but a date of birth, which may be the value that is dropped.
+                if entity == Entity::Demographic && format == Format::SdsV1 {
+                    continue;
+                }
                 let different: Vec<_> = left[&entity].symmetric_difference(&whole[&entity]).take(5).collect();
-                assert!(different.is_empty(), "{entity:?} {different:?}");
+                assert!(different.is_empty(), "{} {entity:?} {different:?}", format.name());
             }
         }
     }
 }
 
-/// What is in the catalogue and not made: it stops a run, is about a whole set, or is found later than by the
-/// validator.
+/// What is in the catalogue and not made: it stops a run, is about a whole set, takes records away that a clean
+/// set has, or is found by something else than the validator.
 #[test]
 fn every_finding_of_the_validator_is_made() {
-    let made: BTreeSet<&str> =
-        make(&Options { dirty: 0.05, ..options(Format::SdsV21, 300, "1") }).made.defects.iter().map(|defect| defect.code).collect();
+    let dirty = |format| make(&Options { dirty: 0.05, ..options(format, 300, "1") }).made.defects;
+    let made: BTreeSet<&str> = READ.into_iter().flat_map(dirty).map(|defect| defect.code).collect();
     let elsewhere = [
         "OptionalFileNotFound",
         "UnsupportedFile",
         "ReferencedFileMissing",
+        "HeaderOrder",
+        "ManifestNotFound",
+        "ManifestIrregular",
+        "DerivedRecordDiffers",
+        "UsernameInBothFiles",
+        "RecordGone",
+        "UserNotEnabled",
+        "ReferenceOfOtherType",
+        "ProviderValueNotTaken",
         "DuplicateMatch",
         "AmbiguousMatch",
         "PersonNotMatched",

@@ -72,7 +72,7 @@ pub fn window(flow: &Document, now: Timestamp) -> Window {
 /// What an inbound flow's status depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InboundConditions {
-    /// Its connector exists and could be checked.
+    /// Its connector exists, and has passed its test when it is one that can be tested.
     pub connector: bool,
     /// Its year exists.
     pub year: bool,
@@ -85,11 +85,20 @@ pub struct InboundConditions {
 /// The conditions that can be read from configuration alone.
 pub fn inbound_conditions(flow: &Document, now: Timestamp, last_run_failed: bool, lookup: &dyn Lookup) -> InboundConditions {
     InboundConditions {
-        connector: bound(flow, "dataConnector", lookup).is_some(),
+        connector: bound(flow, "dataConnector", lookup).is_some_and(|connector| is_tested(&connector)),
         year: bound(flow, "year", lookup).is_some(),
         window: window(flow, now),
         last_run_failed,
     }
+}
+
+/// Whether a connector can be relied on: one with a credential has passed its last test, and has not been
+/// changed since (see [`crate::rules`]); for a file connector there is nothing to test.
+pub fn is_tested(connector: &Document) -> bool {
+    connector
+        .get("credential")
+        .and_then(Value::as_object)
+        .is_none_or(|credential| credential.get("isValid") == Some(&Value::Bool(true)) && !text(credential, "lastValidDateTime").is_empty())
 }
 
 /// The status of an inbound flow. A flow whose window has not opened yet is ready for when it does.
@@ -277,6 +286,16 @@ mod tests {
         assert_eq!(inbound_flow(Readiness::Ready, &InboundConditions { window: Window::Over, ..good }), Readiness::Expired);
         assert_eq!(inbound_flow(Readiness::Ready, &InboundConditions { last_run_failed: true, ..good }), Readiness::Failed);
         assert_eq!(inbound_flow(Readiness::NotReady, &InboundConditions { year: false, ..good }), Readiness::NotReady);
+    }
+
+    #[test]
+    fn a_connector_with_a_credential_is_relied_on_when_its_test_went_well() {
+        let connector = |credential: Value| json!({ "id": "c", "credential": credential }).as_object().unwrap().clone();
+        assert!(is_tested(json!({ "id": "c", "fileFormat": { "code": "x" } }).as_object().unwrap()));
+        assert!(is_tested(&connector(json!({ "isValid": true, "lastValidDateTime": "2026-11-24T10:00:00Z" }))));
+        // As created, as published: valid until tested, but nobody has seen it work.
+        assert!(!is_tested(&connector(json!({ "isValid": true, "lastValidDateTime": null }))));
+        assert!(!is_tested(&connector(json!({ "isValid": false, "lastValidDateTime": "2026-11-24T10:00:00Z" }))));
     }
 
     #[test]

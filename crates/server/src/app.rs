@@ -8,6 +8,7 @@ use crate::links;
 use crate::throttle::Throttle;
 use crate::worker::LANES;
 use ::http::HeaderMap;
+use egress::Egress;
 use identity::{Keys, TokenAnswer, TokenRequest, TrustedIssuers};
 use industry_data::rules::for_each_secret;
 use serde_json::{Map, Value, json};
@@ -15,7 +16,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use store::{OpContext, Store, StoreConfig, TenantId};
 use tokio::sync::Notify;
 use upload::{UploadLimits, UploadService};
@@ -36,6 +37,7 @@ struct Inner {
     uploads: UploadService,
     config: Config,
     throttle: Throttle,
+    egress: Egress,
     /// One for each lane of the worker: a wake-up that comes while a lane is busy is kept for it.
     work: [Notify; LANES.len()],
     stopping: AtomicBool,
@@ -47,6 +49,8 @@ impl std::fmt::Debug for App {
     }
 }
 
+/// How soon what waits for others sees that the server is stopping.
+const STOPPING_TICK: Duration = Duration::from_millis(250);
 /// Key of a secret that is encrypted in a stored document.
 const SEALED: &str = "$sealed";
 
@@ -62,8 +66,10 @@ impl App {
         let limits = UploadLimits { file_bytes: config.uploads.max_file_bytes, session_bytes: config.uploads.max_session_bytes };
         let uploads = UploadService::new(store.clone(), key, limits);
         let throttle = Throttle::new(&config.limits);
+        let egress = Egress::new(&config.outbound.allow)
+            .map_err(|why| AdminError::hinting(format!("[outbound] allow: {why}"), "docs/configuration.md shows what it may be"))?;
         let work = LANES.map(|_| Notify::new());
-        let inner = Inner { store, keys, issuers, uploads, config, throttle, work, stopping: AtomicBool::new(false) };
+        let inner = Inner { store, keys, issuers, uploads, config, throttle, egress, work, stopping: AtomicBool::new(false) };
         Ok(Self { inner: Arc::new(inner), secure: false })
     }
 
@@ -80,6 +86,11 @@ impl App {
     /// Upload sessions.
     pub fn uploads(&self) -> &UploadService {
         &self.inner.uploads
+    }
+
+    /// Where connections may go that tenants configure.
+    pub(crate) fn egress(&self) -> &Egress {
+        &self.inner.egress
     }
 
     /// The clock: the only place where the server reads the time.
@@ -184,6 +195,25 @@ impl App {
         Ok(document)
     }
 
+    /// Decrypts the secrets of a stored document.
+    pub(crate) fn open_secrets(
+        &self,
+        tenant: TenantId,
+        collection: &str,
+        id: &str,
+        mut document: Map<String, Value>,
+    ) -> Result<Map<String, Value>, store::StoreError> {
+        let about = format!("{tenant}/{collection}/{id}");
+        for_each_secret(&mut document, &mut |value| {
+            if let Some(sealed) = value.get(SEALED).and_then(Value::as_str) {
+                let plain = self.inner.store.secrets().open_sealed(&about, &from_hex(sealed))?;
+                *value = json!(String::from_utf8_lossy(&plain));
+            }
+            Ok::<_, store::StoreError>(())
+        })?;
+        Ok(document)
+    }
+
     /// Tells the worker that there is something to do.
     pub fn wake_worker(&self) {
         self.inner.work.iter().for_each(Notify::notify_one);
@@ -198,9 +228,22 @@ impl App {
         self.inner.work.iter().for_each(Notify::notify_one);
     }
 
+    /// Ends when the server has been told to stop.
+    pub(crate) async fn stopping(&self) {
+        while !self.is_stopping() {
+            tokio::time::sleep(STOPPING_TICK).await;
+        }
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.inner.stopping.load(Ordering::SeqCst)
     }
+}
+
+/// What [`App::seal_secrets`] has written; anything else becomes something that cannot be decrypted.
+fn from_hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.chars().map_while(|digit| digit.to_digit(16)).map(|digit| u8::try_from(digit).unwrap_or_default()).collect();
+    digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 /// When the fault is not the client's (RFC 6749 §4.1.2.1).

@@ -33,6 +33,8 @@ pub struct Config {
     pub worker: Worker,
     /// What one client may take.
     pub limits: Limits,
+    /// Where connections may go that tenants configure.
+    pub outbound: Outbound,
     /// Issuers whose tokens are taken beside Homeroom's own.
     pub issuers: Vec<Issuer>,
     /// Places that exports are fetched from.
@@ -51,6 +53,14 @@ impl Default for Worker {
     fn default() -> Self {
         Self { lease_seconds: 15 }
     }
+}
+
+/// `[outbound]`: connections to addresses that tenants configure.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Outbound {
+    /// Networks, addresses and names that are open although they are not public, or without encryption.
+    pub allow: Vec<String>,
 }
 
 /// `[runs]`
@@ -264,6 +274,7 @@ impl Config {
         if http.has_tls() && http.public_url.as_ref().is_some_and(|url| url.starts_with("http://")) {
             return Err("[server] public_url: with TLS the public address begins with https://".to_owned());
         }
+        egress::Egress::new(&self.outbound.allow).map_err(|why| format!("[outbound] allow: {why}"))?;
         let limits = &self.limits;
         let positive = [
             ("connections", limits.connections),
@@ -323,6 +334,7 @@ mod tests {
         let wrong = refusal(|c| c.uploads.session_rights = "rl".to_owned());
         assert!(wrong.contains("session_rights") && wrong.contains("rcwdlm"), "{wrong}");
         assert!(refusal(|c| c.limits.burst = 0).contains("burst"));
+        assert!(refusal(|c| c.outbound.allow = vec!["10.1.2".to_owned()]).contains("[outbound] allow: `10.1.2`"));
         assert!(refusal(|c| c.limits.idle_seconds = 0).contains("idle_seconds"));
         let plain = refusal(|c| (c.server.tls_self_signed, c.server.public_url) = (true, Some("http://a".to_owned())));
         assert!(plain.contains("https://"), "{plain}");

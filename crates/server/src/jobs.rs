@@ -5,6 +5,7 @@ use crate::error::AppError;
 use crate::graph::Data;
 use crate::graph::place::EntityPlace;
 use crate::graph::request::GraphRequest;
+use crate::providers;
 use crate::runs;
 use crate::worker::update_readiness;
 use industry_data::permissions::{Action, Resource, allowed};
@@ -18,6 +19,8 @@ use upload::SessionTerms;
 pub(crate) const VALIDATE: &str = "validate";
 /// A run.
 pub(crate) const RUN: &str = "run";
+/// Test the connection of a connector.
+pub(crate) const TEST: &str = "test";
 /// Bring readiness up to date.
 pub(crate) const READINESS: &str = "readiness";
 
@@ -63,22 +66,28 @@ pub(crate) fn open_upload_session(
     })))
 }
 
-/// `validate`: closes the session and has its files looked at. Gives the operation's id.
+/// `validate`: closes the session and has its files looked at, or has the connection tested. Gives the
+/// operation's id.
 pub(crate) fn start_validation(app: &App, data: &Data<'_, '_>, request: &GraphRequest, at: &EntityPlace) -> Result<String, AppError> {
     data.ctx().grants.require(allowed(Resource::Upload, Action::Write))?;
     let connector = data.stored_unchecked(at)?.ok_or_else(|| AppError::no_such(at.within.collection.name, &at.id))?;
-    let is_file = connector.body.get("@odata.type").and_then(Value::as_str).is_some_and(|ty| ty.ends_with("azureDataLakeConnector"));
-    if !is_file {
-        return Err(AppError::invalid(
-            "This version of Homeroom validates file connectors; OneRoster connectors can be configured, but not yet pulled.",
-        ));
-    }
     let resource = request.link(&at.within.collection.entity_path(None, &at.id));
+    if providers::is_pulled(&connector.body) {
+        return Ok(data.with_tx(|tx| enqueue_test(app, tx, &at.id, resource))?);
+    }
     let origin = match &data.ctx().actor {
         Actor::System => None,
         Actor::Client(client) | Actor::User { client, .. } => Some(format!("upload by client {client}")),
     };
     Ok(data.with_tx(|tx| enqueue_validation(app, tx, &at.id, resource, origin))?)
+}
+
+/// Has the connection of a connector tested. Gives the operation's id.
+fn enqueue_test(app: &App, tx: &mut Tx<'_>, connector: &str, resource: String) -> Result<String, StoreError> {
+    let id = validate_operation(app, tx, resource)?;
+    let (payload, run_at) = (json!({ "operation": id, "connector": connector }), tx.ctx().now);
+    tx.enqueue(&app.new_id().to_string(), &NewJob { kind: TEST, payload, run_at })?;
+    Ok(id)
 }
 
 /// Closes the upload session of a connector and has its files looked at. Gives the operation's id. `origin` is where
@@ -90,19 +99,25 @@ pub(crate) fn enqueue_validation(
     resource: String,
     origin: Option<String>,
 ) -> Result<String, StoreError> {
-    let (id, job) = (app.new_id().to_string(), app.new_id().to_string());
+    let id = validate_operation(app, tx, resource)?;
+    let closed = upload::close_session(app.uploads(), tx, connector)?;
+    let container = closed.map(|(id, _)| id);
+    let payload = json!({ "operation": id, "connector": connector, "container": container, "origin": origin });
+    let run_at = tx.ctx().now;
+    tx.enqueue(&app.new_id().to_string(), &NewJob { kind: VALIDATE, payload, run_at })?;
+    Ok(id)
+}
+
+/// A new operation that a client can follow. Gives its id.
+fn validate_operation(app: &App, tx: &mut Tx<'_>, resource: String) -> Result<String, StoreError> {
+    let id = app.new_id().to_string();
     let now = format_time(tx.ctx().now);
     let operation = object(json!({
         "@odata.type": "#microsoft.graph.industryData.fileValidateOperation",
         "id": id, "createdDateTime": now, "lastActionDateTime": now, "status": "notStarted", "statusDetail": null,
         "resourceLocation": resource, "errors": [], "warnings": [], "validatedFiles": [],
     }));
-    let closed = upload::close_session(app.uploads(), tx, connector)?;
-    let container = closed.map(|(id, _)| id);
     tx.docs(&OPERATIONS)?.insert(&id, None, &operation)?;
-    let payload = json!({ "operation": id, "connector": connector, "container": container, "origin": origin });
-    let run_at = tx.ctx().now;
-    tx.enqueue(&job, &NewJob { kind: VALIDATE, payload, run_at })?;
     Ok(id)
 }
 

@@ -17,6 +17,7 @@ mod limits;
 mod links;
 mod listen;
 mod preview;
+mod providers;
 mod reports;
 mod runs;
 mod shutdown;

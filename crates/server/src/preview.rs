@@ -111,7 +111,10 @@ fn put_files(spec: &mut RunSpec, files: Vec<SourceFile>, flow: Option<&str>) -> 
     let active = spec.inbound.iter().map(|i| format!("{} ({})", i.flow_id, i.display_name)).collect::<Vec<_>>().join(", ");
     let meant: Vec<usize> = (0..spec.inbound.len()).filter(|i| flow.is_none_or(|id| spec.inbound[*i].flow_id == id)).collect();
     match (meant.as_slice(), flow) {
-        ([one], _) => spec.inbound[*one].files = files,
+        ([one], _) => {
+            let inbound = &mut spec.inbound[*one];
+            (inbound.files, inbound.format) = (files, None);
+        }
         (_, Some(id)) => return Err(AdminError::hinting(format!("there is no active inbound flow {id}"), &format!("there are: {active}"))),
         ([], None) => {
             return Err(AdminError::hinting(

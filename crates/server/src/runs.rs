@@ -3,6 +3,7 @@
 mod configuration;
 mod finish;
 mod ports;
+mod pull;
 
 pub(crate) use configuration::spec;
 pub(crate) use finish::{finish, record};

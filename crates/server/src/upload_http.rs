@@ -1,7 +1,6 @@
 //! The HTTP side of upload sessions: axum in, `upload::handle`, axum out.
 
 use crate::app::App;
-use crate::links;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
@@ -41,7 +40,7 @@ pub(crate) async fn handle(app: App, request: Request) -> Response {
     }
     // Never the query: it holds the signature.
     tracing::info!(
-        http.method = %method, http.path = %links::printable(&path), http.status = response.status().as_u16(),
+        http.method = %method, http.path = %odata::error::printable(&path), http.status = response.status().as_u16(),
         duration_ms = started.elapsed().as_millis() as u64, "answered a request to an upload session"
     );
     response

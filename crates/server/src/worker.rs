@@ -1,6 +1,7 @@
 //! The worker: claims jobs and carries them out on threads of their own.
 
 mod cleanup;
+mod connection;
 mod readiness;
 mod run;
 mod validation;
@@ -9,7 +10,7 @@ pub(crate) use readiness::update as update_readiness;
 
 use crate::app::App;
 use crate::error::chain;
-use crate::jobs::{READINESS, RUN, VALIDATE};
+use crate::jobs::{READINESS, RUN, TEST, VALIDATE};
 use jiff::SignedDuration;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,8 +29,9 @@ const RETRY_FIRST: Duration = Duration::from_secs(2);
 const RETRY_MOST: Duration = Duration::from_secs(300);
 /// A job that was tried so often, over more than an hour, fails for good.
 const ATTEMPTS_MAX: i64 = 20;
-/// What is short, and what may take its time: a flow becomes ready also while a run is going.
-pub(crate) const LANES: [&[&str]; 2] = [&[READINESS], &[VALIDATE, RUN]];
+/// What is short, what may take its time, and what waits for others: a flow becomes ready also while a run
+/// is going, and a provider that does not answer holds up nobody.
+pub(crate) const LANES: [&[&str]; 3] = [&[READINESS], &[VALIDATE, RUN], &[TEST]];
 
 /// Why a job is not done.
 #[derive(Debug)]
@@ -65,7 +67,7 @@ fn lease(app: &App) -> Duration {
 /// Starts the worker; it ends when the app is stopping.
 pub(crate) fn start(app: App) -> JoinHandle<()> {
     tokio::spawn(async move {
-        tokio::join!(lane(&app, 0), lane(&app, 1), cleanup::now_and_then(&app));
+        tokio::join!(lane(&app, 0), lane(&app, 1), lane(&app, 2), cleanup::now_and_then(&app));
     })
 }
 
@@ -125,6 +127,7 @@ async fn give_up(app: &App, job: &Job, error: &str) -> Result<(), StoreError> {
         match job.kind.as_str() {
             RUN => run::abandon(tx, &job, &error)?,
             VALIDATE => validation::abandon(tx, &job, &error)?,
+            TEST => connection::abandon(tx, &job, &error)?,
             _ => {}
         }
         tx.finish_job(&job)
@@ -152,6 +155,7 @@ fn with_heartbeat(app: &App, job: &Job) -> Result<(), JobError> {
         let outcome = match job.kind.as_str() {
             READINESS => readiness::carry_out(app, &ctx, job),
             VALIDATE => validation::carry_out(app, &ctx, job),
+            TEST => connection::carry_out(app, &ctx, job),
             RUN => run::carry_out(app, &ctx, job, &lost),
             other => Err(JobError::Never(format!("unknown kind of job {other}"))),
         };

@@ -291,6 +291,9 @@ mod tests {
         InboundSpec {
             origin: None,
             refused: None,
+            pull: None,
+            format: None,
+            remarks: 0,
             flow_id: "f".to_owned(),
             display_name: "F".to_owned(),
             files: Vec::new(),

@@ -1,6 +1,6 @@
 //! The run as a state machine over ports.
 //!
-//! `basicValidation → snapshot → match → diff → plan → guard → apply → statistics`. A step reads the
+//! `pull → basicValidation → snapshot → match → diff → plan → guard → apply → statistics`. A step reads the
 //! results of the steps before it, writes its files by way of a temporary name, and is recorded
 //! when it is done. Doing a step again is harmless, so a run that was killed simply goes on at the
 //! first step without a record.
@@ -9,7 +9,7 @@ use crate::guard::{Blocked, Counts};
 use crate::history::{self, Activity, Delta};
 use crate::matching::{self, Accounts, Context, MatchCounts};
 use crate::plan::{self, PlanError, PlanSummary};
-use crate::spec::{InboundSpec, RunSpec};
+use crate::spec::{InboundSpec, RunSpec, SourceFile};
 use crate::statistics::{self, FlowCounts};
 use directory::{Directory, DirectoryError, OpRecord};
 use roster::{Codes, Entity, Finding, IngestError, IngestOptions, Severity, Source};
@@ -25,6 +25,8 @@ const BATCH: usize = 1_000;
 /// The steps, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
+    /// Bring the files of sources that are asked for them.
+    Pull,
     /// Are there files, and the right ones?
     BasicValidation,
     /// Read and check every row.
@@ -45,12 +47,22 @@ pub enum Step {
 
 impl Step {
     /// All, in order.
-    pub const ALL: [Self; 8] =
-        [Self::BasicValidation, Self::Snapshot, Self::Match, Self::Diff, Self::Plan, Self::Guard, Self::Apply, Self::Statistics];
+    pub const ALL: [Self; 9] = [
+        Self::Pull,
+        Self::BasicValidation,
+        Self::Snapshot,
+        Self::Match,
+        Self::Diff,
+        Self::Plan,
+        Self::Guard,
+        Self::Apply,
+        Self::Statistics,
+    ];
 
     /// Name in the store and in messages.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Pull => "pull",
             Self::BasicValidation => "basicValidation",
             Self::Snapshot => "snapshot",
             Self::Match => "match",
@@ -65,7 +77,9 @@ impl Step {
 
 /// Places where a test can make a run fail: before and after the record of each step, and after
 /// each batch of effects.
-pub const FAILPOINTS: [&str; 17] = [
+pub const FAILPOINTS: [&str; 19] = [
+    "before-pull",
+    "after-pull",
     "before-basicValidation",
     "after-basicValidation",
     "before-snapshot",
@@ -125,10 +139,30 @@ pub trait RunPorts {
     fn progress(&self, what: &str) -> Result<(), RunError>;
     /// Whether an administrator has approved what stopped the run with this code.
     fn approved(&self, code: &str) -> bool;
+    /// Brings new files of a source whose specification says where to pull from. `None`: the run
+    /// works on the files that the specification has. Doing it again after an interruption gives
+    /// the same files, or newer ones.
+    fn pull(&self, _inbound: &InboundSpec) -> Result<Option<Pull>, RunError> {
+        Ok(None)
+    }
     /// A place where a test can make the run fail.
     fn failpoint(&self, _name: &str) -> Result<(), RunError> {
         Ok(())
     }
+}
+
+/// What a pull has brought.
+#[derive(Debug, Clone)]
+pub enum Pull {
+    /// The whole set.
+    Files {
+        /// Its files.
+        files: Vec<SourceFile>,
+        /// Number of remarks, which stand in a findings log of the run.
+        remarks: u64,
+    },
+    /// Nothing, and why.
+    Failed(Blocked),
 }
 
 /// How a run ended.
@@ -144,6 +178,8 @@ pub struct Outcome {
     pub statistics: Map<String, Value>,
     /// Inbound flow to status.
     pub inbound: BTreeMap<String, String>,
+    /// Inbound flow to the names of the files that it had.
+    pub files: BTreeMap<String, Vec<String>>,
     /// Inbound flow to number of people.
     pub people: BTreeMap<String, u64>,
     /// Provisioning flow to number of refused effects.
@@ -175,7 +211,11 @@ pub struct Preview {
 /// Going on with [`advance`] over the same steps applies this very plan, or stops when the directory
 /// has changed meanwhile.
 pub fn preview(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Result<Preview, Outcome>, RunError> {
-    let run = Run { spec, ports };
+    let spec = match (Run { spec, ports }).pulled()? {
+        Ok(spec) => spec,
+        Err(outcome) => return Ok(Err(outcome)),
+    };
+    let run = Run { spec: &spec, ports };
     Ok(run.prepare()?.map(|Prepared { flows, plan, blocked, .. }| Preview {
         summary: plan.summary,
         plan: run.plan_path(),
@@ -186,7 +226,11 @@ pub fn preview(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Result<Preview, O
 
 /// Walks a run to its end, or to where it is stopped.
 pub fn advance(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Outcome, RunError> {
-    let run = Run { spec, ports };
+    let spec = match (Run { spec, ports }).pulled()? {
+        Ok(spec) => spec,
+        Err(outcome) => return Ok(outcome),
+    };
+    let run = Run { spec: &spec, ports };
     let Prepared { flows, plan, blocked, waited } = match run.prepare()? {
         Ok(prepared) => prepared,
         Err(outcome) => return Ok(outcome),
@@ -210,9 +254,25 @@ pub fn advance(spec: &RunSpec, ports: &dyn RunPorts) -> Result<Outcome, RunError
         approvable: false,
         statistics: document,
         inbound: inbound_statuses(&flows),
+        files: run.sources().map(|inbound| (inbound.flow_id.clone(), inbound.files.iter().map(|f| f.name.clone()).collect())).collect(),
         people: people(&flows),
         refused,
     })
+}
+
+/// What was brought for one flow.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Brought {
+    flow_id: String,
+    files: Vec<SourceFile>,
+    remarks: u64,
+}
+
+/// What the run has brought before it began to look at anything.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Pulled {
+    sources: Vec<Brought>,
+    blocked: Option<Blocked>,
 }
 
 /// What was read.
@@ -263,9 +323,40 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
+    /// The specification with the files that were pulled in it; how the run ended when there are none.
+    fn pulled(&self) -> Result<Result<RunSpec, Outcome>, RunError> {
+        std::fs::create_dir_all(&self.spec.work_dir)?;
+        let pulled: Pulled = self.step(Step::Pull, || self.pull())?;
+        if pulled.blocked.is_some() {
+            return Ok(Err(self.stopped(pulled.blocked, Vec::new(), false)));
+        }
+        let mut spec = self.spec.clone();
+        for brought in pulled.sources {
+            if let Some(inbound) = spec.inbound.iter_mut().find(|inbound| inbound.flow_id == brought.flow_id) {
+                (inbound.files, inbound.remarks) = (brought.files, brought.remarks);
+            }
+        }
+        Ok(Ok(spec))
+    }
+
+    /// All sources, or none: a source that cannot be read is no reason to let its people go.
+    fn pull(&self) -> Result<Pulled, RunError> {
+        let mut pulled = Pulled::default();
+        for inbound in self.spec.inbound.iter().filter(|inbound| inbound.pull.is_some()) {
+            match self.ports.pull(inbound)? {
+                None => {}
+                Some(Pull::Files { files, remarks }) => pulled.sources.push(Brought { flow_id: inbound.flow_id.clone(), files, remarks }),
+                Some(Pull::Failed(blocked)) => {
+                    let message = format!("Nothing was changed: '{}' could not be pulled. {}", inbound.display_name, blocked.message);
+                    return Ok(Pulled { blocked: Some(Blocked { message, ..blocked }), ..Pulled::default() });
+                }
+            }
+        }
+        Ok(pulled)
+    }
+
     /// All steps that only read the directory; how the run ended when it is stopped on the way.
     fn prepare(&self) -> Result<Result<Prepared, Outcome>, RunError> {
-        std::fs::create_dir_all(&self.spec.work_dir)?;
         let basic: Blocking = self.step(Step::BasicValidation, || Ok(self.basic_validation()))?;
         if basic.blocked.as_ref().is_some_and(|blocked| !self.ports.approved(&blocked.code)) {
             return Ok(Err(self.stopped(basic.blocked, Vec::new(), true)));
@@ -315,6 +406,10 @@ impl Run<'_> {
 
     fn snapshot_dir(&self, inbound: &InboundSpec) -> PathBuf {
         self.spec.work_dir.join(format!("snapshot-{}", inbound.flow_id))
+    }
+
+    fn findings_path(&self, inbound: &InboundSpec) -> PathBuf {
+        self.spec.work_dir.join(format!("findings-{}.jsonl", inbound.flow_id))
     }
 
     fn history_dir(&self, inbound: &InboundSpec) -> PathBuf {
@@ -370,9 +465,18 @@ impl Run<'_> {
                 counts.push(flow);
                 continue;
             }
+            if let Some(finding) = unsupported(inbound) {
+                blocked = Some(Blocked { code: finding.code.to_owned(), message: format!("Nothing was changed: {}", finding.message) });
+                flow.errors = 1;
+                let mut log = Findings::create(&self.findings_path(inbound))?;
+                log.write(&finding)?;
+                log.finish()?;
+                counts.push(flow);
+                continue;
+            }
             let report = self.ingest(inbound)?;
             flow.errors = report.count(Severity::Error) + report.count(Severity::Catastrophic);
-            flow.warnings = report.count(Severity::Warning) + u64::from(inbound.refused.is_some());
+            flow.warnings = report.count(Severity::Warning) + u64::from(inbound.refused.is_some()) + inbound.remarks;
             flow.rows = report.rows();
             flow.error_rows = report.files.iter().map(|f| f.errors).sum();
             self.write(&format!("files-{}.json", inbound.flow_id), &report.files)?;
@@ -392,7 +496,7 @@ impl Run<'_> {
             _ => std::fs::create_dir_all(&dir)?,
         }
         let files: Vec<Source> = inbound.files.iter().map(|f| Source { name: f.name.clone(), path: f.path.clone() }).collect();
-        let mut log = Findings::create(&self.spec.work_dir.join(format!("findings-{}.jsonl", inbound.flow_id)))?;
+        let mut log = Findings::create(&self.findings_path(inbound))?;
         if let Some(why) = &inbound.refused {
             let message = format!("The newest upload was refused ({why}); this run works on the one that was accepted before.");
             log.write(&Finding::of_file("LastUploadRefused", "", message).hint("Mend the export and upload it again."))?;
@@ -565,8 +669,26 @@ impl Run<'_> {
         let statistics = statistics::document(&self.spec.run_id, "failed", &flows);
         let failed = || self.spec.inbound.iter().map(|i| (i.flow_id.clone(), "failed".to_owned())).collect();
         let inbound = if approvable { inbound_statuses(&flows) } else { failed() };
-        Outcome { status: "failed".to_owned(), blocked, approvable, statistics, inbound, people: people(&flows), refused: BTreeMap::new() }
+        Outcome {
+            status: "failed".to_owned(),
+            blocked,
+            approvable,
+            statistics,
+            inbound,
+            files: BTreeMap::new(),
+            people: people(&flows),
+            refused: BTreeMap::new(),
+        }
     }
+}
+
+/// THE SEAM for readers of other formats: the one place where the format of a source meets the reader.
+/// What the reader knows by `inbound.format` must pass here, and goes to `roster::ingest` in
+/// `Run::ingest`; the server names it in `runs::configuration::inbound_spec`.
+fn unsupported(inbound: &InboundSpec) -> Option<Finding> {
+    let format = inbound.format.as_deref().filter(|format| *format != "sds-v2.1")?;
+    let message = format!("'{}' brings files of the format {format}, which this version of Homeroom does not read.", inbound.display_name);
+    Some(Finding::of_file("UnsupportedFormat", "", message).hint("Send SDS v2.1 files."))
 }
 
 /// A findings log, one JSON object a line, whole or not there.

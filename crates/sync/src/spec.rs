@@ -40,8 +40,17 @@ pub struct InboundSpec {
     pub flow_id: String,
     /// Its name.
     pub display_name: String,
-    /// Files of the last accepted upload; none means that there was no upload yet.
+    /// Files of the last accepted upload or pull; none means that there was none yet.
     pub files: Vec<SourceFile>,
+    /// The connector from which the run brings new files first.
+    #[serde(default)]
+    pub pull: Option<String>,
+    /// Name of the format that the files are in, such as `oneroster-1.1`; without it they are SDS v2.1.
+    #[serde(default)]
+    pub format: Option<String>,
+    /// What there was to remark about the files before they were read; it counts with the warnings.
+    #[serde(default)]
+    pub remarks: u64,
     /// Where the files came from, for people; older specifications do not say.
     #[serde(default)]
     pub origin: Option<String>,

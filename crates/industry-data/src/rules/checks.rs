@@ -137,6 +137,11 @@ fn web_address(target: &str, url: &str) -> Result<(), Refusal> {
         let message = format!("'{target}' must be a URL with scheme and host, such as https://sis.example/ims/oneroster/v1p1.");
         return Err(Refusal::invalid(target, message));
     }
+    // It would come back in answers, and the URL of a connector is shown in many places.
+    if host.contains('@') {
+        let message = format!("'{target}' cannot have a user name or password in it; the credential has its own place.");
+        return Err(Refusal::invalid(target, message));
+    }
     Ok(())
 }
 

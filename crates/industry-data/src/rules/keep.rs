@@ -92,6 +92,23 @@ fn restore_masked(stored: &Document, merged: &mut Document) {
     }
 }
 
+/// What the test of a connection depends on has changed: it counts as one that was not tested yet, as it
+/// did when it was created.
+pub(super) fn forget_test(stored: &Document, merged: &mut Document) {
+    const RESULT: [&str; 3] = ["displayName", "isValid", "lastValidDateTime"];
+    let tested = |connector: &Document| {
+        let mut credential = connector.get("credential").and_then(Value::as_object).cloned().unwrap_or_default();
+        credential.retain(|name, _| !RESULT.contains(&name.as_str()));
+        let of = |name: &str| connector.get(name).cloned().unwrap_or_default();
+        (of("baseUrl"), of("apiVersion"), of("isDemographicsEnabled"), credential)
+    };
+    let same = tested(stored) == tested(merged);
+    if let Some(Value::Object(credential)) = merged.get_mut("credential").filter(|_| !same) {
+        credential.insert("isValid".to_owned(), Value::Bool(true));
+        credential.insert("lastValidDateTime".to_owned(), Value::Null);
+    }
+}
+
 /// A secret belongs to one kind of credential; another kind needs its own.
 fn same_type(before: &Document, after: &Document) -> bool {
     match (before.get("@odata.type"), after.get("@odata.type")) {

@@ -9,6 +9,7 @@ pub(crate) const ONLY_IN_RUNS: &[(&str, &str)] = &[
     ("FileMissingFromSet", "it takes the upload before"),
     ("UnsupportedFormat", "it takes a connector"),
     ("InvalidFileFormat", "it takes an archive"),
+    ("ProviderValueNotTaken", "it takes a provider"),
     ("ArchiveTooLarge", "it takes an archive"),
     ("DeltaBaseVersion", "it takes the upload before"),
     ("DuplicateMatch", "it takes the accounts of the directory"),

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::error::AppError;
 use crate::graph::Data;
+use crate::providers;
 use crate::runs::{ACCEPTED, BASELINES, REFUSED, SECURITY_GROUP_FLOW};
 use industry_data::readiness::{Readiness, filter_organizations, inbound_is_active};
 use industry_data::reference;
@@ -75,6 +76,7 @@ fn inbound_spec(app: &App, data: &Data<'_, '_>, flow: &Map<String, Value>) -> Re
         }
         None => Vec::new(),
     };
+    let connector = Lookup::get(data, "dataConnectors", connector_id).unwrap_or_default();
     let (_, source) = source_system(data, flow);
     let rules = source.get("userMatchingSettings").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let baseline = data.with_tx(|tx| tx.docs(&BASELINES)?.get(id))?;
@@ -82,11 +84,22 @@ fn inbound_spec(app: &App, data: &Data<'_, '_>, flow: &Map<String, Value>) -> Re
         flow_id: id.to_owned(),
         display_name: text(flow, "displayName").to_owned(),
         files,
-        origin: accepted.as_ref().and_then(|accepted| accepted.body.get("origin")?.as_str().map(str::to_owned)),
+        pull: providers::is_pulled(&connector).then(|| connector_id.to_owned()),
+        format: providers::format(&connector),
+        remarks: 0,
+        origin: origin(&connector, accepted.as_ref().map(|accepted| &accepted.body)),
         refused: data.with_tx(|tx| tx.docs(&REFUSED)?.get(connector_id))?.map(|doc| text(&doc.body, "why").to_owned()),
         rules: rules.iter().filter_map(Value::as_object).filter_map(rule).collect(),
         previous: baseline.map(|doc| previous(app, data.ctx().tenant, &doc.body)).transpose()?,
     })
+}
+
+/// Where the files of a flow come from, for people.
+fn origin(connector: &Map<String, Value>, accepted: Option<&Map<String, Value>>) -> Option<String> {
+    if providers::is_pulled(connector) {
+        return Some(format!("OneRoster API {}", text(connector, "baseUrl")));
+    }
+    accepted?.get("origin")?.as_str().map(str::to_owned)
 }
 
 /// The source system that feeds a flow: its id and document.

@@ -68,9 +68,10 @@ fn activities(tx: &mut Tx<'_>, spec: &RunSpec, outcome: &Outcome) -> Result<(), 
 /// What the next run is compared with.
 fn baselines(tx: &mut Tx<'_>, spec: &RunSpec, outcome: &Outcome) -> Result<Vec<PathBuf>, StoreError> {
     let mut obsolete = Vec::new();
-    for inbound in spec.inbound.iter().filter(|i| !i.files.is_empty()) {
+    for inbound in &spec.inbound {
         let flow = inbound.flow_id.as_str();
-        let names: Vec<&str> = inbound.files.iter().map(|f| f.name.as_str()).collect();
+        // What the run worked on, which is not always what it was specified with: it may have pulled more.
+        let Some(names) = outcome.files.get(flow) else { continue };
         let people = outcome.people.get(flow).copied().unwrap_or(0);
         tx.docs(&BASELINES)?.put(flow, None, &object(json!({ "files": names, "people": people, "run": spec.run_id })))?;
         if let Some(previous) = inbound.previous.as_ref().filter(|p| p.work_dir != spec.work_dir) {

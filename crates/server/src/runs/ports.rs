@@ -9,17 +9,17 @@ use directory::embedded::EmbeddedDirectory;
 use roster::{CodeList, Codes};
 use serde_json::{Map, Value, json};
 use store::{Job, OpContext, StoreError};
-use sync::{RunError, RunPorts, Step};
+use sync::{InboundSpec, Pull, RunError, RunPorts, Step};
 
 /// Where a process kills itself in tests of crash safety; only debug builds look.
 const ABORT_AT: &str = "HOMEROOM_TEST_ABORT_AT";
 
 /// Store, directory and lists of values for one run.
 pub(crate) struct StorePorts {
-    app: App,
-    ctx: OpContext,
-    job: Job,
-    run: String,
+    pub(super) app: App,
+    pub(super) ctx: OpContext,
+    pub(super) job: Job,
+    pub(super) run: String,
     directory: EmbeddedDirectory,
     codes: Codes,
     /// Codes of what an administrator lets pass.
@@ -40,6 +40,17 @@ impl StorePorts {
             approved,
             lost,
         }
+    }
+
+    /// An error when the server is stopping, or when the run has gone to another worker.
+    pub(super) fn may_go_on(&self) -> Result<(), RunError> {
+        if self.app.is_stopping() {
+            return Err(RunError::Interrupted("the server is stopping".to_owned()));
+        }
+        if self.lost.is_set() {
+            return Err(interrupted(&StoreError::StaleLease));
+        }
+        Ok(())
     }
 }
 
@@ -83,7 +94,7 @@ pub fn built_in_codes() -> Codes {
         .with(CodeList::Subject, r::codes("RefAcademicSubject"))
 }
 
-fn interrupted(error: &StoreError) -> RunError {
+pub(super) fn interrupted(error: &StoreError) -> RunError {
     RunError::Interrupted(chain(error))
 }
 
@@ -116,12 +127,7 @@ impl RunPorts for StorePorts {
     }
 
     fn progress(&self, what: &str) -> Result<(), RunError> {
-        if self.app.is_stopping() {
-            return Err(RunError::Interrupted("the server is stopping".to_owned()));
-        }
-        if self.lost.is_set() {
-            return Err(interrupted(&StoreError::StaleLease));
-        }
+        self.may_go_on()?;
         let (run, job, what) = (self.run.clone(), self.job.clone(), what.to_owned());
         tracing::debug!(run.id = %run, step = %what, "a run goes on");
         let write = move |tx: &mut store::Tx<'_>| {
@@ -135,6 +141,10 @@ impl RunPorts for StorePorts {
             })
         };
         self.app.store().write_blocking(&self.ctx, write).map_err(|e: StoreError| interrupted(&e))
+    }
+
+    fn pull(&self, inbound: &InboundSpec) -> Result<Option<Pull>, RunError> {
+        inbound.pull.as_deref().map(|connector| self.pull_from(connector, inbound)).transpose()
     }
 
     fn approved(&self, code: &str) -> bool {

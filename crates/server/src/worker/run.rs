@@ -63,6 +63,7 @@ pub(super) fn abandon(tx: &mut Tx<'_>, job: &Job, error: &str) -> Result<(), Sto
         approvable: false,
         statistics: sync::failed_statistics(id),
         inbound: BTreeMap::new(),
+        files: BTreeMap::new(),
         people: BTreeMap::new(),
         refused: BTreeMap::new(),
     };

@@ -361,7 +361,7 @@ fn the_page_of_compatibility_names_tests_that_there_are() {
                 name.split_once(' ').unwrap_or_else(|| panic!("line {}: '{name}' is a file, a blank and a test", number + 1));
             let folder = match file {
                 _ if file.contains('/') => "",
-                _ if file.ends_with(".http") => "crates/server/tests/it/transcripts",
+                _ if std::path::Path::new(file).extension().is_some_and(|end| end == "http") => "crates/server/tests/it/transcripts",
                 _ => "crates/server/tests/it",
             };
             let text = std::fs::read_to_string(root.join(folder).join(file))

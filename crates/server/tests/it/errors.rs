@@ -96,7 +96,7 @@ impl Plain {
                 self.ids.push(guid.clone());
             }
             let number = self.ids.iter().position(|known| *known == guid).unwrap() + 1;
-            out = out.replace(&guid, &format!("{:08x}-0000-4000-8000-000000000000", number));
+            out = out.replace(&guid, &format!("{number:08x}-0000-4000-8000-000000000000"));
         }
         out
     }

@@ -10,6 +10,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const ROOT: &str = "/beta/external/industryData";
 
+/// A header line: a name, and bytes that need not be text.
+type Line = (&'static str, &'static [u8]);
+
 /// Status, headers and the JSON of an answer.
 struct Answer {
     status: u16,
@@ -101,7 +104,7 @@ async fn bodies_that_are_not_what_they_should_be() {
 async fn media_types_and_codings() {
     let server = Server::start().await;
     let good = year().to_string();
-    let cases: &[(&[(&'static str, &[u8])], u16)] = &[
+    let cases: &[(&[Line], u16)] = &[
         (&[], 201),
         (&[("content-type", b"APPLICATION/JSON; charset=utf-8")], 201),
         (&[("content-type", b"application/json;odata.metadata=minimal;IEEE754Compatible=false")], 201),
@@ -226,7 +229,7 @@ async fn references_lead_where_they_may() {
 async fn conditions_are_obeyed_in_every_spelling_and_an_unreadable_one_never_lets_a_change_through() {
     let server = Server::start().await;
     let path = format!("{ROOT}/years/{}", id(&server.create("years", &year()).await));
-    let cases: &[(&[(&'static str, &[u8])], bool)] = &[
+    let cases: &[(&[Line], bool)] = &[
         (&[("if-match", b"*")], true),
         (&[("if-match", b"{now}")], true),
         (&[("if-match", b"\"0\", {now}")], true),

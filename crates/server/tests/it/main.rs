@@ -12,8 +12,12 @@ mod filters;
 mod harness;
 mod hostile;
 mod issuers;
+mod oneroster;
 mod openapi;
 mod pages;
+#[path = "../../../oneroster/tests/it/provider.rs"]
+#[allow(dead_code, reason = "the crate of the client uses all of it")]
+mod provider;
 mod query;
 mod races;
 mod roster_files;

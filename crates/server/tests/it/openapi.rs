@@ -1,13 +1,12 @@
 //! The OpenAPI document: sound in itself, true of the server, true of every transcript.
 
-use crate::harness::{Server, id};
+use crate::harness::Server;
 use crate::schema::mismatch;
 use crate::transcript::{self, Step};
 use crate::world::{fill_each, world};
-use reqwest::Method;
 use serde_json::{Value, json};
 use server::describe::endpoints::{Endpoint, Served, What, endpoints};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The document as a client reads it.
 pub fn document() -> Value {

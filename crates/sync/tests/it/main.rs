@@ -10,6 +10,7 @@ mod kill;
 mod matching;
 mod model;
 mod previews;
+mod pulls;
 mod roster;
 mod security_groups;
 mod world;

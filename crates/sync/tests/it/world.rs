@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use store::{OpContext, Store, StoreConfig, TenantId, Tx};
 use sync::{
-    Guard, InboundSpec, MatchRule, MatchTarget, Naming, Outcome, PreviousRun, RoleGroup, RunError, RunPorts, RunSpec, SecurityFlow,
+    Guard, InboundSpec, MatchRule, MatchTarget, Naming, Outcome, PreviousRun, Pull, RoleGroup, RunError, RunPorts, RunSpec, SecurityFlow,
     SourceFile, SourceIdentifier, Step, advance,
 };
 use uuid::Uuid;
@@ -255,6 +255,9 @@ impl World {
             files: names.into_iter().map(|name| SourceFile { path: dir.join(&name), name }).collect(),
             origin: None,
             refused: None,
+            pull: None,
+            format: None,
+            remarks: 0,
             rules: self.rules.borrow().clone(),
             previous: self.previous.borrow().get(id).cloned(),
         }
@@ -305,11 +308,10 @@ impl World {
     /// What whoever called the run does at its end: a good run is what the next one is compared with.
     pub(crate) fn ended(&self, spec: RunSpec, outcome: Outcome, ports: &Ports) -> Ran {
         if outcome.blocked.is_none() {
-            for inbound in spec.inbound.iter().filter(|inbound| !inbound.files.is_empty()) {
-                let users = spec.work_dir.join(format!("snapshot-{}", inbound.flow_id)).join("users.seg");
-                let files = inbound.files.iter().map(|file| file.name.clone()).collect();
-                let previous = PreviousRun { work_dir: spec.work_dir.clone(), files, people: keys(&users).len() as u64 };
-                self.previous.borrow_mut().insert(inbound.flow_id.clone(), previous);
+            for (flow, files) in &outcome.files {
+                let users = spec.work_dir.join(format!("snapshot-{flow}")).join("users.seg");
+                let previous = PreviousRun { work_dir: spec.work_dir.clone(), files: files.clone(), people: keys(&users).len() as u64 };
+                self.previous.borrow_mut().insert(flow.clone(), previous);
             }
         }
         let plan = std::fs::read_to_string(spec.work_dir.join("plan.jsonl")).unwrap_or_default();
@@ -364,6 +366,10 @@ pub(crate) struct Ports {
     pub(crate) met: RefCell<BTreeMap<String, u32>>,
     /// What is done to the directory when a step is over.
     pub(crate) meanwhile: Option<(Step, Box<dyn Fn()>)>,
+    /// What sources bring that are asked for it, by flow.
+    pub(crate) brings: BTreeMap<String, Pull>,
+    /// Flows that were asked.
+    pub(crate) asked: RefCell<Vec<String>>,
 }
 
 impl Ports {
@@ -377,6 +383,8 @@ impl Ports {
             fail_at: None,
             met: RefCell::default(),
             meanwhile: None,
+            brings: BTreeMap::new(),
+            asked: RefCell::default(),
         }
     }
 
@@ -422,6 +430,11 @@ impl RunPorts for Ports {
 
     fn approved(&self, code: &str) -> bool {
         self.approved.get() && self.approved_code.get().is_none_or(|approved| approved == code)
+    }
+
+    fn pull(&self, inbound: &InboundSpec) -> Result<Option<Pull>, RunError> {
+        self.asked.borrow_mut().push(inbound.flow_id.clone());
+        Ok(self.brings.get(&inbound.flow_id).cloned())
     }
 
     fn failpoint(&self, name: &str) -> Result<(), RunError> {

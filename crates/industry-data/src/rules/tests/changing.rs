@@ -95,6 +95,42 @@ fn a_credential_without_its_secret_keeps_the_stored_one() {
     let mut nowhere = one_roster(&Value::Null);
     nowhere["baseUrl"] = json!("sis.example/ims");
     assert_eq!(target(create(nowhere)), "baseUrl");
+    let mut open = one_roster(&Value::Null);
+    open["baseUrl"] = json!("https://me:secret@sis.example/ims");
+    assert_eq!(target(create(open)), "baseUrl");
+}
+
+#[test]
+fn a_connection_that_is_changed_counts_as_not_tested() {
+    let mut stored = school().create("dataConnectors", "industryDataConnector", None, one_roster(&json!("s3cret"))).unwrap();
+    let tested = json!("2026-11-24T10:00:00Z");
+    (stored["credential"]["lastValidDateTime"], stored["credential"]["isValid"]) = (tested.clone(), json!(true));
+    let after = |change: Value| {
+        let changed = school().patch("dataConnectors", "industryDataConnector", &stored, change).unwrap();
+        changed["credential"]["lastValidDateTime"].clone()
+    };
+    let credential = |change: Value| {
+        let mut value = object(json!({ "@odata.type": "#microsoft.graph.industryData.oAuth2ClientCredential" }));
+        value.extend(object(change));
+        after(json!({ "credential": value }))
+    };
+    for kept in
+        [after(json!({ "displayName": "New" })), after(json!({ "isFlagsEnabled": true })), credential(json!({ "displayName": "New" }))]
+    {
+        assert_eq!(kept, tested);
+    }
+    // What a client read and sends back: the mask is no new secret, and its word about the test does not count.
+    assert_eq!(credential(json!({ "clientSecret": MASK, "isValid": false, "lastValidDateTime": null })), tested);
+    for forgotten in [
+        after(json!({ "baseUrl": "https://other.example/ims/oneroster/v1p1" })),
+        after(json!({ "apiVersion": "1.2" })),
+        after(json!({ "isDemographicsEnabled": true })),
+        credential(json!({ "clientSecret": "other" })),
+        credential(json!({ "clientId": "other" })),
+        credential(json!({ "scope": "other" })),
+    ] {
+        assert_eq!(forgotten, Value::Null);
+    }
 }
 
 #[test]

@@ -1,0 +1,274 @@
+//! OneRoster connectors: their test, the readiness that hangs from it, and runs that pull.
+
+use crate::harness::{Server, expect, id, source_system, year};
+use crate::provider::{Auth, CLIENT_ID, CLIENT_SECRET, Paging, Planned, Provider, Setup, Trouble, school};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
+use serde_json::{Value, json};
+use server::config::Config;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+const ROOT: &str = "/beta/external/industryData";
+
+/// A server that may reach a provider on this machine.
+async fn server_for(provider: &Provider) -> Server {
+    let mut config = Config::default();
+    config.outbound.allow = vec![provider.address.clone()];
+    Server::with(config).await
+}
+
+fn connector(source: &str, provider: &Provider, version: &str) -> Value {
+    let path = if version == "1.1" { "ims/oneroster/v1p1" } else { "ims/oneroster/rostering/v1p2" };
+    json!({
+        "@odata.type": "#microsoft.graph.industryData.oneRosterApiDataConnector",
+        "displayName": "API", "sourceSystem@odata.bind": format!("sourceSystems/{source}"),
+        "apiFormat": "oneRoster", "apiVersion": version, "baseUrl": format!("{}/{path}", provider.base),
+        "isContactsEnabled": true, "isDemographicsEnabled": false, "isFlagsEnabled": true,
+        "credential": {
+            "@odata.type": "#microsoft.graph.industryData.oAuth2ClientCredential", "displayName": "c",
+            "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET, "tokenUrl": format!("{}/token", provider.base), "scope": "roster",
+        },
+    })
+}
+
+/// A connector and its flow.
+async fn configure(server: &Server, provider: &Provider, version: &str) -> (String, String) {
+    let source = server.create("sourceSystems", &source_system()).await;
+    let made = server.create("dataConnectors", &connector(id(&source), provider, version)).await;
+    let year = server.create("years", &year()).await;
+    let flow = json!({
+        "@odata.type": "#microsoft.graph.industryData.inboundApiFlow", "displayName": "From the API", "dataDomain": "educationRostering",
+        "effectiveDateTime": "2026-08-01T00:00:00Z",
+        "dataConnector@odata.bind": format!("dataConnectors/{}", id(&made)), "year@odata.bind": format!("years/{}", id(&year)),
+    });
+    let flow = server.create("inboundFlows", &flow).await;
+    (id(&made).to_owned(), id(&flow).to_owned())
+}
+
+/// Tests a connection by `validate`; gives the operation in its end.
+async fn validate(server: &Server, path: &str) -> Value {
+    let accepted = server.send(Method::POST, &format!("{ROOT}/{path}/validate"), None).await;
+    assert_eq!(accepted.status(), 202);
+    let operation = accepted.headers()["location"].to_str().unwrap().to_owned();
+    server.wait_for(&operation, "/status", &["succeeded", "failed"]).await
+}
+
+fn codes(list: &Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().map(|error| error["code"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn validate_tests_the_connection_and_makes_the_flow_ready() {
+    for (version, auth) in [("1.1", Auth::OAuth2Basic), ("1.2", Auth::OAuth2Form)] {
+        let provider = Provider::start(Setup { auth, ..Setup::default() }, school(version, 10)).await;
+        let server = server_for(&provider).await;
+        let (connector, flow) = configure(&server, &provider, version).await;
+        let stored = server.get(&format!("{ROOT}/dataConnectors/{connector}")).await;
+        assert_eq!((&stored["credential"]["isValid"], &stored["credential"]["lastValidDateTime"]), (&json!(true), &Value::Null));
+        let waiting = server.get(&format!("{ROOT}/inboundFlows/{flow}")).await;
+        assert_eq!(waiting["readinessStatus"], "notReady", "nobody has seen it work");
+
+        let operation = validate(&server, &format!("dataConnectors/{connector}")).await;
+        assert_eq!(operation["@odata.type"], "#microsoft.graph.industryData.fileValidateOperation");
+        assert_eq!((&operation["status"], &operation["errors"], &operation["warnings"]), (&json!("succeeded"), &json!([]), &json!([])));
+        assert_eq!(operation["validatedFiles"], json!(["academicSessions", "orgs", "users", "courses", "classes", "enrollments"]));
+        assert!(operation["resourceLocation"].as_str().unwrap().ends_with(&connector), "{operation}");
+        let stored = server.get(&format!("{ROOT}/dataConnectors/{connector}")).await;
+        assert_eq!(stored["credential"]["isValid"], true);
+        assert!(stored["credential"]["lastValidDateTime"].is_string(), "{stored}");
+        assert_eq!(stored["credential"].get("clientSecret"), None);
+        server.wait_for(&format!("{ROOT}/inboundFlows/{flow}"), "/readinessStatus", &["ready"]).await;
+        // The secret that was encrypted again by the test still opens.
+        let again = validate(&server, &format!("inboundFlows/{flow}/dataConnector")).await;
+        assert_eq!(again["errors"], json!([]));
+        server.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_may_name_the_organizations_of_a_tested_connection() {
+    let provider = Provider::start(Setup::default(), school("1.1", 10)).await;
+    let server = server_for(&provider).await;
+    let (connector, _) = configure(&server, &provider, "1.1").await;
+    let filter = json!({ "@odata.type": "#microsoft.graph.industryData.basicFilter", "attribute": "orgExternalId", "in": ["S1"] });
+    let set = server.create("outboundProvisioningFlowSets", &json!({ "displayName": "S1", "filter": filter })).await;
+    let flow = json!({ "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
+        "creationOptions": { "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": false } });
+    let flow = server.create(&format!("outboundProvisioningFlowSets/{}/provisioningFlows", id(&set)), &flow).await;
+    validate(&server, &format!("dataConnectors/{connector}")).await;
+    let path = format!("{ROOT}/outboundProvisioningFlowSets/{}/provisioningFlows/{}", id(&set), id(&flow));
+    server.wait_for(&path, "/readinessStatus", &["ready"]).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_does_not_work_says_why() {
+    let plan = |collection, trouble| Planned { collection, requests: 0..99, trouble };
+    let troubles = vec![plan("users", Trouble::Html), plan("classes", Trouble::Status(404, None))];
+    let provider = Provider::start(Setup { troubles, paging: Paging::Link, ..Setup::default() }, school("1.1", 10)).await;
+    let server = server_for(&provider).await;
+    let (connector, flow) = configure(&server, &provider, "1.1").await;
+    let operation = validate(&server, &format!("dataConnectors/{connector}")).await;
+    assert_eq!(operation["status"], "succeeded", "the test was made; what it found is in errors");
+    assert_eq!(
+        (codes(&operation["errors"]), codes(&operation["warnings"])),
+        (vec!["AnswerNotJson", "NotFound"], vec!["TotalCountMissing"])
+    );
+    assert_eq!((&operation["errors"][0]["target"], &operation["errors"][0]["details"]), (&json!("users"), &json!([])));
+    assert!(operation["errors"][0]["message"].as_str().unwrap().contains("a web page is not the API"), "{operation}");
+    let stored = server.get(&format!("{ROOT}/dataConnectors/{connector}")).await;
+    assert_eq!((&stored["credential"]["isValid"], &stored["credential"]["lastValidDateTime"]), (&json!(false), &Value::Null));
+    assert_eq!(server.get(&format!("{ROOT}/inboundFlows/{flow}")).await["readinessStatus"], "notReady");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_allowed_is_not_asked() {
+    let provider = Provider::start(Setup::default(), school("1.1", 10)).await;
+    let server = Server::start().await;
+    let (connector, _) = configure(&server, &provider, "1.1").await;
+    let operation = validate(&server, &format!("dataConnectors/{connector}")).await;
+    assert_eq!(codes(&operation["errors"]), ["AddressNotAllowed"]);
+    assert!(operation["errors"][0]["message"].as_str().unwrap().contains("[outbound] allow"), "{operation}");
+    assert!(provider.log().is_empty(), "{:?}", provider.log());
+    server.stop().await;
+}
+
+/// A change of what was tested takes the word back until the next test.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_connection_has_to_be_tested_again() {
+    let provider = Provider::start(Setup::default(), school("1.1", 10)).await;
+    let server = server_for(&provider).await;
+    let (connector, flow) = configure(&server, &provider, "1.1").await;
+    validate(&server, &format!("dataConnectors/{connector}")).await;
+    let flow = format!("{ROOT}/inboundFlows/{flow}");
+    server.wait_for(&flow, "/readinessStatus", &["ready"]).await;
+    let path = format!("{ROOT}/dataConnectors/{connector}");
+    let ty = "#microsoft.graph.industryData.oneRosterApiDataConnector";
+    let patch = |change: Value| {
+        let mut body = json!({ "@odata.type": ty });
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        body
+    };
+    let renamed = server.send(Method::PATCH, &path, Some(&patch(json!({ "displayName": "New" })))).await;
+    assert_eq!(renamed.status(), 204);
+    assert!(server.get(&path).await["credential"]["lastValidDateTime"].is_string());
+    let moved = patch(json!({ "apiVersion": "2.0" }));
+    assert_eq!(server.send(Method::PATCH, &path, Some(&moved)).await.status(), 204);
+    assert_eq!(server.get(&path).await["credential"]["lastValidDateTime"], Value::Null);
+    server.wait_for(&flow, "/readinessStatus", &["notReady"]).await;
+    let operation = validate(&server, &format!("dataConnectors/{connector}")).await;
+    assert_eq!(codes(&operation["errors"]), ["VersionNotSupported"]);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_pulls_the_roster_first() {
+    let provider = Provider::start(Setup::default(), school("1.1", 10)).await;
+    let server = server_for(&provider).await;
+    let (connector, flow) = configure(&server, &provider, "1.1").await;
+    // A second flow of the same connector, into another year, is fed by the same pull.
+    let mut second = server.get(&format!("{ROOT}/inboundFlows/{flow}")).await;
+    let other = json!({ "displayName": "2027-2028", "startDate": "2027-08-01", "endDate": "2028-07-31", "year": { "code": "2028" } });
+    let other = server.create("years", &other).await;
+    second
+        .as_object_mut()
+        .unwrap()
+        .retain(|name, _| ["@odata.type", "displayName", "dataDomain", "effectiveDateTime"].contains(&name.as_str()));
+    second["dataConnector@odata.bind"] = json!(format!("dataConnectors/{connector}"));
+    second["year@odata.bind"] = json!(format!("years/{}", id(&other)));
+    server.create("inboundFlows", &second).await;
+    validate(&server, &format!("dataConnectors/{connector}")).await;
+    let run = server.run().await;
+    let asked = provider.log().iter().filter(|line| line.contains("/enrollments?offset=0&limit=5000&")).count();
+    assert_eq!(asked, 1, "{:?}", provider.log());
+    // Until there is a reader of the format, a run ends here, with everything in its place.
+    assert_eq!(run["blockingError"]["code"], "UnsupportedFormat", "{run}");
+    assert!(run["blockingError"]["message"].as_str().unwrap().contains("oneroster-1.1"), "{run}");
+    let accepted = server.app.store().blobs().path(server.tenant.id, &format!("accepted/{}.{connector}", id(&run))).unwrap();
+    let users = std::fs::read_to_string(accepted.join("users.csv")).unwrap();
+    assert_eq!(users.lines().count(), 22, "{users}");
+    let manifest = std::fs::read_to_string(accepted.join("manifest.csv")).unwrap();
+    assert!(manifest.contains("oneroster.version,1.1"), "{manifest}");
+    // What could not be taken over as it is stands in the run's findings.
+    let folder = server.app.store().blobs().path(server.tenant.id, &format!("runs/{}", id(&run))).unwrap();
+    let findings: Vec<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("findings-pull-"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    assert!(findings.concat().contains("ProviderValueNotTaken") && findings.concat().contains("classes.csv"), "{findings:?}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_that_fails_stops_the_run_and_says_why() {
+    let provider = Provider::start(Setup::default(), school("1.1", 10)).await;
+    let server = server_for(&provider).await;
+    let (connector, flow) = configure(&server, &provider, "1.1").await;
+    validate(&server, &format!("dataConnectors/{connector}")).await;
+    server.wait_for(&format!("{ROOT}/inboundFlows/{flow}"), "/readinessStatus", &["ready"]).await;
+    provider.trouble(Planned { collection: "enrollments", requests: 0..99, trouble: Trouble::Html });
+    let run = server.run().await;
+    assert_eq!((&run["status"], &run["blockingError"]["code"]), (&json!("failed"), &json!("AnswerNotJson")));
+    let message = run["blockingError"]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("Nothing was changed: 'From the API' could not be pulled. enrollments: it answers 'text/html"),
+        "{message}"
+    );
+    let accepted = server.app.store().blobs().path(server.tenant.id, "accepted").unwrap();
+    assert_eq!(std::fs::read_dir(accepted).map_or(0, Iterator::count), 0, "nothing of it was kept");
+    server.wait_for(&format!("{ROOT}/inboundFlows/{flow}"), "/readinessStatus", &["failed"]).await;
+    server.stop().await;
+}
+
+/// A writer of logs into memory.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Neither in logs at their most talkative, nor in any answer, nor in the database in clear.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_secret_and_the_token_stay_where_they_are() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
+    // Where all tests are one process, another one's logs come along.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+    let provider = Provider::start(Setup::default(), school("1.1", 10)).await;
+    let server = server_for(&provider).await;
+    let (connector, flow) = configure(&server, &provider, "1.1").await;
+    let operation = validate(&server, &format!("dataConnectors/{connector}")).await;
+    assert_eq!(operation["errors"], json!([]));
+    let run = server.run().await;
+    let mut answers = vec![operation, run];
+    for path in ["dataConnectors", "inboundFlows", "operations", "runs"] {
+        answers.push(server.get(&format!("{ROOT}/{path}")).await);
+    }
+    let expanded = format!("{ROOT}/inboundFlows/{flow}?$expand=dataConnector");
+    answers.push(expect(server.send(Method::GET, &expanded, None).await, 200, &expanded).await);
+    let answers = json!(answers).to_string();
+    server.stop().await;
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("a run was stopped"), "the log was written");
+    let encoded = "s%26cret%2F%C3%BC%2B%3A";
+    let basic = STANDARD.encode(format!("homeroom%3A1:{encoded}"));
+    for secret in [CLIENT_SECRET, encoded, &basic, "token-1"] {
+        assert!(!answers.contains(secret), "an answer has {secret}");
+        let place = log.find(secret);
+        assert_eq!(place, None, "{}", place.map_or("", |place| log.get(place.saturating_sub(200)..place + 20).unwrap_or(&log[place..])));
+    }
+}

@@ -117,10 +117,12 @@ fn every_finding_of_the_validator_is_made() {
         "AmbiguousMatch",
         "PersonNotMatched",
         "LastUploadRefused",
+        // Of a whole column, which the generator does not spoil.
+        "EncodedTwice",
     ];
     let missing: Vec<&str> = crate::CATALOGUE
         .iter()
-        .filter(|entry| entry.severity != crate::Severity::Catastrophic)
+        .filter(|entry| entry.severity != crate::Severity::Catastrophic && entry.formats.contains(&crate::Format::SdsV21))
         .map(|entry| entry.code)
         .filter(|code| !made.contains(code) && !elsewhere.contains(code))
         .collect();

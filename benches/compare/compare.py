@@ -2,7 +2,7 @@
 """Homeroom's validator beside DuckDB and Polars, on the same SDS v2.1 files in the same run.
 
     pip install -r requirements.txt
-    python3 compare.py FOLDER [--rounds 3] [--bench target/release/examples/ingest_bench]
+    python3 compare.py FOLDER [--rounds 3] [--bench target/dist/examples/ingest_bench]
 
 DuckDB and Polars do what they can do in a few queries: parse every file, look whether keys are unique
 and whether every reference leads somewhere. Homeroom does that and the rest of its rules (codes, dates,
@@ -115,7 +115,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("folder")
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--bench", default="target/release/examples/ingest_bench")
+    arguments.add_argument("--bench", default="target/dist/examples/ingest_bench")
     arguments.add_argument("--json", action="store_true")
     arguments.add_argument("--only", choices=["duckdb", "polars"], help=argparse.SUPPRESS)
     given = arguments.parse_args()

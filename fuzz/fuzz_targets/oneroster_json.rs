@@ -1,12 +1,12 @@
 //! An answer of a OneRoster provider: one byte says how it is read, the rest is the page. Whatever it
-//! is, it is rows of the right width or an error.
+//! is, it becomes rows of the right width or an error.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use oneroster::page::{Reading, read};
 use oneroster::{Collection, Switches, Version};
 
-fuzz_target!(|bytes: &[u8]| {
+fn page(bytes: &[u8]) {
     let Some((how, body)) = bytes.split_first() else { return };
     let reading = Reading {
         collection: Collection::ALL[usize::from(how & 7) % Collection::ALL.len()],
@@ -17,4 +17,6 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(page) = read(reading, body) {
         assert!(page.records.iter().all(|record| record.is_well_formed(reading)));
     }
-});
+}
+
+fuzz_target!(|bytes: &[u8]| homeroom_fuzz::watched(page, bytes));

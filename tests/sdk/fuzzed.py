@@ -23,6 +23,8 @@ async def job(session):
         "--header", f"Authorization: {session.bearer['Authorization']}",
         "--checks", CHECKS,
         "--phases", "coverage,fuzzing",
+        # The same handlers as below /beta: a fifth of the time for nothing new.
+        "--exclude-path-regex", "^/v1[.]0/(users|groups)",
         "--max-examples", "8",
         "--seed", "20261125",
         # A slow machine is no mistake of the API.

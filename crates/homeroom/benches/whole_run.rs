@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark that cannot go on fails; printing is its work")]
 #![allow(unreachable_pub, dead_code, reason = "shared with the tests")]
 
+#[path = "shared/cpu.rs"]
+mod cpu;
 #[path = "../tests/it/process.rs"]
 mod process;
 
@@ -31,9 +33,9 @@ async fn measure(folder: &Path) {
     let mut names: Vec<String> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.retain(|n| Path::new(n).extension().is_some_and(|e| e == "csv"));
     let started = Instant::now();
-    let before = cpu_seconds("self");
+    let before = cpu::seconds("self");
     let rows: usize = names.iter().map(|n| BufReader::new(std::fs::File::open(folder.join(n)).unwrap()).split(b'\n').count() - 1).sum();
-    let baseline = cpu_seconds("self") - before;
+    let baseline = cpu::seconds("self") - before;
     println!(
         "{rows} rows in {} files; reading their lines: {:.2} s, {baseline:.2} CPU s (the baseline)",
         names.len(),
@@ -53,7 +55,7 @@ async fn measure(folder: &Path) {
     println!("uploaded and basically validated in {:.1} s, peak memory {} MiB", started.elapsed().as_secs_f64(), peak_memory(&server));
     for title in ["first run", "unchanged second run"] {
         let started = Instant::now();
-        let before = cpu_seconds(&server);
+        let before = cpu::seconds(&server);
         let accepted = api.send(Method::POST, &format!("{ROOT}/runs/start"), None).await.unwrap();
         let operation = accepted.headers()["location"].to_str().unwrap().to_owned();
         let ended = loop {
@@ -63,7 +65,7 @@ async fn measure(folder: &Path) {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         };
-        let cpu = cpu_seconds(&server) - before;
+        let cpu = cpu::seconds(&server) - before;
         println!(
             "{title}: {:.1} s, {cpu:.1} CPU s, {:.2} CPU s per million rows, {:.0} times the baseline, peak memory {} MiB ({} {})",
             started.elapsed().as_secs_f64(),
@@ -104,14 +106,6 @@ async fn prepare(data_dir: &Path, users: &Path) -> (String, usize) {
     let client = app.create_client(tenant.id, "bench", server::all_permissions()).await.unwrap();
     let answer = app.issue_token(&tenant.id.to_string(), &client.client_id, &client.client_secret).await.unwrap();
     (answer["access_token"].as_str().unwrap().to_owned(), count)
-}
-
-/// User and system time of a process: fields 14 and 15 of `/proc/PID/stat`, in hundredths of a second.
-fn cpu_seconds(process: &str) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let after_name = stat.rsplit_once(')').unwrap().1;
-    let ticks: u64 = after_name.split_whitespace().skip(11).take(2).map(|t| t.parse::<u64>().unwrap()).sum();
-    ticks as f64 / 100.0
 }
 
 /// `VmHWM`, MiB.

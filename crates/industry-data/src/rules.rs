@@ -142,6 +142,10 @@ pub fn on_patch(
     }
     if collection == "dataConnectors" {
         keep::forget_test(stored, merged);
+        // Clients send back what they have read: only another format is a choice.
+        if stored.get("fileFormat") != merged.get("fileFormat") {
+            merged.remove(FILE_FORMAT_ASSUMED);
+        }
     }
     checks::fixed(collection, stored, merged)?;
     if let Some(ty) = ty {
@@ -155,6 +159,9 @@ fn complete(ty: &'static StructuredType, merged: &Document) -> Result<(), Refusa
     odata::decode::check_required(&MODEL, ty, merged).map_err(|error| Refusal::Invalid { message: error.message, target: error.target })
 }
 
+/// Mark of a file connector whose client has not said a format: the files tell it. Never on the wire.
+pub const FILE_FORMAT_ASSUMED: &str = "_fileFormatAssumed";
+
 /// Values that the server sets when something is created.
 fn set_defaults(collection: &str, document: &mut Document) {
     match collection {
@@ -166,6 +173,7 @@ fn set_defaults(collection: &str, document: &mut Document) {
             let format = document.entry("fileFormat").or_insert(Value::Null);
             if format.is_null() {
                 *format = json!({ "code": reference::DEFAULT_FILE_FORMAT });
+                document.insert(FILE_FORMAT_ASSUMED.to_owned(), json!(true));
             }
         }
         "referenceDefinitions" => {

@@ -1,7 +1,7 @@
 //! Measures the engine on the files of a folder, one line of JSON:
 //!
 //! ```text
-//! cargo run --release -p roster --example ingest_bench -- validate|ingest FOLDER [THREADS]
+//! cargo run --profile dist -p roster --example ingest_bench -- validate|ingest FOLDER [THREADS]
 //! ```
 //!
 //! CPU seconds are those of the whole process, by the kernel's count of hundredths; peak memory is the

@@ -60,7 +60,8 @@ impl Chunks {
         Ok(Self { input, rest, line: 1, offset: 0, open: false, chunk_bytes, utf16 })
     }
 
-    /// The first line without its end; `None` when there is none or it is longer than a line can be.
+    /// The first line without its end; `None` when there is none, it is longer than a line can be, or it
+    /// could not be decoded.
     pub(crate) fn header(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             if let Some((stop, next)) = first_line(&self.rest, self.input.ended) {
@@ -68,7 +69,8 @@ impl Chunks {
                 line.truncate(stop);
                 self.line += 1;
                 self.offset += next as u64;
-                return Ok(Some(line));
+                let damaged = self.input.decoder.is_some() && line.contains(&DAMAGE);
+                return Ok((!damaged).then_some(line));
             }
             if self.input.ended || self.rest.len() > LINE_BYTES_MAX {
                 return Ok(None);
@@ -275,6 +277,16 @@ mod tests {
         assert_eq!(texts(&utf16("ä,b\nc")), ["ä,b", "c"]);
         assert_eq!(texts(&[utf16("a\nb"), vec![b'c']].concat()), ["a", "b\u{fffd}"], "the file ends amid a character");
         assert_eq!(texts(&[0xff, 0xfe, b'a']), ["\u{fffd}"]);
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_decoded_is_none() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (bytes, header) in [(&b"\xff\xfe\xff"[..], None), (b"\xff\xfea\0", Some(b"a".to_vec())), (b"a\xff\n", Some(b"a\xff".to_vec()))]
+        {
+            std::fs::write(file.path(), bytes).unwrap();
+            assert_eq!(Chunks::open(file.path(), None, 10).unwrap().header().unwrap(), header, "{bytes:?}");
+        }
     }
 
     #[test]

@@ -20,13 +20,13 @@ pub(crate) struct OpenQuote;
 impl Fields {
     /// Splits a line at its commas, of which none is quoted.
     pub(crate) fn split_plain(&mut self, line: &[u8]) {
-        const ONES: u64 = 0x0101_0101_0101_0101;
+        const COMMAS: u64 = u64::from_le_bytes([b','; 8]);
         const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
         self.ranges.clear();
         let (mut start, mut at) = (0, 0);
         let (words, tail) = line.as_chunks::<8>();
         for word in words {
-            let other = u64::from_le_bytes(*word) ^ (ONES * b',' as u64);
+            let other = u64::from_le_bytes(*word) ^ COMMAS;
             // The high bit of each byte that is a comma.
             let mut commas = !(((other & LOW) + LOW) | other | LOW);
             while commas != 0 {
@@ -115,11 +115,7 @@ impl Fields {
 
 /// A control character other than a tab.
 pub(crate) fn control_character(line: &[u8]) -> Option<usize> {
-    line.iter().position(|byte| is_control(*byte))
-}
-
-pub(crate) const fn is_control(byte: u8) -> bool {
-    byte < b' ' && byte != b'\t'
+    line.iter().position(|byte| *byte < b' ' && *byte != b'\t')
 }
 
 /// Whether a line could be a row, were it not for a quote that it does not close.

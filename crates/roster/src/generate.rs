@@ -17,10 +17,10 @@ mod sds_v1;
 mod sds_v21;
 mod walk;
 
+pub use crate::format::Format;
 pub use changes::Changes;
 pub use churn::Event;
 pub use defects::Defect;
-pub use format::Format;
 
 use crate::Source;
 use changes::Compare;

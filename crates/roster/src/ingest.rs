@@ -117,7 +117,7 @@ pub struct SegmentReport {
 pub const MANIFEST: &str = "manifest.json";
 
 /// What became of an export.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngestReport {
     /// The format that it was read as, and what tells it.
     pub detected: Detected,

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use oneroster::{Connection, Credential, Fault, FaultCode, Limits, Secret, Surroundings, Switches, Version};
+use roster::Format;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use store::{OpContext, StoreError};
@@ -11,10 +12,24 @@ pub(crate) fn is_pulled(connector: &Map<String, Value>) -> bool {
     text(connector, "@odata.type").ends_with(".oneRosterApiDataConnector")
 }
 
-/// The name of the format that a connector's rosters are in once they are files.
+/// The name of the format that a connector's rosters are in once they are files, when the connector decides it.
 pub(crate) fn format(connector: &Map<String, Value>) -> Option<String> {
-    let version = is_pulled(connector).then(|| Version::parse(text(connector, "apiVersion"))).flatten()?;
-    Some(format!("oneroster-{}", version.as_str()))
+    if !is_pulled(connector) {
+        return file_format(connector).map(|format| format.name().to_owned());
+    }
+    Version::parse(text(connector, "apiVersion")).map(|version| format!("oneroster-{}", version.as_str()))
+}
+
+/// The format that a client has set a file connector to. One that was only assumed is told from the files.
+pub(crate) fn file_format(connector: &Map<String, Value>) -> Option<Format> {
+    if connector.contains_key(industry_data::rules::FILE_FORMAT_ASSUMED) {
+        return None;
+    }
+    match connector.get("fileFormat")?.get("code")?.as_str()? {
+        "schoolDataSyncV1" => Some(Format::SdsV1),
+        "schoolDataSyncV2Rev1" => Some(Format::SdsV21),
+        _ => None,
+    }
 }
 
 /// The connection that a connector describes; the inner error says what is wrong with it.

@@ -12,7 +12,7 @@ use crate::plan::{self, PlanError, PlanSummary};
 use crate::spec::{InboundSpec, RunSpec, SourceFile};
 use crate::statistics::{self, FlowCounts};
 use directory::{Directory, DirectoryError, OpRecord};
-use roster::{Codes, Entity, Finding, IngestError, IngestOptions, Severity, Source};
+use roster::{Codes, Entity, Finding, Format, IngestError, IngestOptions, Severity, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -465,15 +465,6 @@ impl Run<'_> {
                 counts.push(flow);
                 continue;
             }
-            if let Some(finding) = unsupported(inbound) {
-                blocked = Some(Blocked { code: finding.code.to_owned(), message: format!("Nothing was changed: {}", finding.message) });
-                flow.errors = 1;
-                let mut log = Findings::create(&self.findings_path(inbound))?;
-                log.write(&finding)?;
-                log.finish()?;
-                counts.push(flow);
-                continue;
-            }
             let report = self.ingest(inbound)?;
             flow.errors = report.count(Severity::Error) + report.count(Severity::Catastrophic);
             flow.warnings = report.count(Severity::Warning) + u64::from(inbound.refused.is_some()) + inbound.remarks;
@@ -509,7 +500,9 @@ impl Run<'_> {
                 false
             }
         };
-        let mut options = IngestOptions::new(self.ports.codes(), &mut progress);
+        // A name that is not known came from another version of Homeroom; the files tell as well.
+        let format = inbound.format.as_deref().and_then(Format::of_name);
+        let mut options = IngestOptions { format, ..IngestOptions::new(self.ports.codes(), &mut progress) };
         let outcome = roster::ingest(&files, &mut options, &dir, &mut |finding| log.write(finding));
         match outcome {
             Ok(report) => {
@@ -680,15 +673,6 @@ impl Run<'_> {
             refused: BTreeMap::new(),
         }
     }
-}
-
-/// THE SEAM for readers of other formats: the one place where the format of a source meets the reader.
-/// What the reader knows by `inbound.format` must pass here, and goes to `roster::ingest` in
-/// `Run::ingest`; the server names it in `runs::configuration::inbound_spec`.
-fn unsupported(inbound: &InboundSpec) -> Option<Finding> {
-    let format = inbound.format.as_deref().filter(|format| *format != "sds-v2.1")?;
-    let message = format!("'{}' brings files of the format {format}, which this version of Homeroom does not read.", inbound.display_name);
-    Some(Finding::of_file("UnsupportedFormat", "", message).hint("Send SDS v2.1 files."))
 }
 
 /// A findings log, one JSON object a line, whole or not there.

@@ -45,7 +45,7 @@ pub struct InboundSpec {
     /// The connector from which the run brings new files first.
     #[serde(default)]
     pub pull: Option<String>,
-    /// Name of the format that the files are in, such as `oneroster-1.1`; without it they are SDS v2.1.
+    /// Name of the format that the files are in, such as `oneroster-1.1`; without it they tell.
     #[serde(default)]
     pub format: Option<String>,
     /// What there was to remark about the files before they were read; it counts with the warnings.

@@ -6,7 +6,7 @@ use crate::cli;
 use crate::output::{self, Colour};
 use roster::archive::{ArchiveLimits, Opened, open_archives};
 use roster::report::Findings;
-use roster::{FileReport, Finding, Format, IngestOptions, IngestReport, Severity, Source};
+use roster::{CATALOGUE, Detected, FileReport, Finding, IngestOptions, IngestReport, Severity, Source};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,8 +14,10 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::Instant;
 
-/// Findings shown in a terminal without being asked for more.
-const SHOWN: usize = 25;
+/// Places of a kind of finding that a terminal shows.
+const PLACES_SHOWN: usize = 3;
+/// What follows from another finding.
+const CONSEQUENCE: &str = "ReferencedRecordDropped";
 
 /// Checks an export and says what is wrong with it.
 pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
@@ -29,7 +31,6 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
     let mut log = BufWriter::new(File::create(&log_path).map_err(Failure::io("write a temporary file"))?);
     let started = Instant::now();
     let bar = indicatif::ProgressBar::new_spinner();
-    let mut rows_before = 0;
     let mut take = |finding: &Finding| -> io::Result<()> {
         *counts.entry(finding.severity()).or_default() += 1;
         roots += u64::from(finding.root.is_none());
@@ -39,24 +40,33 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
         if reports.is_empty() { Ok(()) } else { writeln!(log, "{}", finding.to_json()) }
     };
     let codes = server::built_in_codes();
+    let (mut before, mut current) = (0, (String::new(), 0));
     let mut progress = |file: &str, rows: u64| {
-        rows_before = rows.max(rows_before);
-        bar.set_message(format!("{file}: {rows} rows"));
+        if current.0 != file {
+            before += current.1;
+            current.0 = file.to_owned();
+        }
+        current.1 = rows;
+        let per_second = (before + rows) as f64 / started.elapsed().as_secs_f64().max(0.001);
+        bar.set_message(format!("{file}: {} rows, {per_second:.0} rows/s", before + rows));
         bar.tick();
         true
     };
-    let mut options = IngestOptions {
-        format: Format::of_name(&arguments.format),
-        encoding: arguments.encoding.as_deref(),
-        ..IngestOptions::new(&codes, &mut progress)
-    };
+    let format = roster::Format::of_name(&arguments.format);
+    let mut options = IngestOptions { encoding: arguments.encoding.as_deref(), format, ..IngestOptions::new(&codes, &mut progress) };
     for finding in errors.iter().chain(&warnings) {
         take(finding).map_err(Failure::io("write the report"))?;
     }
     // With an archive that cannot be opened nobody knows what the export is.
     let checked = match errors.first() {
         None => roster::validate(&files, &mut options, &mut take),
-        Some(finding) => Ok(IngestReport { catastrophic: Some(finding.clone()), ..IngestReport::default() }),
+        Some(finding) => Ok(IngestReport {
+            catastrophic: Some(finding.clone()),
+            detected: Detected::default(),
+            files: Vec::new(),
+            codes: BTreeMap::new(),
+            segments: Vec::new(),
+        }),
     };
     bar.finish_and_clear();
     let mut checked = checked.map_err(|error| match error {
@@ -108,6 +118,36 @@ impl Totals {
     }
 }
 
+/// Each kind of finding with its count and the first places, the worst first; consequences last, since mending their
+/// causes mends them.
+fn show_codes(checked: &IngestReport, kept: &[Finding]) {
+    let of = |code: &str| CATALOGUE.iter().find(|entry| entry.code == code);
+    let mut codes: Vec<_> = checked.codes.iter().collect();
+    codes.sort_by_key(|(code, count)| {
+        (**code == CONSEQUENCE, std::cmp::Reverse(of(code).map(|entry| entry.severity)), std::cmp::Reverse(**count))
+    });
+    for (code, count) in codes {
+        let severity = of(code).map_or(Severity::Error, |entry| entry.severity);
+        let colour = if severity <= Severity::Warning { Colour::Yellow } else { Colour::Red };
+        output::line(&format!("{} {}  {count} ×", output::coloured(severity.word(), colour), output::coloured(code, Colour::Bold)));
+        let findings: Vec<&Finding> = kept.iter().filter(|finding| finding.code == *code).collect();
+        for finding in findings.iter().take(PLACES_SHOWN) {
+            let place = if finding.line > 0 { format!("{}:{}", finding.file, finding.line) } else { finding.file.clone() };
+            output::line(&format!("  {place}  {}", output::printable(&finding.message)));
+        }
+        if *count > PLACES_SHOWN as u64 {
+            output::line(&format!("  … and {} more", count - PLACES_SHOWN as u64));
+        }
+        // Of the findings of a kind most have the same hint.
+        if let Some(hint) = findings.first().and_then(|finding| finding.hint.as_deref()).or_else(|| of(code).map(|entry| entry.remedy)) {
+            output::line(&format!("  {}", output::coloured(&output::printable(hint), Colour::Cyan)));
+        }
+    }
+    if checked.codes.values().any(|count| *count > PLACES_SHOWN as u64) {
+        output::line("all of them: --report FILE.html, .csv or .json");
+    }
+}
+
 /// The files that a path names, archives unpacked below `work`.
 fn sources(path: &Path, work: &Path) -> Result<Opened, Failure> {
     let files = Source::list(path).map_err(|error| {
@@ -119,7 +159,7 @@ fn sources(path: &Path, work: &Path) -> Result<Opened, Failure> {
     if files.is_empty() {
         return Err(Failure::hinting(
             format!("there are no files in {}", path.display()),
-            "an export of SDS v2.1 has orgs.csv, users.csv, roles.csv and more",
+            "an export has files such as users.csv or Student.csv, or is a zip archive of them",
         ));
     }
     open_archives(files, &work.join("unpacked"), &ArchiveLimits::DEFAULT).map_err(Failure::io("unpack the archive"))
@@ -136,22 +176,13 @@ fn as_json(checked: &IngestReport, kept: &[Finding], totals: &Totals) -> Value {
 }
 
 fn show(checked: &IngestReport, kept: &[Finding], totals: &Totals, seconds: f64) {
+    let format = checked.detected.format.as_ref().map_or_else(String::as_str, |format| format.title());
+    output::line(&format!("read as {}: {}", output::coloured(format, Colour::Bold), checked.detected.why));
     let number = |n: u64| n.to_string();
     let row = |f: &FileReport| vec![f.name.clone(), number(f.rows), number(f.accepted), number(f.errors), number(f.warnings)];
     output::table(&["file", "rows", "accepted", "errors", "warnings"], &checked.files.iter().map(row).collect::<Vec<_>>());
     output::line("");
-    let roots: Vec<&Finding> = kept.iter().filter(|finding| finding.root.is_none()).collect();
-    for finding in roots.iter().take(SHOWN) {
-        let place = if finding.line > 0 { format!("{}:{}", finding.file, finding.line) } else { finding.file.clone() };
-        let colour = if finding.severity() == Severity::Warning { Colour::Yellow } else { Colour::Red };
-        output::line(&format!("{}  {place}  {}", output::coloured(finding.severity().word(), colour), output::printable(&finding.message)));
-        if let Some(hint) = &finding.hint {
-            output::line(&format!("  {}", output::coloured(&output::printable(hint), Colour::Cyan)));
-        }
-    }
-    if totals.roots > SHOWN as u64 {
-        output::line(&format!("… and {} more; --report FILE.html or --json gives them all", totals.roots - SHOWN as u64));
-    }
+    show_codes(checked, kept);
     let verdict = match totals.all() {
         0 => output::coloured("no findings", Colour::Green),
         _ => format!(

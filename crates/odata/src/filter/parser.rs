@@ -248,12 +248,18 @@ impl Parser<'_> {
             _ => return Err(self.error("A list in parentheses is missing")),
         };
         self.at += 1;
+        // What is fitted to each item: of anything but a literal the kind says all, and a copy for each
+        // item of a long list would cost the product of both lengths.
+        let probe = match &left.0 {
+            Expr::Literal(literal) => Expr::Literal(literal.clone()),
+            _ => Expr::Literal(Literal::Null),
+        };
         let mut items = Vec::new();
         if !self.take(&close) {
             loop {
                 let position = self.position();
                 let item = self.deeper(Self::unary)?;
-                items.push(Self::fit(left.clone(), item, start, position, true)?.1);
+                items.push(Self::fit((probe.clone(), left.1), item, start, position, true)?.1);
                 if !self.take(&Token::Comma) {
                     break;
                 }

@@ -118,6 +118,13 @@ pub struct Context {
     pub(crate) people: People,
 }
 
+/// By its name.
+impl serde::Serialize for Format {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
 /// One file of a format.
 #[derive(Debug)]
 pub struct FileSpec {

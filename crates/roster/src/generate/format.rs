@@ -4,44 +4,11 @@
 //! This is a second telling of the formats, apart from the validator's own tables on purpose: a mistake
 //! there must not be repeated here, or nobody would find it.
 
-/// A format of rosters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub enum Format {
-    /// School Data Sync CSV, version 2.1.
-    #[serde(rename = "sds-v2.1")]
-    SdsV21,
-    /// School Data Sync CSV, version 1.
-    #[serde(rename = "sds-v1")]
-    SdsV1,
-    /// OneRoster CSV, version 1.1.
-    #[serde(rename = "oneroster-1.1")]
-    OneRoster11,
-    /// OneRoster CSV, version 1.2.
-    #[serde(rename = "oneroster-1.2")]
-    OneRoster12,
-}
+use crate::format::Format;
 
 impl Format {
-    /// All.
-    pub const ALL: [Self; 4] = [Self::SdsV21, Self::SdsV1, Self::OneRoster11, Self::OneRoster12];
-
-    /// Name on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SdsV21 => "sds-v2.1",
-            Self::SdsV1 => "sds-v1",
-            Self::OneRoster11 => "oneroster-1.1",
-            Self::OneRoster12 => "oneroster-1.2",
-        }
-    }
-
-    /// The format with that name.
-    pub fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
-    }
-
     /// Whether there is a manifest, and files of changes only.
-    pub const fn is_one_roster(self) -> bool {
+    pub(super) const fn is_one_roster(self) -> bool {
         matches!(self, Self::OneRoster11 | Self::OneRoster12)
     }
 

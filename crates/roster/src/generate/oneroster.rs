@@ -2,12 +2,13 @@
 //! status and time of change blank, as a bulk file has them.
 
 use super::details::details;
-use super::format::{Form, Format, Table, may, need};
+use super::format::{Form, Table, may, need};
 use super::output::{CsvFile, Outputs};
 use super::population::GRADES;
 use super::walk::{
     Class, Course, Enrollment, FIRST_DAY, Guardian, LAST_DAY, Member, Org, Person, Session, Sink, Staff, Student, TERM_IDS, YEAR, YEAR_ID,
 };
+use crate::format::Format;
 use std::io;
 use std::path::Path;
 

@@ -4,7 +4,7 @@ use super::row::{Checker, ENCODED_TWICE, FILE_MISSING, Leads, Memory, Row, Told,
 use super::view::Records;
 use crate::check::is_surely_lower_case;
 use crate::chunks::{Chunk, DAMAGE, first_line};
-use crate::fields::{Fields, control_character, is_control, is_rest_of_value};
+use crate::fields::{Fields, control_character, is_rest_of_value};
 use crate::finding::Finding;
 use crate::keys::{MARK, hash};
 use crate::limits::LINE_BYTES_MAX;
@@ -55,8 +55,9 @@ struct Traits<'c> {
 
 impl<'c> Traits<'c> {
     fn of(bytes: &'c [u8]) -> Self {
-        // Without a way out in the middle the compiler makes it look at many bytes at a time.
-        let controls = bytes.iter().fold(false, |found, byte| found | (is_control(*byte) & (*byte != b'\n') & (*byte != b'\r')));
+        // Any but tab, LF and CR. Without a way out in the middle the compiler makes it look at many bytes at
+        // a time.
+        let controls = bytes.iter().fold(false, |found, byte| found | matches!(byte, 0..=8 | 0x0b | 0x0c | 0x0e..=0x1f));
         Self { text: simdutf8::basic::from_utf8(bytes).ok(), quotes: memchr::memchr(b'"', bytes).is_some(), controls }
     }
 }

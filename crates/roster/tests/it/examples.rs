@@ -7,10 +7,11 @@ use roster::{Codes, Finding, Format, IngestOptions, Source};
 /// Codes without an example here: it takes more than an export to get them.
 pub(crate) const ONLY_IN_RUNS: &[(&str, &str)] = &[
     ("FileMissingFromSet", "it takes the upload before"),
-    ("UnsupportedFormat", "it takes a connector"),
     ("InvalidFileFormat", "it takes an archive"),
     ("ProviderValueNotTaken", "it takes a provider"),
     ("ArchiveTooLarge", "it takes an archive"),
+    ("ProviderValueNotTaken", "it takes the API of a provider"),
+    ("UnsupportedFormat", "it takes a connector"),
     ("DeltaBaseVersion", "it takes the upload before"),
     ("DuplicateMatch", "it takes the accounts of the directory"),
     ("AmbiguousMatch", "it takes the accounts of the directory"),

@@ -85,7 +85,7 @@ fn inbound_spec(app: &App, data: &Data<'_, '_>, flow: &Map<String, Value>) -> Re
         display_name: text(flow, "displayName").to_owned(),
         files,
         pull: providers::is_pulled(&connector).then(|| connector_id.to_owned()),
-        format: providers::format(&connector),
+        format: providers::format(&connector).or_else(|| accepted.as_ref()?.body.get("format")?.as_str().map(str::to_owned)),
         remarks: 0,
         origin: origin(&connector, accepted.as_ref().map(|accepted| &accepted.body)),
         refused: data.with_tx(|tx| tx.docs(&REFUSED)?.get(connector_id))?.map(|doc| text(&doc.body, "why").to_owned()),

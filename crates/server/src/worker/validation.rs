@@ -4,21 +4,18 @@ use super::JobError;
 use crate::app::App;
 use crate::error::chain;
 use crate::jobs::{self, READINESS};
+use crate::providers;
 use crate::runs::{self, ACCEPTED, ORGANIZATIONS, REFUSED};
 use roster::archive::{ArchiveLimits, Opened, is_archive, open_archives};
 use roster::segment::SegmentReader;
-use roster::{BasicReport, Codes, Entity, Finding, IngestError, IngestOptions, Severity, Source, delta};
-use serde_json::{Value, json};
+use roster::{BasicReport, Codes, Entity, Finding, Format, IngestError, IngestOptions, Severity, Source, delta};
+use serde_json::{Map, Value, json};
 use std::io;
 use std::path::Path;
 use store::{Access, Job, NewJob, OpContext, StoreError, Tx};
 
-/// Codes of `RefFileFormat` that are read.
-const READ: [&str; 1] = ["schoolDataSyncV2Rev1"];
-
-/// Folder of an upload with the whole set that its changes come to.
-const MERGED: &str = ".merged";
-
+/// Findings of each kind about a package of changes that its operation shows.
+const FINDINGS_SHOWN: usize = 100;
 /// Folder of an upload that its archives are unpacked into. No uploaded file has a name with a dot in front.
 const UNPACKED: &str = ".unpacked";
 /// Folder of an upload that has all of its files, where some came in archives.
@@ -40,27 +37,32 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
         blobs.move_folder(ctx.tenant, &format!("{container}/files"), &key)?;
     }
     let folder = blobs.path(ctx.tenant, &key)?;
-    let files = if folder.is_dir() { Source::list(&folder).map_err(|e| JobError::Again(chain(&e)))? } else { Vec::new() };
-    let archived = files.iter().any(|file| is_archive(&file.name));
-    let mut opened = open(files, &folder).map_err(|e| JobError::Again(chain(&e)))?;
-    let is_delta = opened.errors.is_empty() && delta::is_delta(&opened.files).map_err(|e| JobError::Again(chain(&e)))?;
-    if is_delta {
-        let before = accepted_files(app, ctx, &connector)?;
-        opened = merge(&before, opened, &folder.join(MERGED)).map_err(|e| JobError::Again(chain(&e)))?;
+    let connector_body = connector_body(app, ctx, &connector)?;
+    let again = |error: io::Error| JobError::Again(chain(&error));
+    let sent = if folder.is_dir() { Source::list(&folder).map_err(again)? } else { Vec::new() };
+    let archived = sent.iter().any(|file| is_archive(&file.name));
+    let opened = open(sent, &folder).map_err(again)?;
+    let changes = delta::is_delta(&opened.files).map_err(again)?;
+    // Where the accepted set lies when it is not what was sent, file by file.
+    let whole = if changes || archived { format!("{key}/{WHOLE}") } else { key.clone() };
+    let mut report = BasicReport { errors: opened.errors, warnings: opened.warnings, ..BasicReport::default() };
+    let mut files = opened.files;
+    if changes && report.errors.is_empty() {
+        files = apply_changes(app, ctx, &connector, &files, &folder.join(WHOLE), &mut report)?;
     }
-    let whole = if archived || is_delta { format!("{key}/{WHOLE}") } else { key.clone() };
-    let files = opened.files;
     // An archive that is refused may be the one with the file that seems to be missing.
-    let mut report = if opened.errors.is_empty() { roster::basic_validate(&files, None) } else { BasicReport::default() };
-    report.errors.extend(opened.errors);
-    report.warnings.extend(opened.warnings);
-    report.errors.extend(unsupported_format(app, ctx, &connector)?);
-    if report.errors.is_empty() && whole != key {
-        let accepted = files.iter().filter(|file| report.validated.contains(&file.name));
-        assemble(accepted, &folder.join(WHOLE)).map_err(|e| JobError::Again(chain(&e)))?;
+    if report.errors.is_empty() {
+        let checked = roster::basic_validate(&files, providers::file_format(&connector_body));
+        report.warnings.extend(checked.warnings);
+        report = BasicReport { warnings: report.warnings, ..checked };
     }
+    if report.errors.is_empty() && !changes && whole != key {
+        let accepted = files.iter().filter(|file| report.validated.contains(&file.name));
+        assemble(accepted, &folder.join(WHOLE)).map_err(again)?;
+    }
+    let format = report.detected.format.clone().ok();
     let own_rows = app.store().read_blocking(ctx, runs::own_reference_rows)?;
-    let organizations = if report.errors.is_empty() { organizations(&files, &runs::codes(&own_rows)) } else { Ok(Vec::new()) };
+    let organizations = if report.errors.is_empty() { organizations(&files, format, &runs::codes(&own_rows)) } else { Ok(Vec::new()) };
     let organizations = organizations.map_err(|e| JobError::Again(chain(&e)))?;
     let (job, good, readiness) = (job.clone(), report.errors.is_empty(), app.new_id().to_string());
     let accepted_key = whole.clone();
@@ -79,7 +81,9 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
             tx.docs(&REFUSED)?.put(&connector, None, &jobs::object(json!({ "why": error.message })))?;
         }
         if good && !before.as_ref().is_some_and(newer) {
-            let body = jobs::object(json!({ "folder": accepted_key, "files": report.validated, "operation": operation, "origin": origin }));
+            let body = jobs::object(json!({
+                "folder": accepted_key, "files": report.validated, "operation": operation, "origin": origin, "format": format.map(Format::name),
+            }));
             tx.docs(&ACCEPTED)?.put(&connector, None, &body)?;
             tx.docs(&REFUSED)?.delete(&connector)?;
             tx.docs(&ORGANIZATIONS)?.put(&connector, None, &jobs::object(json!({ "ids": organizations })))?;
@@ -102,16 +106,40 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
     Ok(())
 }
 
-/// A connector for a format that this version does not read: better said here than misread.
-fn unsupported_format(app: &App, ctx: &OpContext, connector: &str) -> Result<Option<Finding>, StoreError> {
+fn connector_body(app: &App, ctx: &OpContext, connector: &str) -> Result<Map<String, Value>, StoreError> {
     let id = connector.to_owned();
     let found = app.store().read_blocking(ctx, move |tx| tx.docs(&Access::unchecked("dataConnectors"))?.get(&id))?;
-    let code = found.as_ref().and_then(|doc| doc.body.get("fileFormat")?.get("code")?.as_str());
-    Ok(code.filter(|code| !READ.contains(code)).map(|code| {
-        let message = format!("The connector is for files of the format '{code}', which this version of Homeroom does not read.");
-        Finding::of_file("UnsupportedFormat", "", message)
-            .hint("Send SDS v2.1 files through a connector of the format schoolDataSyncV2Rev1.")
-    }))
+    Ok(found.map(|doc| doc.body).unwrap_or_default())
+}
+
+/// Applies a package of changes to the set that was accepted before; gives the whole set.
+fn apply_changes(
+    app: &App,
+    ctx: &OpContext,
+    connector: &str,
+    changes: &[Source],
+    whole: &Path,
+    report: &mut BasicReport,
+) -> Result<Vec<Source>, JobError> {
+    let again = |error: io::Error| JobError::Again(chain(&error));
+    let id = connector.to_owned();
+    let before = app.store().read_blocking(ctx, move |tx| tx.docs(&ACCEPTED)?.get(&id))?;
+    let base = match before.as_ref().and_then(|doc| doc.body.get("folder")?.as_str()) {
+        Some(folder) => Source::list(&app.store().blobs().path(ctx.tenant, folder)?).map_err(again)?,
+        None => Vec::new(),
+    };
+    std::fs::create_dir(whole).map_err(again)?;
+    let applied = delta::apply(&base, changes, None, whole, &mut |finding| {
+        let list = if finding.severity() == Severity::Catastrophic { &mut report.errors } else { &mut report.warnings };
+        // The operation is read by people, and all of it at once.
+        if list.len() < FINDINGS_SHOWN {
+            list.push(finding.clone());
+        }
+        Ok(())
+    });
+    let files = applied.map_err(|error| JobError::Again(chain(&error)))?.files;
+    files.iter().try_for_each(|file| std::fs::File::open(&file.path)?.sync_all()).and_then(|()| sync_folder(whole)).map_err(again)?;
+    Ok(files)
 }
 
 /// The operation says that the files could not be looked at.
@@ -130,35 +158,13 @@ fn public_error(finding: &Finding) -> Value {
 
 /// Files of an upload with its archives unpacked. What an attempt before this one has left is done anew.
 fn open(files: Vec<Source>, folder: &Path) -> io::Result<Opened> {
-    for made in [UNPACKED, MERGED, WHOLE] {
+    for made in [UNPACKED, WHOLE] {
         match std::fs::remove_dir_all(folder.join(made)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
     }
     open_archives(files, &folder.join(UNPACKED), &ArchiveLimits::DEFAULT)
-}
-
-/// The files of the last accepted set of a connector.
-fn accepted_files(app: &App, ctx: &OpContext, connector: &str) -> Result<Vec<Source>, JobError> {
-    let id = connector.to_owned();
-    let found = app.store().read_blocking(ctx, move |tx| tx.docs(&ACCEPTED)?.get(&id))?;
-    let Some(folder) = found.as_ref().and_then(|doc| doc.body.get("folder")?.as_str()) else { return Ok(Vec::new()) };
-    let folder = app.store().blobs().path(ctx.tenant, folder)?;
-    if folder.is_dir() { Source::list(&folder).map_err(|e| JobError::Again(chain(&e))) } else { Ok(Vec::new()) }
-}
-
-/// A package of changes applied to the set before it; what is wrong with the changes is told beside.
-fn merge(before: &[Source], changes: Opened, merged: &Path) -> io::Result<Opened> {
-    std::fs::create_dir(merged)?;
-    let (mut errors, mut warnings) = (changes.errors, changes.warnings);
-    let applied = delta::apply(before, &changes.files, None, merged, &mut |finding| {
-        let list = if finding.severity() == Severity::Catastrophic { &mut errors } else { &mut warnings };
-        list.push(finding.clone());
-        Ok(())
-    });
-    let files = applied.map_err(io::Error::other)?.files;
-    Ok(Opened { files, errors, warnings })
 }
 
 /// Loose files and those out of archives in one folder, durable: the upload itself goes after this.
@@ -169,7 +175,11 @@ fn assemble<'f>(files: impl Iterator<Item = &'f Source>, whole: &Path) -> io::Re
         std::fs::hard_link(&file.path, whole.join(&file.name))
             .or_else(|_| std::fs::copy(&file.path, whole.join(&file.name)).map(|_| ()))?;
     }
-    if cfg!(unix) { std::fs::File::open(whole)?.sync_all() } else { Ok(()) }
+    sync_folder(whole)
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { std::fs::File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 /// Removes what was sent, once the assembled files are the accepted ones. What stays costs disk only.
@@ -184,12 +194,12 @@ fn discard_received(folder: &Path) {
 }
 
 /// Keys of the organizations: a flow set's filter may name them from now on.
-fn organizations(files: &[Source], codes: &Codes) -> std::io::Result<Vec<String>> {
+fn organizations(files: &[Source], format: Option<Format>, codes: &Codes) -> std::io::Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
-    // They come first in every format, under either name.
-    let is_of_organizations = |file: &str| ["orgs.csv", "School.csv"].iter().any(|name| file.eq_ignore_ascii_case(name));
-    let mut progress = |file: &str, _| is_of_organizations(file);
-    let mut options = IngestOptions::new(codes, &mut progress);
+    let specs = format.unwrap_or(Format::SdsV21).files();
+    // They come first in every format; what comes after them need not be read.
+    let mut progress = |file: &str, _| specs.iter().any(|spec| spec.gives.contains(&Entity::Org) && spec.is_named(file));
+    let mut options = IngestOptions { format, ..IngestOptions::new(codes, &mut progress) };
     // Whatever is wrong with them, the run will tell.
     match roster::ingest(files, &mut options, folder.path(), &mut |_| Ok(())) {
         Ok(_) | Err(IngestError::Stopped) => {}

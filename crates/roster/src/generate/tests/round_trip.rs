@@ -74,7 +74,7 @@ proptest! {
         let (found, out) = validator::read(&Source::list(dir.path()).unwrap());
         let expected: &[&str] = if turned { &["Utf16Encoding"] } else { &[] };
         prop_assert_eq!(found.iter().map(|f| f.code).collect::<Vec<_>>(), expected, "{:#?}", found);
-        for (entity, rows) in Format::SdsV21.tables().iter().map(|table| Entity::ALL.into_iter().find(|entity| entity.file() == table.file).unwrap()).zip(tables) {
+        for (entity, rows) in Format::SdsV21.tables().iter().map(|table| Entity::ALL.into_iter().find(|entity| entity.segment() == table.file.replace(".csv", ".seg")).unwrap()).zip(tables) {
             let mut reader = SegmentReader::open(&out.path().join(entity.segment())).unwrap();
             let mut read = BTreeSet::new();
             while let Some(record) = reader.next().unwrap() {

@@ -6,7 +6,7 @@ use crate::Entity;
 use crate::segment::SegmentReader;
 
 /// The formats that the validator reads.
-const READ: [Format; 1] = [Format::SdsV21];
+const READ: [Format; 4] = Format::ALL;
 
 struct Checked {
     found: Vec<Finding>,

@@ -151,9 +151,12 @@ fn who_lost_a_username_is_dropped_for_those_who_refer_to_him() {
 
 #[test]
 fn rows_are_equal_by_their_values_and_not_by_their_spelling() {
-    let roles = "role,userSourcedId,orgSourcedId,isPrimary\nstudent,1,A,true\nSTUDENT,\"1\",A,TRUE\nstudent,1,A,false\n";
+    let roles = "role,userSourcedId,orgSourcedId,isPrimary\nstudent,1,A,true\nSTUDENT,\"1\",A,TRUE\nSTUDENT,1,A,TRUE\nstudent,1,A,false\n";
     let (_, found, _) = run(&[("roles.csv", roles)]);
-    assert_eq!(summary(&found), ["DuplicateRecord roles.csv:3 -", "ConflictingDuplicate roles.csv:4 -"]);
+    assert_eq!(summary(&found), ["DuplicateRecord roles.csv:3 -", "DuplicateRecord roles.csv:4 -", "ConflictingDuplicate roles.csv:5 -"]);
+    let users = format!("{USERS}1,ann,\"A,B\",C,\n1,ann,A,\"B,C\",\n2,bob,,,\n3,cy,,,\n");
+    let (_, found, _) = run(&[("users.csv", &users)]);
+    assert_eq!(summary(&found), ["ConflictingDuplicate users.csv:3 -"]);
     let orgs = "sourcedId,name,type\nA,\"x,y\",school\nA,\"x,y\",school\nA,\"x\"\"y\",school\nB,a,school\n";
     let (_, found, _) = run(&[("orgs.csv", orgs)]);
     assert_eq!(summary(&found), ["DuplicateRecord orgs.csv:3 -", "ConflictingDuplicate orgs.csv:4 -"]);

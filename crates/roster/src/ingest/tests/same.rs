@@ -166,6 +166,25 @@ fn a_file_that_is_not_in_the_export_is_told_once_however_it_is_cut() {
 }
 
 #[test]
+fn a_value_that_is_open_at_a_cut_is_open_behind_it() {
+    let dir = tempfile::tempdir().unwrap();
+    // Rests that are told, that are passed over, and rows that only look like one; an empty line between.
+    let users = "sourcedId,username,givenName\n1,\"a\nb\",x\n2,\"b\n\nc\",d\n3,c,5\" x\n\"4\nx\",d,D\n5,e,\"E\n6,f,F\n";
+    let files =
+        written(dir.path(), &[("orgs.csv", b"sourcedId,name,type\nA,A,school\n".to_vec()), ("users.csv", users.as_bytes().to_vec())]);
+    let serial = outcome(&files, 1, Tuning::default(), None);
+    assert_eq!(
+        summary(&serial.found)[..5],
+        [2, 4, 8, 9, 10].map(|line| format!("LineBreakInQuotes users.csv:{line} -"))[..5],
+        "{:?}",
+        serial.found
+    );
+    for chunk_bytes in 1..users.len() {
+        assert_eq!(outcome(&files, 2, tiny(chunk_bytes), None), serial, "{chunk_bytes}");
+    }
+}
+
+#[test]
 fn a_thread_that_stops_stops_all() {
     let dir = tempfile::tempdir().unwrap();
     let orgs: String = (0..500).map(|n| format!("{n},x,school\n")).collect();

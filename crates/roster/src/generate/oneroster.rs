@@ -396,6 +396,11 @@ impl Writer<'_> {
     }
 }
 
+/// One subject in one value: a comma would make two of it.
+fn one_value(subject: &str) -> String {
+    subject.replace(',', "")
+}
+
 impl Sink for Writer<'_> {
     fn session(&mut self, session: &Session) -> io::Result<()> {
         let Session { id, title, kind, start, end, parent } = *session;
@@ -408,13 +413,13 @@ impl Sink for Writer<'_> {
 
     fn course(&mut self, course: &Course<'_>) -> io::Result<()> {
         let Course { id, org, title, code, subject, subject_code, grade } = course;
-        self.out.row(COURSES, &[id, "", "", YEAR_ID, title, code, grade, org, subject, subject_code])
+        let subject = one_value(subject);
+        self.out.row(COURSES, &[id, "", "", YEAR_ID, title, code, grade, org, &subject, subject_code])
     }
 
     fn class(&mut self, class: &Class<'_>) -> io::Result<()> {
         let (course, kind) = (&class.course, if class.is_homeroom { "homeroom" } else { "scheduled" });
-        // One subject in one value: a comma would make two of it.
-        let subject = course.subject.replace(',', "");
+        let subject = one_value(course.subject);
         let fields = [
             class.id,
             "",

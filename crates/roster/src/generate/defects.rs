@@ -167,6 +167,7 @@ fn code_of_value(column: Column) -> &'static str {
     match (column.required, column.form) {
         (true, Form::Date | Form::UsDate) => "InvalidDate",
         (true, Form::Year) => "InvalidYear",
+        (true, Form::Email | Form::Phone | Form::Boolean) => "InvalidValue",
         (true, _) => "InvalidReferenceCode",
         (false, Form::Code | Form::Codes) => "InvalidOptionalCode",
         (false, _) => "InvalidOptionalValue",

@@ -481,9 +481,9 @@ mod tests {
     #[test]
     fn a_plus_is_a_blank() {
         let read = |raw: &str| format!("{:?}", parse(raw).unwrap().filter);
-        assert_eq!(read("$filter=name+eq+'a%2Bb'"), read("$filter=name%20eq%20'a%2Bb'"));
-        assert_eq!(read("$filter=name+eq+'a+b'"), read("$filter=name%20eq%20'a%20b'"));
-        assert_ne!(read("$filter=name+eq+'a+b'"), read("$filter=name%20eq%20'a%2Bb'"));
+        assert_eq!(read("$filter=id+eq+'a%2Bb'"), read("$filter=id%20eq%20'a%2Bb'"));
+        assert_eq!(read("$filter=id+eq+'a+b'"), read("$filter=id%20eq%20'a%20b'"));
+        assert_ne!(read("$filter=id+eq+'a+b'"), read("$filter=id%20eq%20'a%2Bb'"));
     }
 
     #[test]

@@ -214,7 +214,8 @@ fn as_json(checked: &IngestReport, kept: &[Finding], totals: &Totals) -> Value {
     for (severity, count) in totals.by_severity() {
         counted[severity] = json!(count);
     }
-    json!({ "format": checked.detected.format.as_ref().ok(), "files": checked.files, "findings": findings, "totals": counted })
+    let format = checked.detected.format.as_ref().map_or_else(String::as_str, |format| format.name());
+    json!({ "format": format, "formatToldBy": checked.detected.why, "files": checked.files, "findings": findings, "totals": counted })
 }
 
 fn show(checked: &IngestReport, kept: &[Finding], totals: &Totals, seconds: f64) {

@@ -1,4 +1,5 @@
 //! Against OpenSSH's own server, when there is one: `./test` installs it.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on fails, and says when it did nothing")]
 
 use intake::{Credential, IntakeError, Place, Sftp};
 use std::net::{TcpListener, TcpStream};

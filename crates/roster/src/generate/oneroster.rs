@@ -411,9 +411,9 @@ impl Writer<'_> {
     }
 }
 
-/// A text as the only member of a list, where a comma would make two of it.
-fn one_member(text: &str) -> String {
-    text.replace(',', "")
+/// One subject in one value: a comma would make two of it.
+fn one_value(subject: &str) -> String {
+    subject.replace(',', "")
 }
 
 impl Sink for Writer<'_> {
@@ -428,12 +428,13 @@ impl Sink for Writer<'_> {
 
     fn course(&mut self, course: &Course<'_>) -> io::Result<()> {
         let Course { id, org, title, code, subject, subject_code, grade } = course;
-        self.out.row(COURSES, &[id, "", "", YEAR_ID, title, code, grade, org, &one_member(subject), subject_code])
+        let subject = one_value(subject);
+        self.out.row(COURSES, &[id, "", "", YEAR_ID, title, code, grade, org, &subject, subject_code])
     }
 
     fn class(&mut self, class: &Class<'_>) -> io::Result<()> {
         let (course, kind) = (&class.course, if class.is_homeroom { "homeroom" } else { "scheduled" });
-        let subject = one_member(course.subject);
+        let subject = one_value(course.subject);
         let fields = [
             class.id,
             "",

@@ -156,13 +156,12 @@ impl Merge<'_> {
         let mut out = BufWriter::new(File::create(&path)?);
         // With its mark it is UTF-8, whatever encoding is named for the set.
         out.write_all("\u{feff}".as_bytes())?;
-        let columns = match before {
-            Some(before) => self.keep(spec, before, change, &changes, &mut out)?,
-            None => {
-                let columns = Lines::open(change, self.encoding)?.header;
-                write_row(&mut out, columns.iter().map(String::as_str))?;
-                columns
-            }
+        let columns = if let Some(before) = before {
+            self.keep(spec, before, change, &changes, &mut out)?
+        } else {
+            let columns = Lines::open(change, self.encoding)?.header;
+            write_row(&mut out, columns.iter().map(String::as_str))?;
+            columns
         };
         let mut lines = Lines::open(change, self.encoding)?;
         let latest: HashSet<u64> = changes.values().filter(|latest| !latest.gone).map(|latest| latest.line).collect();

@@ -117,7 +117,9 @@ pub(super) fn relationships(facts: Sorter, skipped: &HashSet<u64>, dir: &Path, b
             return Ok(());
         };
         payload.clear();
-        [student, contact, relationship].iter().for_each(|field| push_field(&mut payload, field.as_bytes()));
+        for field in [student, contact, relationship] {
+            push_field(&mut payload, field.as_bytes());
+        }
         made.push(&pair(student, contact), row.line, &payload)
     })?;
     Ok(made)
@@ -140,7 +142,9 @@ mod tests {
     fn made(kinds: &BTreeMap<String, (bool, bool)>, named: &[(String, String)], buffer: usize) -> Vec<(String, String, String)> {
         let dir = tempfile::tempdir().unwrap();
         let mut records = Records::default();
-        named.iter().for_each(|(person, agent)| records.agent(person, agent));
+        for (person, agent) in named {
+            records.agent(person, agent);
+        }
         for (person, (student, contact)) in kinds {
             if *student {
                 records.student(person);

@@ -122,8 +122,8 @@ struct Entry<'a> {
 impl Entry<'_> {
     /// In the order of [`COLUMNS`].
     fn cells(&self) -> [Cow<'_, str>; 10] {
-        fn may<'a>(value: &'a Option<Cow<'_, str>>) -> Cow<'a, str> {
-            Cow::Borrowed(value.as_deref().unwrap_or_default())
+        fn may<'a>(value: Option<&'a Cow<'_, str>>) -> Cow<'a, str> {
+            Cow::Borrowed(value.map(AsRef::as_ref).unwrap_or_default())
         }
         let line = if self.line > 0 { Cow::Owned(self.line.to_string()) } else { Cow::Borrowed("") };
         let (severity, code, file, message) = (&*self.severity, &*self.code, &*self.file, &*self.message);
@@ -132,12 +132,12 @@ impl Entry<'_> {
             code.into(),
             file.into(),
             line,
-            may(&self.column),
-            may(&self.key),
-            may(&self.value),
+            may(self.column.as_ref()),
+            may(self.key.as_ref()),
+            may(self.value.as_ref()),
             message.into(),
-            may(&self.hint),
-            may(&self.root),
+            may(self.hint.as_ref()),
+            may(self.root.as_ref()),
         ]
     }
 

@@ -69,7 +69,7 @@ pub(super) fn write(findings: &Findings, out: &mut dyn Write) -> io::Result<()> 
         out.write_all(by_code(&totals).as_bytes())?;
         table(findings, &totals, out)?;
     }
-    write!(out, "<script>{SCRIPT}</script></body></html>\n")
+    writeln!(out, "<script>{SCRIPT}</script></body></html>")
 }
 
 /// Verdict, totals, and what became of each file.
@@ -153,11 +153,11 @@ fn table(findings: &Findings, totals: &Totals, out: &mut dyn Write) -> io::Resul
         let left_out = grouped(left_out);
         write!(out, "<p>The first {ROWS_OF_CODE_MAX} of each kind; {left_out} more are in the CSV and JSON lines reports.</p>")?;
     }
-    write!(
+    writeln!(
         out,
         "<p class=\"search\" hidden><label>Search <input id=\"q\" type=\"search\"></label> <output id=\"shown\"></output></p>\
          <table id=\"findings\"><thead><tr><th scope=\"col\">Severity<th scope=\"col\">Code<th scope=\"col\">File<th scope=\"col\" class=\"n\">Line\
-         <th scope=\"col\">Column<th scope=\"col\">Key<th scope=\"col\">Value<th scope=\"col\">Message and remedy</tr></thead><tbody>\n"
+         <th scope=\"col\">Column<th scope=\"col\">Key<th scope=\"col\">Value<th scope=\"col\">Message and remedy</tr></thead><tbody>"
     )?;
     let mut given: BTreeMap<String, usize> = BTreeMap::new();
     findings.each(|entry| {

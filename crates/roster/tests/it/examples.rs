@@ -8,6 +8,7 @@ use roster::{Codes, Finding, Format, IngestOptions, Source};
 pub(crate) const ONLY_IN_RUNS: &[(&str, &str)] = &[
     ("FileMissingFromSet", "it takes the upload before"),
     ("InvalidFileFormat", "it takes an archive"),
+    ("ProviderValueNotTaken", "it takes a provider"),
     ("ArchiveTooLarge", "it takes an archive"),
     ("ProviderValueNotTaken", "it takes the API of a provider"),
     ("UnsupportedFormat", "it takes a connector"),

@@ -156,7 +156,7 @@ fn every_answer_of_the_transcripts_is_in_the_document() {
 
 /// Whether the URL casts an entity to a type that it is not of.
 async fn is_of_another_type(server: &Server, endpoint: &Endpoint, path: &str) -> bool {
-    let Some(cast) = endpoint.cast.map(|ty| ty.qualified()) else { return false };
+    let Some(cast) = endpoint.cast.map(odata::edm::StructuredType::qualified) else { return false };
     let entity = path.split(&format!("/{cast}")).next().unwrap();
     match server.get(entity).await["@odata.type"].as_str() {
         Some(named) => named != format!("#{cast}"),

@@ -22,8 +22,7 @@ fn source(folder: &Path) -> Source {
 }
 
 async fn school(source: Source) -> (Server, String) {
-    let mut config = Config::default();
-    config.sources = vec![source];
+    let config = Config { sources: vec![source], ..Config::default() };
     let server = Server::with(config).await;
     server.app.import_accounts(server.tenant.id, DAY_1.iter().map(|p| account(p.0)).collect()).await.unwrap();
     let (connector, _, _) = server.configure(&serde_json::json!({ "createBasedOnRoleGroup": true })).await;

@@ -110,7 +110,7 @@ async fn no_name_leads_out_of_the_container() {
     }
     let mut after = Vec::new();
     walk(target.server.data_dir(), &mut after);
-    assert_eq!(target.files(), [PathBuf::new(); 0]);
+    assert_eq!(target.files(), Vec::<PathBuf>::new());
     assert_eq!(after.len(), before, "{after:?}");
     assert_eq!(target.put(&target.url("users.csv"), "content-length: 1\r\n", "x").await, 201);
     target.server.stop().await;
@@ -141,7 +141,7 @@ async fn a_request_has_one_meaning() {
         let status = target.put(&url, lines, body).await;
         assert!(matches!(status, 400 | 411 | 501), "{lines:?}: {status}");
     }
-    assert_eq!(target.files(), [PathBuf::new(); 0]);
+    assert_eq!(target.files(), Vec::<PathBuf>::new());
     assert_eq!(target.put(&url, "content-length: 5\r\n", "chunk").await, 201);
     target.server.stop().await;
 }
@@ -163,7 +163,7 @@ async fn who_announces_much_and_sends_nothing_is_given_up() {
     for _ in 0..2 {
         // Each announces all that there is room for: the second one would be refused if the first still kept it.
         assert_ne!(target.put(&url, "content-length: 1073741824\r\n", "x").await, 201);
-        assert_eq!(target.files(), [PathBuf::new(); 0]);
+        assert_eq!(target.files(), Vec::<PathBuf>::new());
     }
     assert_eq!(target.put(&url, "content-length: 1\r\n", "x").await, 201);
     target.server.stop().await;

@@ -73,6 +73,8 @@ proptest! {
         }
         let (found, out) = validator::read(&Source::list(dir.path()).unwrap());
         let expected: &[&str] = if turned { &["Utf16Encoding"] } else { &[] };
+        // Any text may by chance look like one that was encoded twice; it is kept all the same.
+        let found: Vec<_> = found.into_iter().filter(|f| f.code != "EncodedTwice").collect();
         prop_assert_eq!(found.iter().map(|f| f.code).collect::<Vec<_>>(), expected, "{:#?}", found);
         for (entity, rows) in Format::SdsV21.tables().iter().map(|table| Entity::ALL.into_iter().find(|entity| entity.segment() == table.file.replace(".csv", ".seg")).unwrap()).zip(tables) {
             let mut reader = SegmentReader::open(&out.path().join(entity.segment())).unwrap();

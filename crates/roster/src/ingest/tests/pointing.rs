@@ -67,8 +67,7 @@ fn wrong(column: &Column, choice: u8) -> Option<(String, &'static str)> {
     let (value, code) = match column.kind {
         Kind::Text | Kind::Password => return None,
         Kind::Id if column.refers_to.is_none() || choice == 1 => ("a\tb", code("InvalidCharacter", "InvalidOptionalValue")),
-        Kind::Id => ("nobody", code("ReferenceNotFound", "OptionalReferenceNotFound")),
-        Kind::Ids => ("nobody", code("ReferenceNotFound", "OptionalReferenceNotFound")),
+        Kind::Id | Kind::Ids => ("nobody", code("ReferenceNotFound", "OptionalReferenceNotFound")),
         Kind::SourcedId => ("a b", "InvalidValue"),
         Kind::Code(_) | Kind::Word(_) => ("wizzard", code("InvalidReferenceCode", "InvalidOptionalCode")),
         Kind::Codes(_) => ("wizzard", "InvalidOptionalCode"),

@@ -465,6 +465,15 @@ impl Run<'_> {
                 counts.push(flow);
                 continue;
             }
+            if let Some(finding) = unknown_format(inbound) {
+                blocked = Some(Blocked { code: finding.code.to_owned(), message: format!("Nothing was changed: {}", finding.message) });
+                flow.errors = 1;
+                let mut log = Findings::create(&self.findings_path(inbound))?;
+                log.write(&finding)?;
+                log.finish()?;
+                counts.push(flow);
+                continue;
+            }
             let report = self.ingest(inbound)?;
             flow.errors = report.count(Severity::Error) + report.count(Severity::Catastrophic);
             flow.warnings = report.count(Severity::Warning) + u64::from(inbound.refused.is_some()) + inbound.remarks;
@@ -500,7 +509,6 @@ impl Run<'_> {
                 false
             }
         };
-        // A name that is not known came from another version of Homeroom; the files tell as well.
         let format = inbound.format.as_deref().and_then(Format::of_name);
         let mut options = IngestOptions { format, ..IngestOptions::new(self.ports.codes(), &mut progress) };
         let outcome = roster::ingest(&files, &mut options, &dir, &mut |finding| log.write(finding));
@@ -673,6 +681,13 @@ impl Run<'_> {
             refused: BTreeMap::new(),
         }
     }
+}
+
+/// The specification names a format that this version does not know: one that is newer has made it.
+fn unknown_format(inbound: &InboundSpec) -> Option<Finding> {
+    let name = inbound.format.as_deref().filter(|name| Format::of_name(name).is_none())?;
+    let message = format!("'{}' brings files of the format {name}, which this version of Homeroom does not read.", inbound.display_name);
+    Some(Finding::of_file("UnsupportedFormat", "", message))
 }
 
 /// A findings log, one JSON object a line, whole or not there.

@@ -64,7 +64,7 @@ fn formats(entry: &CatalogueEntry) -> String {
 /// What the validator says about an export that has the fault, or why there is none.
 fn example(entry: &CatalogueEntry) -> String {
     if let Some((_, why)) = examples::ONLY_IN_RUNS.iter().find(|(code, _)| *code == entry.code) {
-        return format!("Found by runs only: {why}.");
+        return format!("None here: {why}.");
     }
     let Finding { file, line, column, message, hint, .. } = examples::provoke(entry.code, &lists::codes());
     let mut place = file;

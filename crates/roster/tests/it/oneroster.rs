@@ -227,7 +227,9 @@ fn a_set_with_the_changes_of_each_day_is_the_set_of_the_last_day() {
 }
 
 fn write(dir: &Path, files: &[(&str, &str)]) {
-    files.iter().for_each(|(name, text)| std::fs::write(dir.join(name), text).unwrap());
+    for (name, text) in files {
+        std::fs::write(dir.join(name), text).unwrap();
+    }
 }
 
 fn fields(loaded: &Loaded, entity: Entity) -> Vec<String> {

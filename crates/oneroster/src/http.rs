@@ -64,11 +64,13 @@ impl Host {
     pub(crate) async fn send(&self, place: &str, request: RequestBuilder) -> Result<Answer, Fault> {
         let mut response = request.send().await.map_err(|error| self.failed(place, &error))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let most = if status.is_success() { self.page_bytes } else { ERROR_BYTES_MAX };
         let mut body = Vec::new();
-        // What is no JSON is not worth reading.
-        let worth = !status.is_success() || is_json(&headers);
-        while let Some(chunk) = if worth { response.chunk().await.map_err(|error| self.failed(place, &error))? } else { None } {
+        if status.is_success() && !is_json(&headers) {
+            // Not worth reading; what it is called says enough.
+            return Ok(Answer { status, headers, body });
+        }
+        let most = if status.is_success() { self.page_bytes } else { ERROR_BYTES_MAX };
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(place, &error))? {
             if body.len() + chunk.len() > most {
                 if status.is_success() {
                     let what = format!("an answer is longer than {} MiB", most >> 20);

@@ -206,20 +206,22 @@ impl Pull<'_> {
             return Err(fault.into());
         }
         if collection == Collection::Users && switches.contacts && version == Version::V1p1 {
-            self.contacts(reading, &seen).await?;
+            self.contacts(reading, seen).await?;
         }
         Ok(self.package.end(collection, full)?)
     }
 
     /// Contacts are users, and most providers give them with all the others; some only when they are
     /// asked for by role, as School Data Sync does. In 1.2 a role is no member that can be filtered by.
-    async fn contacts(&mut self, reading: Reading, users: &Seen) -> Result<(), PullError> {
+    async fn contacts(&mut self, reading: Reading, mut known: Seen) -> Result<(), PullError> {
         for role in CONTACT_ROLES {
             let filter = match self.mode {
                 Mode::Full => format!("role='{role}'"),
                 Mode::Since(instant) => format!("role='{role}' AND dateLastModified>'{}'", milliseconds(instant)),
             };
-            self.walk(&Query { reading, filter }, &mut Seen::default(), Some(users)).await?;
+            let mut seen = Seen::default();
+            self.walk(&Query { reading, filter }, &mut seen, Some(&known)).await?;
+            known.merge(seen);
         }
         Ok(())
     }

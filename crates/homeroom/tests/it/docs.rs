@@ -40,8 +40,8 @@ fn the_page_of_findings_lists_the_catalogue() {
         }
     }
     text.push_str(
-        "\n## What stops a run\n\nA run that is stopped changes nothing. Its `blockingError` has one of these codes, or that of a \
-        catastrophic finding.\n\n| code | when | approval lets it go on |\n| --- | --- | --- |\n",
+        "\n## What stops a run\n\nA run that is stopped changes nothing. Its `blockingError` has one of these codes, that of a \
+        catastrophic finding, or, when a OneRoster API could not be pulled, one of [oneroster-api.md](oneroster-api.md).\n\n| code | when | approval lets it go on |\n| --- | --- | --- |\n",
     );
     for stop in sync::STOPS {
         let _ = writeln!(text, "| `{}` | {} | {} |", stop.code, stop.when, if stop.approvable { "yes" } else { "no" });

@@ -133,6 +133,21 @@ async fn contacts_are_asked_for_by_role_and_come_once() {
     }
 }
 
+/// Whoever is not in `/users` and comes with several roles, because the provider does not look at the
+/// filter then, is still written once.
+#[tokio::test]
+async fn a_contact_that_comes_with_every_role_is_written_once() {
+    let mut data = school("1.1", 10);
+    let users = data.get_mut("users").unwrap();
+    // Not active, so that the first question does not bring him, and not deleted, so that he counts.
+    let mut late = users[2].clone();
+    (late["sourcedId"], late["status"]) = (json!("late"), json!(""));
+    users.push(late);
+    let provider = Provider::start(Setup { ignores_roles: true, ..Setup::default() }, data).await;
+    let pulled = pull(&provider, Auth::OAuth2Basic, Version::V1p1, ALL).await;
+    assert_eq!(pulled.column("users.csv", "sourcedId").iter().filter(|id| **id == "late").count(), 1);
+}
+
 #[tokio::test]
 async fn a_delta_says_what_was_changed_and_what_was_deleted() {
     let mut data = school("1.1", 10);

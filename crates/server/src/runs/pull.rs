@@ -79,10 +79,7 @@ impl StorePorts {
         let id = connector.to_owned();
         let read = move |tx: &mut store::Tx<'_>| tx.docs(&Access::unchecked("dataConnectors"))?.get(&id);
         let found = self.app.store().read_blocking::<_, StoreError>(&self.ctx, read).map_err(|e| interrupted(&e))?;
-        let Some(found) = found else {
-            let message = "The connector was deleted.".to_owned();
-            return Ok(Err(Blocked { code: "ConnectorNotFound".to_owned(), message }));
-        };
+        let found = found.ok_or_else(|| RunError::Broken(format!("the connector {connector} was deleted")))?;
         let connection = providers::connection(&self.app, &self.ctx, connector, found.body).map_err(|e| interrupted(&e))?;
         let connection = match connection {
             Ok(connection) => connection,

@@ -9,6 +9,7 @@ mod edu;
 mod errors;
 mod examples;
 mod filters;
+mod formats;
 mod harness;
 mod hostile;
 mod issuers;

@@ -1,7 +1,7 @@
 //! Rosters of any size, invented: the same arguments make the same bytes.
 //!
-//! [`population`] says who there is on day 0 and [`churn`] what has changed since; [`walk`] tells both to the
-//! writer of a format, which hands rows to [`output`]. There they are compared with the day before, get their
+//! `population` says who there is on day 0 and `churn` what has changed since; `walk` tells both to the
+//! writer of a format, which hands rows to `output`. There they are compared with the day before, get their
 //! defects, and go to the files. Nothing is held but what has changed, and one hash a row where days are compared.
 
 mod changes;

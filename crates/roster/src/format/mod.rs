@@ -5,7 +5,7 @@
 //! each good row to the file's `map`, which makes canonical records of it. Findings therefore speak
 //! of files and columns as the source spells them, and nothing behind the map knows a format.
 //!
-//! A new format is a table beside [`sds_v21`], a variant here, and a line in [`detect()`].
+//! A new format is a table beside `sds_v21`, a variant here, and a line in [`detect()`].
 
 mod detect;
 mod glance;

@@ -149,7 +149,7 @@ impl Injector {
                 self.repeat_later(kind, table, fields, row);
                 return Ok(true);
             }
-            _ => return self.misshape(kind, table, row, file, shared),
+            _ => return misshape(kind, table, row, file, shared),
         };
         let line = put(table, &row, file)?;
         let defect = Defect { root_cause, ..about(kind, table, line, &row, column) };
@@ -160,32 +160,6 @@ impl Injector {
             shared.dropped.insert(table.file, key.clone());
         }
         shared.defects.push(defect);
-        Ok(true)
-    }
-
-    /// A row that is no row.
-    fn misshape(
-        &mut self,
-        kind: Kind,
-        table: &'static Table,
-        row: Vec<String>,
-        file: &mut CsvFile,
-        shared: &mut Shared,
-    ) -> io::Result<bool> {
-        // Any column will do: it is never looked at.
-        const COLUMN: usize = 1;
-        let mut row: Vec<Vec<u8>> = row.into_iter().map(String::into_bytes).collect();
-        match kind {
-            Kind::FieldTooFew => row.truncate(row.len() - 1),
-            Kind::FieldTooMany => row.push(b"surplus".to_vec()),
-            Kind::LineBreak => row[COLUMN] = b"Two\nLines".to_vec(),
-            Kind::WrongEncoding => row[COLUMN] = b"M\xfcller".to_vec(),
-            Kind::ControlCharacter => row[COLUMN] = b"bell\x07".to_vec(),
-            Kind::EndlessLine => row[COLUMN] = vec![b'x'; 2 * LINE_BYTES_MAX],
-            _ => return Ok(false),
-        }
-        let line = put(table, &row, file)?;
-        shared.defects.push(Defect::of(kind, table, line));
         Ok(true)
     }
 
@@ -263,4 +237,23 @@ impl Injector {
             _ => "no-such-code".to_owned(),
         }
     }
+}
+
+/// A row that is no row.
+fn misshape(kind: Kind, table: &'static Table, row: Vec<String>, file: &mut CsvFile, shared: &mut Shared) -> io::Result<bool> {
+    // Any column will do: it is never looked at.
+    const COLUMN: usize = 1;
+    let mut row: Vec<Vec<u8>> = row.into_iter().map(String::into_bytes).collect();
+    match kind {
+        Kind::FieldTooFew => row.truncate(row.len() - 1),
+        Kind::FieldTooMany => row.push(b"surplus".to_vec()),
+        Kind::LineBreak => row[COLUMN] = b"Two\nLines".to_vec(),
+        Kind::WrongEncoding => row[COLUMN] = b"M\xfcller".to_vec(),
+        Kind::ControlCharacter => row[COLUMN] = b"bell\x07".to_vec(),
+        Kind::EndlessLine => row[COLUMN] = vec![b'x'; 2 * LINE_BYTES_MAX],
+        _ => return Ok(false),
+    }
+    let line = put(table, &row, file)?;
+    shared.defects.push(Defect::of(kind, table, line));
+    Ok(true)
 }

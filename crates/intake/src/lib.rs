@@ -95,6 +95,15 @@ pub enum IntakeError {
     TooMuch(String),
 }
 
+impl Listed {
+    /// Whether its name is that of a file that an upload may have: `.csv` or `.zip`. A name that begins with a dot is one
+    /// that a program writes to before it gives the file its name.
+    pub fn is_export(&self) -> bool {
+        let extension = self.name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+        !self.name.starts_with('.') && matches!(extension.as_deref(), Some("csv" | "zip"))
+    }
+}
+
 impl Place {
     /// For people: `folder /srv/exports`, `sftp sis@files.contoso.example:/out`.
     pub fn describe(&self) -> String {
@@ -104,7 +113,7 @@ impl Place {
         }
     }
 
-    /// The files of exports that lie there now (`.csv` and `.zip`), by name. Other files are no business of ours.
+    /// The files that lie there now, by name.
     ///
     /// # Errors
     /// [`IntakeError`] says what to mend.
@@ -113,7 +122,6 @@ impl Place {
             Self::Folder(path) => folder::list(path).await?,
             Self::Sftp(sftp) => sftp.list().await?,
         };
-        files.retain(|file| is_export(&file.name));
         files.sort();
         Ok(files)
     }
@@ -135,13 +143,6 @@ impl Place {
             None => Ok(()),
         }
     }
-}
-
-/// Whether a name is that of a file that an upload may have. A name that begins with a dot is one that a program
-/// writes to before it gives the file its name.
-fn is_export(name: &str) -> bool {
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
-    !name.starts_with('.') && matches!(extension.as_deref(), Some("csv" | "zip"))
 }
 
 /// A number for a set of files: when it is the same, so is what lies there.
@@ -174,7 +175,7 @@ mod tests {
             ("notes.txt", false),
             ("csv", false),
         ] {
-            assert_eq!(is_export(name), taken, "{name}");
+            assert_eq!(listed(name, 1, 1).is_export(), taken, "{name}");
         }
     }
 
@@ -199,8 +200,9 @@ mod tests {
         std::fs::write(from.path().join("notes.txt"), "x").unwrap();
         std::fs::create_dir(from.path().join("old.csv")).unwrap();
         let place = Place::Folder(from.path().to_owned());
-        let files = place.list().await.unwrap();
-        assert_eq!(files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["users.csv"]);
+        let mut files = place.list().await.unwrap();
+        assert_eq!(files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["notes.txt", "users.csv"]);
+        files.retain(Listed::is_export);
         let into = tempfile::tempdir().unwrap();
         place.fetch(&files, into.path()).await.unwrap();
         assert_eq!(std::fs::read(into.path().join("users.csv")).unwrap(), b"a\n");

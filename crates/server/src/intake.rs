@@ -10,7 +10,7 @@ use crate::error::{AppError, chain};
 use crate::graph::Data;
 use crate::jobs::{self, object};
 use crate::runs;
-use ::intake::{IntakeError, Place, fingerprint};
+use ::intake::{IntakeError, Listed, Place, fingerprint};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -22,9 +22,9 @@ use uuid::Uuid;
 
 /// What is known of each source, by its name.
 const INTAKE: Access = Access::unchecked("_intake");
-/// Another server does not look for this time: longer than any fetch takes, as a rule. Two that fetch the same export
-/// do no harm, only work.
-const LEASE: SignedDuration = SignedDuration::from_mins(30);
+/// Another server, or this one after it was killed, does not look for this time. A fetch may take longer: then two fetch
+/// the same export, and only the one whose session is still open hands it over.
+const LEASE: SignedDuration = SignedDuration::from_mins(5);
 /// How often it is asked whether the server is to stop.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -148,13 +148,15 @@ async fn step(app: &App, source: &Source, ctx: &OpContext, known: &mut Known) ->
         known.run_wanted = false;
     }
     let place = source.place()?;
-    let files = place.list().await.map_err(|error| chain(&error))?;
-    if files.is_empty() {
+    let mut files = place.list().await.map_err(|error| chain(&error))?;
+    let marker = source.marker.as_ref();
+    if let Some(marker) = marker.filter(|marker| !files.iter().any(|file| &file.name == *marker)) {
+        return Err(format!("waiting for {marker} in {}", place.describe()));
+    }
+    files.retain(|file| file.is_export() || marker == Some(&file.name));
+    if !files.iter().any(Listed::is_export) {
         (known.seen, known.seen_since) = (None, None);
         return Err(format!("there are no .csv or .zip files in {}", place.describe()));
-    }
-    if let Some(marker) = source.marker.as_ref().filter(|marker| !files.iter().any(|file| &file.name == *marker)) {
-        return Err(format!("waiting for {marker} in {}", place.describe()));
     }
     let print = fingerprint(&files);
     if known.seen.as_ref() != Some(&print) {
@@ -166,10 +168,12 @@ async fn step(app: &App, source: &Source, ctx: &OpContext, known: &mut Known) ->
     if known.delivered.as_ref() == Some(&print) || known.operation.is_some() || rested < enough {
         return Ok(());
     }
-    match deliver(app, source, ctx, &place, &files).await {
-        Ok(operation) => {
-            tracing::info!(source.name = %source.name, operation = %operation, "an export was fetched and is validated");
-            (known.delivered, known.delivered_at, known.operation) = (Some(print), Some(ctx.now), Some(operation));
+    files.retain(Listed::is_export);
+    let handed_over = Known { delivered: Some(print), delivered_at: Some(ctx.now), ..known.clone() };
+    match deliver(app, source, ctx, &place, &files, handed_over).await {
+        Ok(handed_over) => {
+            tracing::info!(source.name = %source.name, "an export was fetched and is validated");
+            *known = handed_over;
             Ok(())
         }
         Err(Undelivered::Changed) => {
@@ -192,8 +196,16 @@ impl From<StoreError> for Undelivered {
     }
 }
 
-/// Fetches the files into an upload session of the connector, closes it and has it validated.
-async fn deliver(app: &App, source: &Source, ctx: &OpContext, place: &Place, files: &[::intake::Listed]) -> Result<String, Undelivered> {
+/// Fetches the files into an upload session of the connector, closes it and has it validated. Gives `handed_over` with
+/// the operation, which is what is known from then on.
+async fn deliver(
+    app: &App,
+    source: &Source,
+    ctx: &OpContext,
+    place: &Place,
+    files: &[Listed],
+    handed_over: Known,
+) -> Result<Known, Undelivered> {
     let most = app.config().uploads.max_file_bytes;
     if let Some(file) = files.iter().find(|file| file.size > most) {
         let (name, size) = (&file.name, file.size);
@@ -224,14 +236,39 @@ async fn deliver(app: &App, source: &Source, ctx: &OpContext, place: &Place, fil
         Err(IntakeError::Changed { .. }) => return Err(Undelivered::Changed),
         Err(error) => return Err(Undelivered::Problem(chain(&error))),
     }
-    let (app, origin) = (app.clone(), place.describe());
-    let (store, ctx) = (app.store().clone(), app.system(ctx.tenant));
-    let base = app.base_url(None, &http::HeaderMap::new());
-    let validating = store.write(&ctx, move |tx| {
-        let resource = format!("{base}/beta/external/industryData/dataConnectors/{connector}");
-        jobs::enqueue_validation(&app, tx, &connector, resource, Some(origin))
+    let delivery = Delivery { source: source.name.clone(), connector, container: session.container_id, origin: place.describe() };
+    hand_over(app, &app.system(ctx.tenant), delivery, handed_over).await
+}
+
+/// An export that lies in its upload session.
+struct Delivery {
+    source: String,
+    connector: String,
+    container: String,
+    origin: String,
+}
+
+/// Has an export validated and remembers that it was handed over, in one transaction: a server that is killed after it
+/// does not fetch the export again.
+async fn hand_over(app: &App, ctx: &OpContext, delivery: Delivery, known: Known) -> Result<Known, Undelivered> {
+    let (worker, base) = (app.clone(), app.base_url(None, &http::HeaderMap::new()));
+    let validating = app.store().write(ctx, move |tx| {
+        let resource = format!("{base}/beta/external/industryData/dataConnectors/{}", delivery.connector);
+        let (operation, closed) = jobs::enqueue_validation(&worker, tx, &delivery.connector, resource, Some(delivery.origin))?;
+        if closed.as_ref() != Some(&delivery.container) {
+            // Somebody opened another session meanwhile, whose files are not ours to hand over, and may be half there.
+            return Err(StoreError::VersionConflict);
+        }
+        let known = Known { operation: Some(operation), ..known };
+        put(tx, &delivery.source, &known)?;
+        Ok(known)
     });
-    Ok(validating.await?)
+    let handed_over = match validating.await {
+        Err(StoreError::VersionConflict) => return Err(Undelivered::Changed),
+        other => other?,
+    };
+    app.wake_worker();
+    Ok(handed_over)
 }
 
 /// The connector that the settings name by id or display name; `Err` says why there is none.
@@ -315,4 +352,41 @@ async fn tenant(app: &App, source: &Source) -> Result<TenantId, String> {
             || tenant.domain.as_ref().is_some_and(|d| d.eq_ignore_ascii_case(&source.tenant))
     };
     all.iter().find(named).map(|tenant| tenant.id).ok_or_else(|| format!("there is no tenant '{}'", source.tenant))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A session of the connector, as the API or a delivery opens it.
+    async fn open(app: &App, ctx: &OpContext) -> String {
+        let (service, id) = (app.uploads().clone(), app.new_id().to_string());
+        let terms = jobs::session_terms(app).unwrap();
+        let opened = app.store().write(ctx, move |tx| upload::open_session(&service, tx, "connector", "", &terms, true, &id));
+        opened.await.unwrap_or_else(|error: StoreError| panic!("{error}")).container_id
+    }
+
+    #[tokio::test]
+    async fn only_the_session_that_was_filled_is_handed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = App::open(dir.path(), None, crate::config::Config::default()).unwrap();
+        let tenant = app.create_tenant("Contoso", None, None).await.unwrap();
+        let ctx = app.system(tenant.id);
+        let delivery = |container: String| Delivery {
+            source: "nightly".to_owned(),
+            connector: "connector".to_owned(),
+            container,
+            origin: "folder /x".to_owned(),
+        };
+        let ours = open(&app, &ctx).await;
+        let theirs = open(&app, &ctx).await;
+        let outcome = hand_over(&app, &ctx, delivery(ours), Known::default()).await;
+        assert!(matches!(outcome, Err(Undelivered::Changed)), "what somebody else is sending is not ours");
+        // Nothing came of it: the other session is still open, and nothing counts as delivered.
+        let outcome = hand_over(&app, &ctx, delivery(theirs), Known { run_wanted: true, ..Known::default() }).await;
+        let Ok(handed_over) = outcome else { panic!("the open session can be handed over") };
+        let stored = app.store().read(&ctx, |tx| known(tx, "nightly")).await;
+        let stored = stored.unwrap_or_else(|error: StoreError| panic!("{error}"));
+        assert!(stored.operation.is_some() && stored.operation == handed_over.operation && stored.run_wanted);
+    }
 }

@@ -79,7 +79,7 @@ pub(crate) fn start_validation(app: &App, data: &Data<'_, '_>, request: &GraphRe
         Actor::System => None,
         Actor::Client(client) | Actor::User { client, .. } => Some(format!("upload by client {client}")),
     };
-    Ok(data.with_tx(|tx| enqueue_validation(app, tx, &at.id, resource, origin))?)
+    Ok(data.with_tx(|tx| enqueue_validation(app, tx, &at.id, resource, origin))?.0)
 }
 
 /// Has the connection of a connector tested. Gives the operation's id.
@@ -90,22 +90,22 @@ fn enqueue_test(app: &App, tx: &mut Tx<'_>, connector: &str, resource: String) -
     Ok(id)
 }
 
-/// Closes the upload session of a connector and has its files looked at. Gives the operation's id. `origin` is where
-/// the files came from, for people.
+/// Closes the upload session of a connector and has its files looked at. Gives the ids of the operation and of the
+/// container, when a session was open. `origin` is where the files came from, for people.
 pub(crate) fn enqueue_validation(
     app: &App,
     tx: &mut Tx<'_>,
     connector: &str,
     resource: String,
     origin: Option<String>,
-) -> Result<String, StoreError> {
+) -> Result<(String, Option<String>), StoreError> {
     let id = validate_operation(app, tx, resource)?;
     let closed = upload::close_session(app.uploads(), tx, connector)?;
     let container = closed.map(|(id, _)| id);
     let payload = json!({ "operation": id, "connector": connector, "container": container, "origin": origin });
     let run_at = tx.ctx().now;
     tx.enqueue(&app.new_id().to_string(), &NewJob { kind: VALIDATE, payload, run_at })?;
-    Ok(id)
+    Ok((id, container))
 }
 
 /// A new operation that a client can follow. Gives its id.

@@ -25,6 +25,7 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
     let (Opened { files, errors, warnings }, in_part) = sources(arguments, folder.path())?;
     let reports: Vec<Report> = arguments.report.iter().map(|path| Report::create(path)).collect::<Result<_, _>>()?;
     let mut kept: Vec<Finding> = Vec::new();
+    let mut firsts: BTreeMap<&'static str, Vec<Finding>> = BTreeMap::new();
     let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
     let mut roots = 0_u64;
     let log_path = folder.path().join("findings.jsonl");
@@ -36,6 +37,10 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
         roots += u64::from(finding.root.is_none());
         if kept.len() < arguments.max_findings {
             kept.push(finding.clone());
+        }
+        let first = firsts.entry(finding.code).or_default();
+        if first.len() < PLACES_SHOWN {
+            first.push(finding.clone());
         }
         if reports.is_empty() { Ok(()) } else { writeln!(log, "{}", finding.to_json()) }
     };
@@ -96,7 +101,7 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
     if arguments.output.json {
         output::json(&as_json(&checked, &kept, &totals));
     } else {
-        show(&checked, &kept, &totals, seconds);
+        show(&checked, &firsts, &totals, seconds);
         if in_part {
             output::line("one file by itself: its references to other files are not checked");
         }
@@ -127,7 +132,7 @@ impl Totals {
 
 /// Each kind of finding with its count and the first places, the worst first; consequences last, since mending their
 /// causes mends them.
-fn show_codes(checked: &IngestReport, kept: &[Finding]) {
+fn show_codes(checked: &IngestReport, firsts: &BTreeMap<&'static str, Vec<Finding>>) {
     let of = |code: &str| CATALOGUE.iter().find(|entry| entry.code == code);
     let mut codes: Vec<_> = checked.codes.iter().collect();
     codes.sort_by_key(|(code, count)| {
@@ -137,8 +142,8 @@ fn show_codes(checked: &IngestReport, kept: &[Finding]) {
         let severity = of(code).map_or(Severity::Error, |entry| entry.severity);
         let colour = if severity <= Severity::Warning { Colour::Yellow } else { Colour::Red };
         output::line(&format!("{} {}  {count} ×", output::coloured(severity.word(), colour), output::coloured(code, Colour::Bold)));
-        let findings: Vec<&Finding> = kept.iter().filter(|finding| finding.code == *code).collect();
-        for finding in findings.iter().take(PLACES_SHOWN) {
+        let findings = firsts.get(code).map_or(&[][..], Vec::as_slice);
+        for finding in findings {
             let place = if finding.line > 0 { format!("{}:{}", finding.file, finding.line) } else { finding.file.clone() };
             output::line(&format!("  {place}  {}", output::printable(&finding.message)));
         }
@@ -218,14 +223,14 @@ fn as_json(checked: &IngestReport, kept: &[Finding], totals: &Totals) -> Value {
     json!({ "format": format, "formatToldBy": checked.detected.why, "files": checked.files, "findings": findings, "totals": counted })
 }
 
-fn show(checked: &IngestReport, kept: &[Finding], totals: &Totals, seconds: f64) {
+fn show(checked: &IngestReport, firsts: &BTreeMap<&'static str, Vec<Finding>>, totals: &Totals, seconds: f64) {
     let format = checked.detected.format.as_ref().map_or_else(String::as_str, |format| format.title());
     output::line(&format!("read as {}: {}", output::coloured(format, Colour::Bold), checked.detected.why));
     let number = |n: u64| n.to_string();
     let row = |f: &FileReport| vec![f.name.clone(), number(f.rows), number(f.accepted), number(f.errors), number(f.warnings)];
     output::table(&["file", "rows", "accepted", "errors", "warnings"], &checked.files.iter().map(row).collect::<Vec<_>>());
     output::line("");
-    show_codes(checked, kept);
+    show_codes(checked, firsts);
     let verdict = match totals.all() {
         0 => output::coloured("no findings", Colour::Green),
         _ => format!(

@@ -103,12 +103,12 @@ async fn what_is_wrong_with_an_export_or_its_place_is_told_and_changes_nothing()
 async fn an_export_waits_for_its_marker_and_for_a_connector() {
     let folder = tempfile::tempdir().unwrap();
     let mut waiting = source(folder.path());
-    waiting.marker = Some("relationships.csv".to_owned());
+    waiting.marker = Some("export.done".to_owned());
     waiting.connector = "Other".to_owned();
     let (server, _) = school(waiting).await;
     write(folder.path(), &roster_files::files(&ORGS, &DAY_1));
-    until(&server, "marker", |s| s.problem.as_ref().is_some_and(|p| p.contains("waiting for relationships.csv"))).await;
-    std::fs::write(folder.path().join("relationships.csv"), "userSourcedId,relationshipUserSourcedId,relationshipRole\n").unwrap();
+    until(&server, "marker", |s| s.problem.as_ref().is_some_and(|p| p.contains("waiting for export.done"))).await;
+    std::fs::write(folder.path().join("export.done"), "").unwrap();
     until(&server, "connector", |s| s.problem.as_ref().is_some_and(|p| p.contains("no connector 'Other'"))).await;
     assert!(server.app.list_runs(server.tenant.id).await.unwrap().is_empty());
     server.stop().await;

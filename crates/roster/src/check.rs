@@ -162,7 +162,7 @@ fn is_phone(text: &[u8]) -> bool {
 }
 
 /// A date, with or without a time, which is dropped.
-fn date(text: &str) -> Option<&str> {
+pub(crate) fn date(text: &str) -> Option<&str> {
     let (day, time) = text.split_at_checked(10)?;
     let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = day.as_bytes() else { return None };
     if ![y1, y2, y3, y4, m1, m2, d1, d2].iter().all(u8::is_ascii_digit) {

@@ -24,6 +24,7 @@ use crate::format::{Context, Detected, FileSpec, Format, detect, manifest};
 use crate::keys::Keys;
 use crate::limits::{CHUNK_BYTES, SORT_BUFFER_BYTES, SPILL_ROWS, THREADS_MAX};
 use late::{Again, Gathered};
+pub(crate) use row::ids;
 use row::{Checker, Leads};
 use snapshot::Snapshot;
 use std::collections::{BTreeMap, HashMap};

@@ -16,6 +16,7 @@ pub(crate) const MARK: u64 = 1;
 
 /// A set of hashes with room for so many: linear probing from the place that the high bits name, so
 /// that hashes that come in about their order touch memory in order.
+#[derive(Debug)]
 pub(crate) struct KeySet {
     slots: Vec<u64>,
 }

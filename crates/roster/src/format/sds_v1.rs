@@ -5,7 +5,7 @@
 
 mod people;
 
-use super::{Column, Derived, FileSpec, Kind as K, Unique};
+use super::{Claim, Column, Derived, FileSpec, Kind as K, Unique};
 use crate::codes::CodeList as L;
 use crate::finding::shorten;
 use crate::ingest::{Records, Report, RowView};
@@ -179,8 +179,9 @@ const TEACHER: FileSpec = FileSpec {
 
 const USERNAME: Unique = Unique {
     column: student::USERNAME,
+    claim: Claim::Value,
     code: "DuplicateUsername",
-    message: |name| format!("The username '{}' is used by another person in this file.", shorten(name)),
+    message: |row| format!("The username '{}' is used by another person in this file.", shorten(row.value(student::USERNAME))),
 };
 
 /// One domain is appended to the usernames of students and one to those of teachers, so that the same name

@@ -41,11 +41,14 @@ use Format::{OneRoster11, OneRoster12, SdsV1, SdsV21};
 const OR_ORGS: &str = "sourcedId,status,dateLastModified,name,type\nA,,,North School,school\n";
 const OR_USERS: &str =
     "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,givenName,familyName\nu1,,,true,A,teacher,ann,Ann,Hill\n";
-const MANIFEST_1_2: &str = "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\nfile.academicSessions,bulk\nfile.categories,absent\nfile.classes,absent\n\
-    file.classResources,absent\nfile.courses,bulk\nfile.courseResources,absent\nfile.demographics,absent\nfile.enrollments,absent\n\
-    file.lineItemLearningObjectiveIds,absent\nfile.lineItems,absent\nfile.lineItemScoreScales,absent\nfile.orgs,bulk\nfile.resources,absent\n\
-    file.resultLearningObjectiveIds,absent\nfile.results,absent\nfile.resultScoreScales,absent\nfile.roles,absent\nfile.scoreScales,absent\n\
-    file.userProfiles,absent\nfile.userResources,absent\nfile.users,bulk\n";
+const OR_USERS_1_2: &str = "sourcedId,status,dateLastModified,enabledUser,username,givenName,familyName\nu1,,,true,ann,Ann,Hill\n";
+const OR_ROLES: &str = "sourcedId,status,dateLastModified,userSourcedId,roleType,role,orgSourcedId\nr1,,,u1,primary,teacher,A\n";
+/// What a manifest of 1.2 must speak of, without the ending of each file.
+const PACKAGE_1_2: &str = "academicSessions categories classes classResources courses courseResources demographics enrollments \
+    lineItemLearningObjectiveIds lineItems lineItemScoreScales orgs resources resultLearningObjectiveIds results resultScoreScales roles \
+    scoreScales userProfiles userResources users";
+const OR_SESSIONS: &str = "sourcedId,title,type,startDate,endDate,schoolYear\nT1,Fall,term,2026-08-24,2026-12-18,2027\n";
+const OR_CLASSES: &str = "sourcedId,title,courseSourcedId,classType,schoolSourcedId,termSourcedIds\nk1,Algebra,c1,scheduled,A,T1\n";
 const OR_MANIFEST: &str = "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\nfile.orgs,bulk\nfile.users,bulk\n";
 
 #[rustfmt::skip]
@@ -90,7 +93,19 @@ const EXAMPLES: &[Example] = &[
         "sourcedId,status,dateLastModified,name,type\nA,,,North School,school\nB,tobedeleted,2026-09-01,South School,school\n")]),
     Example("UserNotEnabled", OneRoster11, &[with("users.csv",
         "sourcedId,enabledUser,orgSourcedIds,role,username,givenName,familyName\nu1,false,A,teacher,ann,Ann,Hill\n")]),
-    Example("ReferenceOfOtherType", OneRoster12, &[with("manifest.csv", MANIFEST_1_2), with("academicSessions.csv",
+    Example("SecondPrimary", OneRoster11, &[with("academicSessions.csv", OR_SESSIONS), with("classes.csv", OR_CLASSES),
+        with("enrollments.csv", "sourcedId,classSourcedId,schoolSourcedId,userSourcedId,role,primary\ne1,k1,A,u1,teacher,true\ne2,k1,A,u1,teacher,true\n")]),
+    Example("OutsideOfSession", OneRoster11, &[with("academicSessions.csv", OR_SESSIONS), with("classes.csv", OR_CLASSES),
+        with("enrollments.csv", "sourcedId,classSourcedId,schoolSourcedId,userSourcedId,role,beginDate\ne1,k1,A,u1,teacher,2026-07-01\n")]),
+    Example("PrimaryOrgWithoutRole", OneRoster12, &[
+        with("orgs.csv", "sourcedId,status,dateLastModified,name,type\nA,,,North School,school\nB,,,South School,school\n"),
+        with("users.csv", "sourcedId,status,dateLastModified,enabledUser,username,givenName,familyName,primaryOrgSourcedId\nu1,,,true,ann,Ann,Hill,B\n")]),
+    Example("ProfileOfOther", OneRoster12, &[
+        with("userProfiles.csv", "sourcedId,status,dateLastModified,userSourcedId\np2,,,u2\n"),
+        with("roles.csv", "sourcedId,status,dateLastModified,userSourcedId,roleType,role,orgSourcedId,userProfileSourcedId\nr1,,,u1,primary,teacher,A,p2\n")]),
+    Example("StatusInBulkFile", OneRoster11, &[with("orgs.csv",
+        "sourcedId,status,dateLastModified,name,type\nA,active,2026-09-01,North School,school\n")]),
+    Example("ReferenceOfOtherType", OneRoster12, &[with("academicSessions.csv",
         "sourcedId,status,dateLastModified,title,type,startDate,endDate,parentSourcedId,schoolYear\nT1,,,Fall,term,2026-08-24,2026-12-18,,2027\n"),
         with("courses.csv", "sourcedId,status,dateLastModified,schoolYearSourcedId,title,courseCode,grades,orgSourcedId,subjects,subjectCodes\nc1,,,T1,Algebra,,,A,,\n")]),
     Example("InvalidOptionalCode", SdsV1, &[with("Student.csv", "SIS ID,School SIS ID,Username,Grade\ns1,A,ann,99\n")]),
@@ -117,6 +132,13 @@ fn bytes_of(code: &str) -> Option<(&'static str, Vec<u8>)> {
     }
 }
 
+/// The manifest of a package of 1.2 with these files.
+pub(crate) fn manifest_1_2(files: &[&str]) -> String {
+    let mode = |stem: &str| if files.iter().any(|name| name.strip_suffix(".csv") == Some(stem)) { "bulk" } else { "absent" };
+    let modes: String = PACKAGE_1_2.split_whitespace().map(|stem| format!("file.{stem},{}\n", mode(stem))).collect();
+    format!("propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\n{modes}")
+}
+
 /// The finding that the example of a code provokes: the first with that code.
 ///
 /// # Panics
@@ -126,7 +148,8 @@ pub(crate) fn provoke(code: &str, codes: &Codes) -> Finding {
     let (format, changed) = EXAMPLES.iter().find(|example| example.0 == code).map_or((SdsV21, &[][..]), |example| (example.1, example.2));
     let good = match format {
         SdsV21 => [with("orgs.csv", ORGS), with("users.csv", USERS), with("roles.csv", ROLES)],
-        OneRoster11 | OneRoster12 => [with("orgs.csv", OR_ORGS), with("users.csv", OR_USERS), with("manifest.csv", OR_MANIFEST)],
+        OneRoster11 => [with("orgs.csv", OR_ORGS), with("users.csv", OR_USERS), with("manifest.csv", OR_MANIFEST)],
+        OneRoster12 => [with("orgs.csv", OR_ORGS), with("users.csv", OR_USERS_1_2), with("roles.csv", OR_ROLES)],
         SdsV1 => [with("School.csv", SCHOOL), with("Student.csv", STUDENT), with("Teacher.csv", TEACHER)],
     };
     let dir = tempfile::tempdir().unwrap();
@@ -135,6 +158,10 @@ pub(crate) fn provoke(code: &str, codes: &Codes) -> Finding {
     let kept = good.iter().filter(|(name, _)| !changed.iter().any(|(other, _)| other == name));
     let kept: Vec<_> = kept.filter(|(name, _)| bytes_of(code).is_none_or(|(other, _)| other != *name)).collect();
     files.extend(kept.into_iter().filter_map(|(name, text)| Some((*name, (*text)?.into()))));
+    if format == OneRoster12 && !files.iter().any(|(name, _)| *name == "manifest.csv") {
+        let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+        files.push(("manifest.csv", manifest_1_2(&names).into()));
+    }
     let sources: Vec<Source> = files.iter().map(|(name, _)| Source { name: (*name).to_owned(), path: dir.path().join(name) }).collect();
     for ((_, bytes), source) in files.iter().zip(&sources) {
         if code != "FileUnreadable" {

@@ -19,6 +19,13 @@ const PEOPLE: usize = 5;
 
 /// A good value of row `n`.
 fn good(file: &FileSpec, column: &Column, n: usize) -> String {
+    if file.blank_in_bulk.iter().any(|blank| file.columns[*blank].name == column.name) {
+        return String::new();
+    }
+    // A session lasts until after whatever happens in it.
+    if (file.name, column.name) == ("academicSessions.csv", "endDate") {
+        return "2027-06-11".to_owned();
+    }
     if column.kind == Kind::EmailKey {
         return format!("p{n}@x.example");
     }
@@ -149,7 +156,8 @@ proptest! {
         let tuning = Tuning { chunk_bytes, ..Tuning::default() };
         let mut options = IngestOptions { tuning, format: Some(format), ..IngestOptions::new(&codes, &mut progress) };
         validate(&sources, &mut options, &mut |finding| { found.push(finding.clone()); Ok(()) }).unwrap();
-        found.retain(|finding| finding.code != "HeaderOrder");
+        // A role that is broken is missed where the person names its organization, which comes before it.
+        found.retain(|finding| !["HeaderOrder", "PrimaryOrgWithoutRole"].contains(&finding.code));
         // What follows from it comes in later files.
         let first = found.first().unwrap();
         let header = spec.columns[column].name;

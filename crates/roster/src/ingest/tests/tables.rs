@@ -21,6 +21,7 @@ static PEOPLE: [FileSpec; 2] = [
         varies: &[],
         derived: &[],
         unique: None,
+        blank_in_bulk: &[],
         span: None,
         rules: &[|row, report| {
             if row.value(1) == "closed" {
@@ -48,6 +49,7 @@ static PEOPLE: [FileSpec; 2] = [
         varies: &[],
         derived: &[],
         unique: None,
+        blank_in_bulk: &[],
         span: None,
         rules: &[],
         mark: None,

@@ -28,7 +28,7 @@ pub(super) fn rows<const N: usize>(
     while let Some(chunk) = chunks.next(std::mem::take(&mut buffer))? {
         let mut rest = chunk.bytes.as_slice();
         while let Some((stop, next)) = first_line(rest, true) {
-            if let Ok(line) = std::str::from_utf8(&rest[..stop])
+            if let Ok(line) = simdutf8::basic::from_utf8(&rest[..stop])
                 && fields.split(line.as_bytes()).is_ok()
                 && fields.len() == header.width
                 && gone.is_none_or(|(status, word)| !fields.text(line, status).trim().eq_ignore_ascii_case(word))

@@ -10,7 +10,7 @@ use crate::check::date;
 use crate::format::glance;
 use crate::format::manifest::{Manifest, Mode};
 use crate::ingest::ids;
-use crate::keys::{KeySet, hash};
+use crate::keys::{ByHash, KeySet, hash};
 use encoding_rs::Encoding;
 use std::collections::HashMap;
 use std::io;
@@ -25,7 +25,7 @@ pub(crate) struct Links {
     /// Each profile with its user, when there is a file of profiles.
     profiles: Option<KeySet>,
     /// By class: where its sessions are among the spans.
-    classes: HashMap<u64, usize>,
+    classes: ByHash<u32>,
     spans: Vec<Option<Span>>,
 }
 
@@ -74,7 +74,7 @@ impl Links {
 
     /// When a class takes place, if the dates of all of its sessions are known.
     pub(super) fn span(&self, class: &str) -> Option<&Span> {
-        self.spans[*self.classes.get(&hash(class.as_bytes()))?].as_ref()
+        self.spans[*self.classes.get(&hash(class.as_bytes()))? as usize].as_ref()
     }
 }
 
@@ -121,12 +121,13 @@ impl Glance<'_> {
             let dates = [start, end].map(|day| date(day).unwrap_or_default().to_owned());
             sessions.entry(id.to_owned()).or_insert(dates.into());
         })?;
-        let mut lists: HashMap<String, usize> = HashMap::new();
+        let mut lists: HashMap<String, u32> = HashMap::new();
         self.rows(class_file, ["sourcedId", "termSourcedIds"], |[id, list]| {
             let span = lists.get(list).copied().unwrap_or_else(|| {
+                let next = links.spans.len() as u32;
                 links.spans.push(Span::of(list, &sessions));
-                lists.insert(list.to_owned(), links.spans.len() - 1);
-                links.spans.len() - 1
+                lists.insert(list.to_owned(), next);
+                next
             });
             links.classes.entry(hash(id.as_bytes())).or_insert(span);
         })

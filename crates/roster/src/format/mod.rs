@@ -167,6 +167,8 @@ pub struct FileSpec {
     pub mark: Option<fn(&RowView<'_>) -> bool>,
     /// A column and the value in it that says that the record is gone: the row is left out.
     pub gone: Option<(usize, &'static str)>,
+    /// A header that only files have whose dates with slashes begin with the day.
+    pub day_first: Option<&'static str>,
     /// What the headers of columns begin with that anybody may add; they are passed over in silence.
     pub extension: Option<&'static str>,
     /// Whether the format asks for the columns in just this order, with those that were added behind them.
@@ -201,6 +203,7 @@ impl FileSpec {
             rules: &[],
             mark: None,
             gone: None,
+            day_first: None,
             extension: None,
             ordered: false,
             gives,
@@ -309,8 +312,8 @@ pub enum Kind {
     Phone,
     /// ISO 8601.
     Date,
-    /// ISO 8601, also without hyphens, or month, day and year with slashes; kept as ISO 8601.
-    UsDate,
+    /// ISO 8601, also without hyphens, or with slashes, in the order that the file has; kept as ISO 8601.
+    SlashDate(Slashes),
     /// `true` or `false`.
     Boolean,
     /// Four digits.
@@ -319,6 +322,15 @@ pub enum Kind {
     SchoolYear,
     /// Read and thrown away: never stored, never shown.
     Password,
+}
+
+/// What stands first in a date with slashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slashes {
+    /// The month, as in Microsoft's samples.
+    MonthFirst,
+    /// The day; where that cannot be, the month.
+    DayFirst,
 }
 
 /// The words that a format gives for a column, whatever codes a tenant has.

@@ -6,7 +6,7 @@ use crate::catalogue::severity_of;
 use crate::check::{self, Checked};
 use crate::codes::Codes;
 use crate::finding::{Finding, Severity, shorten};
-use crate::format::{Claim, Column, Context, FileSpec, Kind, Unique};
+use crate::format::{Claim, Column, Context, FileSpec, Kind, Slashes, Unique};
 use crate::keys::{Keys, MARK, Target, hash};
 use crate::segment::KEY_SEPARATOR;
 use std::borrow::Cow;
@@ -34,6 +34,8 @@ pub(crate) struct Checker<'e> {
 /// A column in the file at hand.
 pub(crate) struct Place<'e> {
     pub(crate) column: &'static Column,
+    /// The form of the values in this file.
+    kind: Kind,
     /// The header as the file spells it.
     pub(crate) header: &'static str,
     /// Which field it is, when the file has it.
@@ -99,8 +101,13 @@ impl<'e> Checker<'e> {
         context: &'e Context,
         leads: impl Fn(&'static str) -> Leads<'e>,
     ) -> Self {
+        let day_first = header.columns.iter().flatten().any(|(_, name)| Some(*name) == spec.day_first);
         let place = |(column, place): (&'static Column, &Option<(usize, &'static str)>)| Place {
             column,
+            kind: match column.kind {
+                Kind::SlashDate(_) if day_first => Kind::SlashDate(Slashes::DayFirst),
+                kind => kind,
+            },
             header: place.map_or(column.name, |(_, header)| header),
             position: place.map(|(position, _)| position),
             leads: column.refers_to.map_or(Leads::Nowhere, |other| if other == spec.name { Leads::Within } else { leads(other) }),
@@ -209,7 +216,7 @@ impl<'e> Checker<'e> {
             Cow::Borrowed(text) => *text,
             Cow::Owned(text) => {
                 let text = text.clone();
-                let checked = check::value(column.kind, &text, self.codes).into_owned();
+                let checked = check::value(self.columns[index].kind, &text, self.codes).into_owned();
                 return self.apply(row, index, &text, checked, findings);
             }
         };
@@ -228,7 +235,7 @@ impl<'e> Checker<'e> {
             }
             return;
         }
-        let checked = check::value(column.kind, text, self.codes);
+        let checked = check::value(self.columns[index].kind, text, self.codes);
         let good = matches!(checked, Checked::Good | Checked::Changed(_));
         if !matches!(checked, Checked::Good) {
             self.apply(row, index, text, checked, findings);
@@ -259,7 +266,7 @@ impl<'e> Checker<'e> {
             Checked::Bad(why, hint) => {
                 let code = match (column.required, column.kind) {
                     (true, Kind::Id) => "InvalidCharacter",
-                    (true, Kind::Date | Kind::UsDate) => "InvalidDate",
+                    (true, Kind::Date | Kind::SlashDate(_)) => "InvalidDate",
                     (true, Kind::Year | Kind::SchoolYear) => "InvalidYear",
                     (true, Kind::Code(_) | Kind::Codes(_) | Kind::Word(_)) => "InvalidReferenceCode",
                     (true, _) => "InvalidValue",

@@ -59,7 +59,7 @@ fn good(file: &FileSpec, column: &Column, n: usize) -> String {
         Kind::Phone => format!("+1202555010{n}"),
         // The end of a span is the later one of its columns.
         Kind::Date => format!("2026-08-{:02}", n + 1 + file.column(column.name).unwrap_or_default()),
-        Kind::UsDate => format!("8/{}/2026", n + 1 + file.column(column.name).unwrap_or_default()),
+        Kind::SlashDate(_) => format!("8/{}/2026", n + 1 + file.column(column.name).unwrap_or_default()),
         Kind::Boolean => "TRUE".to_owned(),
         Kind::Year | Kind::SchoolYear => "2027".to_owned(),
     }
@@ -79,7 +79,7 @@ fn wrong(column: &Column, choice: u8) -> Option<(String, &'static str)> {
         Kind::Code(_) | Kind::Word(_) => ("wizzard", code("InvalidReferenceCode", "InvalidOptionalCode")),
         Kind::Codes(_) => ("wizzard", "InvalidOptionalCode"),
         Kind::EmailKey => ("nobody@x.example", code("ReferenceNotFound", "OptionalReferenceNotFound")),
-        Kind::Date | Kind::UsDate => ("24.08.2026", code("InvalidDate", "InvalidOptionalValue")),
+        Kind::Date | Kind::SlashDate(_) => ("24.08.2026", code("InvalidDate", "InvalidOptionalValue")),
         Kind::Year | Kind::SchoolYear => ("27", "InvalidYear"),
         Kind::Email | Kind::Phone | Kind::Boolean => ("not this", code("InvalidValue", "InvalidOptionalValue")),
     };

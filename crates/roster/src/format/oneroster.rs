@@ -11,7 +11,7 @@
 //! - Guardians, parents and relatives are contacts. They have no role in an organization; together
 //!   with `agentSourcedIds`, whichever side names the other, they make a relationship, once.
 //! - A student's first grade level is that of the role; passwords are never kept.
-//! - Gradebook and resource files, and `userProfiles.csv`, are passed over.
+//! - Gradebook and resource files are passed over; of `userProfiles.csv` it is only looked at whose profile is whose.
 
 mod links;
 
@@ -377,7 +377,7 @@ const PRIMARY_ORG: usize = 20;
 fn primary_org_has_a_role(row: &RowView<'_>, report: &mut Report) {
     let org = row.value(PRIMARY_ORG);
     if !org.is_empty() && row.context.links.lacks_role(row.value(0), org) {
-        let message = format!("The person has no role in '{}' in roles.csv; it is kept.", shorten(org));
+        let message = format!("The person has no role in '{}' in roles.csv; the value is kept.", shorten(org));
         report.remark("PrimaryOrgWithoutRole", PRIMARY_ORG, message);
     }
 }

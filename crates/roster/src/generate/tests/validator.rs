@@ -4,6 +4,7 @@
 use super::*;
 use crate::Entity;
 use crate::segment::SegmentReader;
+use proptest::prelude::*;
 
 /// The formats that the validator reads.
 const READ: [Format; 4] = Format::ALL;
@@ -82,6 +83,36 @@ fn every_defect_is_found_and_nothing_else() {
             let invented: Vec<_> = found.iter().filter(|f| wanted.binary_search(f).is_err()).take(10).collect();
             assert!(missed.is_empty() && invented.is_empty(), "{} seed {seed}: missed {missed:#?}\ninvented {invented:#?}", format.name());
             assert_eq!(found, wanted, "each as often as it is there");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// A reader that knows nothing of rosters finds the value of every finding on its line and in its column.
+    #[test]
+    fn findings_point_at_their_values(
+        format in proptest::sample::select(READ.to_vec()),
+        seed in 0..1_000_u32,
+        students in STUDENTS_MIN..120,
+        dirty in 0.005..RATE_MAX,
+    ) {
+        let set = make(&Options { dirty, ..options(format, students, &seed.to_string()) });
+        let read = |file: &Written| {
+            let (header, rows) = set.read(file.name);
+            (file.name, (header, rows.into_iter().collect::<BTreeMap<_, _>>()))
+        };
+        let files: BTreeMap<&str, _> = set.made.files.iter().map(read).collect();
+        let found = check(&set).found;
+        let valued: Vec<_> = found.iter().filter_map(|finding| Some((finding, finding.column?, finding.value.as_deref()?))).collect();
+        prop_assert!(valued.len() > 20);
+        for (finding, column, value) in valued {
+            let (header, rows) = &files[finding.file.as_str()];
+            let place = header.iter().position(|name| name == column).unwrap();
+            // A long value is cut.
+            let starts = rows.get(&finding.line).and_then(|row| row.get(place)).is_some_and(|field| field.starts_with(value));
+            prop_assert!(starts, "{finding:?}");
         }
     }
 }

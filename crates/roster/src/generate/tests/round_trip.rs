@@ -94,13 +94,18 @@ fn find<'r>(rows: &'r Rows, key: &str) -> &'r [String] {
 }
 
 fn blank(rows: &mut Rows, columns: &[usize]) {
-    rows.iter_mut().for_each(|row| columns.iter().for_each(|column| row[*column].clear()));
+    for row in rows {
+        for column in columns {
+            row[*column].clear();
+        }
+    }
 }
 
 /// OneRoster has nobody's session and no contacts who are students; a class needs a course.
 fn one_roster(format: Format, all: &mut BTreeMap<Entity, Rows>) -> Vec<Written> {
     if all[&Entity::Course].is_empty() {
-        [Entity::Class, Entity::Enrollment].into_iter().for_each(|entity| all.get_mut(&entity).unwrap().clear());
+        all.get_mut(&Entity::Class).unwrap().clear();
+        all.get_mut(&Entity::Enrollment).unwrap().clear();
     }
     all.get_mut(&Entity::Relationship).unwrap().clear();
     blank(all.get_mut(&Entity::User).unwrap(), &[5]);

@@ -155,6 +155,11 @@ impl Provider {
         self.state().tokens
     }
 
+    /// Changes what it has.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Data)) {
+        change(&mut self.state().data);
+    }
+
     /// Something more goes wrong from now on; requests are counted from now, too.
     pub(crate) fn trouble(&self, planned: Planned) {
         let mut state = self.state();

@@ -186,7 +186,7 @@ async fn a_run_pulls_the_roster_and_provisions_it() {
         let provider = Provider::start(Setup::default(), school(version, 10)).await;
         let server = server_for(&provider).await;
         let (connector, _) = configure(&server, &provider, version).await;
-        server.app.import_accounts(server.tenant.id, ["t0", "s0", "s1"].map(account).to_vec()).await.unwrap();
+        server.app.import_accounts(server.tenant.id, ["t0", "s0", "s1"].map(account).into()).await.unwrap();
         let set = server.create("outboundProvisioningFlowSets", &json!({ "displayName": "All", "filter": null })).await;
         let flow = json!({ "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
             "creationOptions": { "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": false } });

@@ -1,28 +1,12 @@
 use super::*;
 
-const MODES: [&str; 13] = [
-    "academicSessions",
-    "categories",
-    "classes",
-    "classResources",
-    "courses",
-    "courseResources",
-    "demographics",
-    "enrollments",
-    "lineItems",
-    "orgs",
-    "resources",
-    "results",
-    "users",
-];
-
-/// A package of 1.1 with the modes of these files, all others absent.
+/// A package with the modes of these files, all others absent.
 fn package(version: &str, files: &[(&str, &str, &str)]) -> (Vec<Source>, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let mut manifest = format!("propertyName,value\nmanifest.version,1.0\noneroster.version,{version}\n");
-    let more = files.iter().map(|(name, ..)| *name).filter(|name| !MODES.contains(name));
-    for stem in MODES.into_iter().chain(more) {
-        let mode = files.iter().find(|(name, ..)| *name == stem).map_or("absent", |(_, mode, _)| mode);
+    let format = if version == "1.2" { Format::OneRoster12 } else { Format::OneRoster11 };
+    for stem in format.package() {
+        let mode = files.iter().find(|(name, ..)| name == stem).map_or("absent", |(_, mode, _)| mode);
         manifest += &format!("file.{stem},{mode}\n");
     }
     let texts = files.iter().map(|(name, _, text)| (format!("{name}.csv"), (*text).to_owned()));
@@ -99,7 +83,8 @@ fn parts_of_a_user_who_has_changed_are_those_of_the_package_and_no_others() {
         let text = std::fs::read_to_string(out.path().join(name)).unwrap_or_default();
         text.lines().skip(1).map(|line| line.split(',').next().unwrap().to_owned()).collect()
     };
-    let (_, _, out) = applied_with(Parts::OfUsers, &base, &changes);
+    let (applied, found, out) = applied_with(Parts::OfUsers, &base, &changes);
+    assert_eq!(applied.catastrophic, None, "{found:?}");
     assert_eq!(
         ["users.csv", "roles.csv", "userProfiles.csv"].map(|name| keys(&out, name)),
         [vec!["u3", "u1"], vec!["r4", "r5"], vec!["p3"]]

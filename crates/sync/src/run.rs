@@ -268,6 +268,8 @@ struct Brought {
     flow_id: String,
     files: Vec<SourceFile>,
     remarks: u64,
+    /// Runs that an older version began do not say.
+    #[serde(default)]
     how: String,
 }
 
@@ -282,6 +284,7 @@ struct NotPulled {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Pulled {
     sources: Vec<Brought>,
+    #[serde(default)]
     failed: Vec<NotPulled>,
     blocked: Option<Blocked>,
 }
@@ -356,27 +359,34 @@ impl Run<'_> {
     }
 
     /// New files of every source that is asked for them. One that cannot be reached takes part with what it
-    /// brought the last time, which lets nobody go and holds the others back no longer; a run that would have
-    /// nothing but such old files is not worth its name, and stops.
+    /// brought the last time, as if nothing had changed there: it lets nobody go, and holds no other one back.
+    /// Where there is no other one, the run stops.
     fn pull(&self) -> Result<Pulled, RunError> {
         let mut pulled = Pulled::default();
-        let mut blocked = None;
-        for inbound in self.spec.inbound.iter().filter(|inbound| inbound.pull.is_some()) {
+        let mut down: BTreeMap<&str, Blocked> = BTreeMap::new();
+        for inbound in &self.spec.inbound {
+            let Some(connector) = inbound.pull.as_deref() else { continue };
             let flow_id = inbound.flow_id.clone();
-            match self.ports.pull(inbound)? {
+            // Asking again for another flow would only take its time again.
+            let brought = match down.get(connector) {
+                Some(why) => Some(Pull::Failed(why.clone())),
+                None => self.ports.pull(inbound)?,
+            };
+            match brought {
                 None => {}
                 Some(Pull::Files { files, remarks, how }) => pulled.sources.push(Brought { flow_id, files, remarks, how }),
                 Some(Pull::Failed(why)) => {
                     let message = format!("Nothing was changed: '{}' could not be pulled. {}", inbound.display_name, why.message);
-                    pulled.failed.push(NotPulled { flow_id, why: why.message });
-                    blocked.get_or_insert(Blocked { code: why.code, message });
+                    pulled.blocked.get_or_insert(Blocked { code: why.code.clone(), message });
+                    pulled.failed.push(NotPulled { flow_id, why: why.message.clone() });
+                    down.insert(connector, why);
                 }
             }
         }
-        let failed = |inbound: &InboundSpec| pulled.failed.iter().any(|failed| failed.flow_id == inbound.flow_id);
-        let others = self.spec.inbound.iter().filter(|inbound| !failed(inbound));
-        let none_else = others.into_iter().all(|inbound| inbound.files.is_empty() && inbound.pull.is_none());
-        pulled.blocked = blocked.filter(|_| none_else);
+        let is_down = |inbound: &InboundSpec| pulled.failed.iter().any(|failed| failed.flow_id == inbound.flow_id);
+        if self.spec.inbound.iter().any(|inbound| !is_down(inbound) && (inbound.pull.is_some() || !inbound.files.is_empty())) {
+            pulled.blocked = None;
+        }
         Ok(pulled)
     }
 
@@ -488,9 +498,11 @@ impl Run<'_> {
             if inbound.files.is_empty() {
                 flow.skipped = true;
                 flow.warnings = u64::from(inbound.not_pulled.is_some());
-                let mut log = Findings::create(&self.findings_path(inbound))?;
-                not_pulled(inbound).iter().try_for_each(|finding| log.write(finding))?;
-                log.finish()?;
+                if let Some(finding) = not_pulled(inbound) {
+                    let mut log = Findings::create(&self.findings_path(inbound))?;
+                    log.write(&finding)?;
+                    log.finish()?;
+                }
                 counts.push(flow);
                 continue;
             }

@@ -70,8 +70,10 @@ impl StorePorts {
     pub(super) fn pull_from(&self, connector: &str, inbound: &InboundSpec) -> Result<Pull, RunError> {
         let work = self.app.store().blobs().path(self.ctx.tenant, &format!("runs/{}", self.run)).map_err(|e| interrupted(&e))?;
         let mark = work.join(format!("pulled-{connector}.json"));
-        let finished: Finished = if mark.is_file() {
-            serde_json::from_slice(&std::fs::read(&mark)?).map_err(io::Error::other)?
+        // One that an older version has left is as good as none.
+        let left = if mark.is_file() { serde_json::from_slice(&std::fs::read(&mark)?).ok() } else { None };
+        let finished: Finished = if let Some(finished) = left {
+            finished
         } else {
             let finished = match self.bring(connector, inbound, &work)? {
                 Ok(finished) => finished,

@@ -340,6 +340,7 @@ async fn where_changes_cannot_be_had_the_same_run_pulls_in_full() {
     configure_all(&server, &provider, "1.1").await;
     good_run(&server).await;
     provider.change(|data| data.get_mut("users").unwrap().retain(|user| !is(user, "s0")));
+    provider.change(|data| data.get_mut("enrollments").unwrap().retain(|enrollment| enrollment["user"]["sourcedId"] != "s0"));
     let run = server.run().await;
     assert_eq!(
         (how(&server, &run).await.as_str(), server.groups().await["All Students"].as_slice()),
@@ -392,6 +393,41 @@ async fn after_a_run_that_was_stopped_the_next_one_pulls_in_full() {
     assert_eq!(good_run(&server).await, ("pulled in full".to_owned(), vec![upn("s0"), upn("s1"), upn("s2")]));
     assert!(good_run(&server).await.0.starts_with("pulled what has changed"));
     server.stop().await;
+}
+
+/// A server that stops while it pulls leaves the set before with its time; the next one asks from there.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_that_were_not_all_there_are_asked_for_again_from_the_same_time() {
+    let provider = Provider::start(Setup::default(), school("1.2", 10)).await;
+    let server = server_that(&provider, |config| config.worker.lease_seconds = 1).await;
+    configure_all(&server, &provider, "1.2").await;
+    good_run(&server).await;
+    touch(&provider, "users", |user| {
+        if is(user, "s1") {
+            user["status"] = json!("tobedeleted");
+        }
+        is(user, "s1")
+    });
+    provider.trouble(Planned { collection: "classes", requests: 0..1, trouble: Trouble::Slow(std::time::Duration::from_secs(30)) });
+    let started = server.send(Method::POST, &format!("{ROOT}/runs/start"), None).await;
+    let operation = started.headers()["location"].to_str().unwrap().to_owned();
+    let asked = |collection: &str| {
+        let is_of_changes = |line: &&String| line.contains(&format!("/{collection}?")) && line.contains("dateLastModified");
+        provider.log().iter().filter(is_of_changes).cloned().collect::<Vec<_>>()
+    };
+    while asked("classes").is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let next = server.twin().await;
+    server.stop().await;
+    next.wait_for(&operation.replace(next.base.as_str(), ""), "/status", &["succeeded"]).await;
+    let shown = next.app.list_runs(next.tenant.id).await.unwrap();
+    let said = how(&next, &Value::Object(shown[0].clone())).await;
+    assert!(said.starts_with("pulled what has changed"), "{said}");
+    let users = asked("users");
+    assert_eq!((users.len(), &users[0]), (2, &users[1]), "{users:?}");
+    assert_eq!(next.groups().await["All Students"], [upn("s0"), upn("s2")]);
+    next.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

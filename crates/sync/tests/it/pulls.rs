@@ -106,6 +106,17 @@ fn a_source_that_is_down_keeps_its_people_and_holds_no_other_one_back() {
 }
 
 #[test]
+fn a_connector_that_is_down_is_asked_once_whatever_it_feeds() {
+    let world = world();
+    let (mut spec, mut ports) = two(&world, &district(), Err("no connection"), Some(&district()));
+    spec.inbound.iter_mut().for_each(|inbound| inbound.pull = Some("connector".to_owned()));
+    let down = Blocked { code: "ConnectionFailed".to_owned(), message: "no connection".to_owned() };
+    ports.brings = [SIS, OTHER].map(|flow| (flow.to_owned(), Pull::Failed(down.clone()))).into();
+    assert_eq!(world.finish(spec, &ports).outcome.blocked.unwrap().code, "ConnectionFailed");
+    assert_eq!(ports.asked.borrow().len(), 1);
+}
+
+#[test]
 fn a_new_source_that_cannot_be_reached_is_left_out_and_named() {
     let world = world();
     let (spec, ports) = two(&world, &district(), Err("no connection"), None);

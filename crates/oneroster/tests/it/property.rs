@@ -175,12 +175,15 @@ fn pulled_rows(name: &str, rows: &[Row]) -> BTreeSet<Row> {
     rows.iter().map(|row| row.iter().filter(|(column, value)| keep(column, value)).map(|(c, v)| (c.clone(), v.clone())).collect()).collect()
 }
 
-/// What becomes of a roster in a day: entities by where they are among the others, and what they are then, if anything.
+/// An entity, by where it is among the others, and what it is from now on, if anything.
+type Edits<T> = Vec<(prop::sample::Index, Option<T>)>;
+
+/// What becomes of a roster in a day.
 #[derive(Debug, Clone)]
 struct Day {
-    people: Vec<(prop::sample::Index, Option<Person>)>,
-    orgs: Vec<(prop::sample::Index, Option<(String, Option<String>)>)>,
-    enrollments: Vec<(prop::sample::Index, Option<(String, String, bool)>)>,
+    people: Edits<Person>,
+    orgs: Edits<(String, Option<String>)>,
+    enrollments: Edits<(String, String, bool)>,
     new: Roster,
 }
 
@@ -195,7 +198,7 @@ fn day() -> impl Strategy<Value = Day> {
         .prop_map(|(people, orgs, enrollments, new)| Day { people, orgs, enrollments, new })
 }
 
-fn edit<T: Clone>(all: &mut BTreeMap<String, T>, edits: &[(prop::sample::Index, Option<T>)], new: &BTreeMap<String, T>) {
+fn edit<T: Clone>(all: &mut BTreeMap<String, T>, edits: &Edits<T>, new: &BTreeMap<String, T>) {
     for (at, to) in edits {
         let Some(id) = all.keys().nth(at.index(all.len().max(1))).cloned() else { continue };
         match to {
@@ -243,18 +246,15 @@ fn remember(data: &mut Data, now: Data, date: &str) {
             }
         }
         for mut new in records {
-            match known.iter_mut().find(|old| old["sourcedId"] == new["sourcedId"]) {
-                Some(old) => {
-                    new["dateLastModified"] = old["dateLastModified"].clone();
-                    if *old != new {
-                        new["dateLastModified"] = json!(date);
-                        *old = new;
-                    }
-                }
-                None => {
+            if let Some(old) = known.iter_mut().find(|old| old["sourcedId"] == new["sourcedId"]) {
+                new["dateLastModified"] = old["dateLastModified"].clone();
+                if *old != new {
                     new["dateLastModified"] = json!(date);
-                    known.push(new);
+                    *old = new;
                 }
+            } else {
+                new["dateLastModified"] = json!(date);
+                known.push(new);
             }
         }
     }

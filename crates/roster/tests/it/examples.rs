@@ -8,7 +8,9 @@ use roster::{Codes, Finding, Format, IngestOptions, Source};
 /// Codes without an example here: it takes more than an export to get them.
 pub(crate) const ONLY_IN_RUNS: &[(&str, &str)] = &[
     ("FileMissingFromSet", "it takes the upload before"),
-    ("ProviderValueNotTaken", "it takes the API of a provider"),
+    ("ProviderValueNotTaken", "it takes a provider"),
+    ("ProviderChangesNotTaken", "it takes a provider"),
+    ("LastPullFailed", "it takes a provider"),
     ("DuplicateMatch", "it takes the accounts of the directory"),
     ("AmbiguousMatch", "it takes the accounts of the directory"),
     ("PersonNotMatched", "it takes the accounts of the directory"),

@@ -200,6 +200,8 @@ fn every_finding_of_the_validator_is_made() {
         // There is no file of profiles.
         "ProfileOfOther",
         "ProviderValueNotTaken",
+        "ProviderChangesNotTaken",
+        "LastPullFailed",
         "DuplicateMatch",
         "AmbiguousMatch",
         "PersonNotMatched",

@@ -17,7 +17,7 @@ use crate::codes::Codes;
 use crate::fields::Fields;
 use crate::finding::{Finding, Severity};
 use crate::format::manifest::{self, Manifest, Mode};
-use crate::format::oneroster::{STATUS, TO_BE_DELETED};
+use crate::format::oneroster::{STATUS, TO_BE_DELETED, USER_PROFILES};
 use crate::format::{Column, Context, FileSpec, Format, Kind, MANIFEST, detect};
 use crate::keys::{MARK, hash};
 use crate::limits::CHUNK_BYTES;
@@ -64,10 +64,6 @@ static CHANGE: FileSpec = FileSpec {
         |_, _| (),
     )
 };
-
-/// A file of users' parts that no format reads; it goes with its users all the same.
-static USER_PROFILES: FileSpec =
-    FileSpec::new("userProfiles.csv", &[Column::need("sourcedId", Kind::Id)], &[0], &[Entity::User], |_, _| ());
 
 /// Whether a package holds, in any file that is read, only what has changed.
 pub fn is_delta(files: &[Source]) -> io::Result<bool> {

@@ -168,7 +168,7 @@ fn in_changes() -> Vec<Finding> {
     let changes = write("changes", &[("users.csv", OR_USERS_1_2), ("manifest.csv", &manifest)]);
     let mut found = Vec::new();
     write("out", &[]);
-    let applied = roster::delta::apply(&base, &changes, None, &dir.path().join("out"), &mut |finding| {
+    let applied = roster::delta::apply(&base, &changes, roster::delta::Parts::Records, None, &dir.path().join("out"), &mut |finding| {
         found.push(finding.clone());
         Ok(())
     });

@@ -19,6 +19,8 @@ pub(super) struct Call {
     pub(super) container_id: String,
     pub(super) container: Container,
     pub(super) name: Option<String>,
+    /// What stands in front of names in a list, see [`super::names::Place`].
+    pub(super) below: String,
     pub(super) method: Method,
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,

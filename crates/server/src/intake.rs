@@ -211,6 +211,10 @@ async fn deliver(
         let (name, size) = (&file.name, file.size);
         return Err(Undelivered::Problem(format!("{name} has {size} bytes and [uploads] max_file_bytes is {most}")));
     }
+    let (sum, most) = (files.iter().map(|file| file.size).sum::<u64>(), app.config().uploads.max_session_bytes);
+    if sum > most {
+        return Err(Undelivered::Problem(format!("the files have {sum} bytes together and [uploads] max_session_bytes is {most}")));
+    }
     if files.len() > upload::limits::FILES_MAX {
         return Err(Undelivered::Problem(format!(
             "there are more than {} files; give the export a folder of its own",

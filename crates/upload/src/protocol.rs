@@ -215,6 +215,7 @@ async fn of_container(call: &Call, comp: &str, resource: &str) -> Answer {
         }
         // The Data Lake sink of Data Factory makes sure of its folder first: it is there.
         Method::PUT if resource == "directory" => Ok(answer(201)),
+        Method::DELETE if call.field("restype").is_none() && comp.is_empty() => setting::delete_all(call).await,
         Method::PUT if call.field("restype") == Some("container") => {
             refuse(409, "ContainerAlreadyExists", "The specified container already exists.")
         }

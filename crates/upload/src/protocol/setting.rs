@@ -1,6 +1,6 @@
 //! What changes a committed file without its content: properties, metadata, its name, its end.
 
-use super::answer::{Answer, Refused, answer, committed, not_found, refuse};
+use super::answer::{Answer, Refused, UploadResponse, answer, committed, not_found, refuse};
 use super::call::{Call, may_replace, room_for};
 use super::conditions::Conditions;
 use super::headers::{self, Dialect};
@@ -116,7 +116,33 @@ pub(super) async fn delete(call: &Call, name: &str) -> Answer {
         Ok(container.remove(&name)?)
     })
     .await?;
+    Ok(deleted(call))
+}
+
+/// Path - Delete of the folder that the container is, and AzCopy's Delete Blob of it: its files go, it stays.
+pub(super) async fn delete_all(call: &Call) -> Answer {
+    call.needs(&[Right::Delete])?;
+    let recursive = call.field("recursive").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    call.change(move |container| {
+        if !recursive && !container.names()?.is_empty() {
+            return refuse(409, "DirectoryNotEmpty", "The recursive query parameter value must be true to delete a non-empty directory.");
+        }
+        for name in container.all_names()? {
+            for kind in [Pieces::Blocks, Pieces::Appends] {
+                container.forget(kind, &name)?;
+            }
+            if container.find(&name)?.is_some() {
+                container.remove(&name)?;
+            }
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(deleted(call))
+}
+
+fn deleted(call: &Call) -> UploadResponse {
     // The Data Lake's clients always say whether folders are meant, too.
     let lake = call.field("recursive").is_some();
-    Ok(if lake { answer(200) } else { answer(202).with("x-ms-delete-type-permanent", "true") })
+    if lake { answer(200) } else { answer(202).with("x-ms-delete-type-permanent", "true") }
 }

@@ -5,7 +5,7 @@
 
 mod source;
 
-pub use source::{SftpSource, Source};
+pub use source::{Secret, SftpSource, Source};
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
@@ -35,6 +35,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where connections may go that tenants configure.
     pub outbound: Outbound,
+    /// Places that tenants may have exports fetched from.
+    pub intake: Intake,
     /// Issuers whose tokens are taken beside Homeroom's own.
     pub issuers: Vec<Issuer>,
     /// Places that exports are fetched from.
@@ -61,6 +63,14 @@ impl Default for Worker {
 pub struct Outbound {
     /// Networks, addresses and names that are open although they are not public, or without encryption.
     pub allow: Vec<String>,
+}
+
+/// `[intake]`: places that tenants may have exports fetched from, by the admin API.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Intake {
+    /// Folders below which, `{tenant}` in them standing for a tenant's id.
+    pub folders: Vec<PathBuf>,
 }
 
 /// `[runs]`
@@ -246,6 +256,9 @@ impl Config {
         }
         if let Err(why) = self.uploads.session_rights.parse::<upload::Rights>() {
             return Err(format!("[uploads] session_rights: {why}"));
+        }
+        if let Some(folder) = self.intake.folders.iter().find(|folder| !folder.is_absolute()) {
+            return Err(format!("[intake] folders: `{}` does not begin at the root of the file system", folder.display()));
         }
         for (index, source) in self.sources.iter().enumerate() {
             source.place().map_err(|why| format!("[[sources]] {} ('{}'): {why}", index + 1, source.name))?;

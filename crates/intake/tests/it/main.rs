@@ -73,8 +73,12 @@ impl Server {
         let host_key = String::from_utf8(shown).unwrap().split_whitespace().nth(1).unwrap().to_owned();
         let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap().trim().to_owned();
         let path = self.path("out").to_str().unwrap().to_owned();
-        let credential = Credential::Key { file: self.path("user"), passphrase: None };
-        Sftp { host: "127.0.0.1".to_owned(), port: self.port, user, credential, host_key, path }
+        let credential = self.key("user", None);
+        Sftp { host: "127.0.0.1".to_owned(), port: self.port, user, credential, host_key, path, addresses: Vec::new() }
+    }
+
+    fn key(&self, name: &str, passphrase: Option<&str>) -> Credential {
+        Credential::Key { pem: std::fs::read_to_string(self.path(name)).unwrap(), passphrase: passphrase.map(str::to_owned) }
     }
 }
 
@@ -104,17 +108,17 @@ async fn an_export_is_fetched_from_an_openssh_server() {
 #[tokio::test]
 async fn a_key_with_a_passphrase_opens_the_server() {
     let Some(server) = Server::start() else { return };
-    let credential = Credential::Key { file: server.path("locked"), passphrase: Some("open sesame".to_owned()) };
+    let credential = server.key("locked", Some("open sesame"));
     assert!(Place::Sftp(Sftp { credential, ..server.sftp() }).list().await.unwrap().is_empty());
-    let credential = Credential::Key { file: server.path("locked"), passphrase: Some("wrong".to_owned()) };
+    let credential = server.key("locked", Some("wrong"));
     let error = Place::Sftp(Sftp { credential, ..server.sftp() }).list().await.unwrap_err().to_string();
-    assert!(error.contains("locked"), "{error}");
+    assert!(error.contains("cannot use the key for") && error.contains(&server.port.to_string()), "{error}");
 }
 
 #[tokio::test]
 async fn nobody_is_let_in_and_nothing_is_sent_where_the_keys_do_not_fit() {
     let Some(server) = Server::start() else { return };
-    let credential = Credential::Key { file: server.path("stranger"), passphrase: None };
+    let credential = server.key("stranger", None);
     let denied = Place::Sftp(Sftp { credential, ..server.sftp() }).list().await.unwrap_err();
     assert!(matches!(denied, IntakeError::Denied { .. }), "{denied}");
     // A password is not even tried on a server that is not the pinned one.
@@ -132,4 +136,17 @@ async fn a_server_that_is_not_there_or_says_nothing_is_an_error_that_names_it() 
     assert!(error.contains(&nobody.to_string()), "{error}");
     let error = Place::Sftp(Sftp { path: "/nowhere/at/all".to_owned(), ..server.sftp() }).list().await.unwrap_err().to_string();
     assert!(error.contains("/nowhere/at/all"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_is_looked_for_at_the_addresses_that_were_given_only() {
+    let Some(server) = Server::start() else { return };
+    let at = |port: u16| vec![std::net::SocketAddr::from(([127, 0, 0, 1], port))];
+    // The name is not known anywhere: the address alone leads there.
+    let host = "sis.invalid".to_owned();
+    let sftp = Sftp { host: host.clone(), addresses: at(server.port), ..server.sftp() };
+    assert!(Place::Sftp(sftp).list().await.unwrap().is_empty());
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let error = Place::Sftp(Sftp { addresses: at(nobody), ..server.sftp() }).list().await.unwrap_err();
+    assert!(matches!(error, IntakeError::Protocol { .. }), "{error}");
 }

@@ -1,6 +1,6 @@
 //! What changes a committed file without its content: properties, metadata, its name, its end.
 
-use super::answer::{Answer, Refused, UploadResponse, answer, committed, not_found, refuse};
+use super::answer::{Answer, Refused, answer, committed, not_found, refuse};
 use super::call::{Call, may_replace, room_for};
 use super::conditions::Conditions;
 use super::headers::{self, Dialect};
@@ -116,13 +116,15 @@ pub(super) async fn delete(call: &Call, name: &str) -> Answer {
         Ok(container.remove(&name)?)
     })
     .await?;
-    Ok(deleted(call))
+    // The Data Lake's clients always say whether folders are meant, too.
+    let lake = call.field("recursive").is_some();
+    Ok(if lake { answer(200) } else { answer(202).with("x-ms-delete-type-permanent", "true") })
 }
 
-/// Path - Delete of the folder that the container is, and AzCopy's Delete Blob of it: its files go, it stays.
+/// Path - Delete of the folder that the container is: its files go, it stays. A blob it is not.
 pub(super) async fn delete_all(call: &Call) -> Answer {
     call.needs(&[Right::Delete])?;
-    let recursive = call.field("recursive").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let recursive = call.field("recursive").ok_or_else(not_found)?.eq_ignore_ascii_case("true");
     call.change(move |container| {
         if !recursive && !container.names()?.is_empty() {
             return refuse(409, "DirectoryNotEmpty", "The recursive query parameter value must be true to delete a non-empty directory.");
@@ -138,11 +140,5 @@ pub(super) async fn delete_all(call: &Call) -> Answer {
         Ok(())
     })
     .await?;
-    Ok(deleted(call))
-}
-
-fn deleted(call: &Call) -> UploadResponse {
-    // The Data Lake's clients always say whether folders are meant, too.
-    let lake = call.field("recursive").is_some();
-    if lake { answer(200) } else { answer(202).with("x-ms-delete-type-permanent", "true") }
+    Ok(answer(200))
 }

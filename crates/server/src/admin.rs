@@ -1,8 +1,8 @@
 //! What the command line does on a data directory, beside a running server or without one.
 
 use crate::app::App;
-use crate::error::chain;
 use crate::config::Source;
+use crate::error::chain;
 use crate::intake::SourceStatus;
 use crate::{reports, runs, sources};
 use identity::{Client, Credentials, IdentityError, NewClient, PendingDevice, PublicKey, Registered, Tenant};

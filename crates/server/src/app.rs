@@ -71,7 +71,18 @@ impl App {
         let egress = Egress::new(&config.outbound.allow)
             .map_err(|why| AdminError::hinting(format!("[outbound] allow: {why}"), "docs/configuration.md shows what it may be"))?;
         let work = LANES.map(|_| Notify::new());
-        let inner = Inner { store, keys, issuers, uploads, config, throttle, egress, work, stopping: AtomicBool::new(false), sources_changed: AtomicBool::new(false) };
+        let inner = Inner {
+            store,
+            keys,
+            issuers,
+            uploads,
+            config,
+            throttle,
+            egress,
+            work,
+            stopping: AtomicBool::new(false),
+            sources_changed: AtomicBool::new(false),
+        };
         Ok(Self { inner: Arc::new(inner), secure: false })
     }
 

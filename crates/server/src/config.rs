@@ -305,6 +305,23 @@ impl Config {
     }
 }
 
+/// The `[[sources]]` of a file that has nothing else.
+///
+/// # Errors
+/// The text says which key of the file is wrong.
+pub fn read_sources(file: &Path) -> Result<Vec<Source>, String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        sources: Vec<Source>,
+    }
+    if !file.is_file() {
+        return Err(format!("the file {} does not exist", file.display()));
+    }
+    let read: Result<File, _> = Figment::from(Toml::file_exact(file)).extract();
+    read.map(|file| file.sources).map_err(|error| error.to_string())
+}
+
 /// `https://host` or `https://host:port`, `http` likewise: what a browser calls an origin.
 fn is_origin(text: &str) -> bool {
     let Ok(uri) = text.parse::<http::Uri>() else { return false };

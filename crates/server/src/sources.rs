@@ -223,10 +223,14 @@ fn check(source: &Source) -> Result<(), AppError> {
         return named("every_seconds", format!("every_seconds is {EVERY_SECONDS_MIN} at least."));
     }
     let Some(sftp) = &source.sftp else { return Ok(()) };
-    for (field, file) in [("key_file", &sftp.key_file), ("passphrase_file", &sftp.passphrase_file), ("password_file", &sftp.password_file)] {
+    for (field, file) in [("key_file", &sftp.key_file), ("passphrase_file", &sftp.passphrase_file), ("password_file", &sftp.password_file)]
+    {
         if file.is_some() {
             let instead = field.trim_end_matches("_file");
-            return named(&format!("sftp.{field}"), format!("Files of the server cannot be named here; give the secret itself as {instead}."));
+            return named(
+                &format!("sftp.{field}"),
+                format!("Files of the server cannot be named here; give the secret itself as {instead}."),
+            );
         }
     }
     Ok(())

@@ -14,14 +14,7 @@ use store::OpContext;
 use uuid::Uuid;
 
 /// Answers a request; `name` is that of one source.
-pub(crate) async fn answer(
-    app: &App,
-    method: &Method,
-    headers: &HeaderMap,
-    request_id: Uuid,
-    name: Option<&str>,
-    body: Bytes,
-) -> Outcome {
+pub(crate) async fn answer(app: &App, method: &Method, headers: &HeaderMap, request_id: Uuid, name: Option<&str>, body: Bytes) -> Outcome {
     let ctx = app.authenticate(header(headers, "authorization").as_deref(), request_id).await?;
     app.throttle(&ctx)?;
     // They are part of what a connector is.

@@ -141,6 +141,19 @@ def beyond(place, local):
     check("everything removed", outcome[0] == 0 and place.names("Blob") == {}, outcome)
 
 
+def documented(place, local):
+    """The script of docs/uploads.md, as its readers run it."""
+    page = (Path(__file__).parent / "../../docs/uploads.md").read_text()
+    [script] = re.findall(r"^```bash\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    (local / "orgs.csv").write_bytes(ORGS)
+    (local / "users.csv").write_bytes(USERS)
+    (local / "azcopy").symlink_to(place.program)
+    environment = place.environment | {"SESSION_URL": place.at(), "PATH": f"{local}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-euc", script], cwd=local, env=environment, capture_output=True, text=True, timeout=300)
+    check("the documented script", done.returncode == 0 and "orgs.csv; Content Length" in done.stdout, done.stdout + done.stderr)
+    check("… does what it says", place.names("Blob") == {"users.csv": f"{len(USERS)}.00 B"})
+
+
 def azurite(program, emulator, folder):
     options = ["--location", folder, "--blobPort", "0", "--disableTelemetry", "--skipApiVersionCheck"]
     serving = subprocess.Popen([emulator, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -180,7 +193,7 @@ def session_url(origin, authority, tenant, app):
 
 
 def main():
-    homeroom, program, emulator = sys.argv[1:]
+    homeroom, program, emulator = (os.path.abspath(argument) for argument in sys.argv[1:])
     with tempfile.TemporaryDirectory() as data_dir, tempfile.TemporaryDirectory() as folder:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("HOMEROOM_")} | {"HOMEROOM_DATA_DIR": data_dir}
 
@@ -204,6 +217,8 @@ def main():
                 run("Data Lake, by an address", Place(program, by_address, folder, authority), "BlobFS")
                 with tempfile.TemporaryDirectory() as local:
                     beyond(Place(program, session_url(origin, authority, tenant, app), folder, authority), Path(local))
+                with tempfile.TemporaryDirectory() as local:
+                    documented(Place(program, session_url(origin, authority, tenant, app), folder, authority), Path(local))
             finally:
                 server.terminate()
                 server.wait(60)

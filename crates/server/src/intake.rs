@@ -146,9 +146,13 @@ pub(crate) async fn statuses(app: &App, of: Option<TenantId>) -> Result<Vec<(Wat
     let mut all = Vec::new();
     for watched in sources::all(app, of).await? {
         let source = &watched.source;
-        let ctx = app.system(sources::tenant(app, &source.tenant).await?.id);
-        let name = source.name.clone();
-        let known = app.store().read(&ctx, move |tx| known(tx, &name)).await.map_err(|error: StoreError| chain(&error))?;
+        let known = if let Some(tenant) = watched.tenant {
+            let name = source.name.clone();
+            let read = app.store().read(&app.system(tenant), move |tx| known(tx, &name)).await;
+            read.map_err(|error: StoreError| chain(&error))?
+        } else {
+            Known { problem: Some(sources::no_tenant(&source.tenant)), ..Known::default() }
+        };
         let status = SourceStatus {
             name: source.name.clone(),
             tenant: source.tenant.clone(),
@@ -166,9 +170,9 @@ pub(crate) async fn statuses(app: &App, of: Option<TenantId>) -> Result<Vec<(Wat
 
 /// One look. What goes wrong is remembered and said once; the next look may go better.
 async fn look(app: &App, watched: &Watched) {
-    let outcome = match sources::tenant(app, &watched.source.tenant).await {
-        Ok(tenant) => look_for(app, watched, &app.system(tenant.id)).await,
-        Err(problem) => Err(problem),
+    let outcome = match watched.tenant {
+        Some(tenant) => look_for(app, watched, &app.system(tenant)).await,
+        None => Err(sources::no_tenant(&watched.source.tenant)),
     };
     if let Err(problem) = outcome {
         tracing::warn!(source.name = %watched.source.name, %problem, "a source could not be looked at");

@@ -31,7 +31,9 @@ const EVERY_SECONDS_MIN: u32 = 5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Watched {
     pub(crate) source: Source,
-    /// It is in the store; `tenant` is the id then.
+    /// Its tenant, if there is one of that name.
+    pub(crate) tenant: Option<TenantId>,
+    /// Whether it is in the store, and not in `homeroom.toml`.
     pub(crate) stored: bool,
 }
 
@@ -83,18 +85,21 @@ pub(crate) async fn check_now(app: &App, watched: &Watched) -> Result<usize, Str
     Ok(files.iter().filter(|file| file.is_export()).count())
 }
 
-/// The sources of one tenant, or all; those of the settings first. One of the settings takes the place of a stored one of its name.
+/// The sources of one tenant, or all; those of the settings first. One of the settings takes the place of a stored one of
+/// its name.
 pub(crate) async fn all(app: &App, of: Option<TenantId>) -> Result<Vec<Watched>, String> {
-    let tenants: Vec<_> = tenants(app).await?.into_iter().filter(|tenant| of.is_none_or(|of| tenant.id == of)).collect();
-    let settings = app.config().sources.iter();
-    let settings = settings.filter(|source| of.is_none() || tenants.iter().any(|tenant| is_named(tenant, &source.tenant)));
-    let mut all: Vec<_> = settings.map(|source| Watched { source: source.clone(), stored: false }).collect();
-    for tenant in tenants {
+    let tenants = tenants(app).await?;
+    let in_settings = |source: &Source| {
+        let tenant = tenants.iter().find(|tenant| is_named(tenant, &source.tenant)).map(|tenant| tenant.id);
+        Watched { source: source.clone(), tenant, stored: false }
+    };
+    let mut all: Vec<_> = app.config().sources.iter().map(in_settings).filter(|watched| of.is_none() || watched.tenant == of).collect();
+    for tenant in tenants.iter().filter(|tenant| of.is_none_or(|of| tenant.id == of)) {
         let reader = app.clone();
         let read = app.store().read(&app.system(tenant.id), move |tx| list(&reader, tx)).await;
         let stored = read.map_err(|error: StoreError| format!("the sources of the tenant {}: {}", tenant.id, chain(&error)))?;
-        let free = stored.into_iter().filter(|source| !is_in_settings(app, &tenant, &source.name));
-        all.extend(free.map(|source| Watched { source, stored: true }));
+        let free = stored.into_iter().filter(|source| !is_in_settings(app, tenant, &source.name));
+        all.extend(free.map(|source| Watched { source, tenant: Some(tenant.id), stored: true }));
     }
     Ok(all)
 }
@@ -105,8 +110,11 @@ async fn tenants(app: &App) -> Result<Vec<Tenant>, String> {
 
 /// The tenant that is named by id or domain.
 pub(crate) async fn tenant(app: &App, named: &str) -> Result<Tenant, String> {
-    let found = tenants(app).await?.into_iter().find(|tenant| is_named(tenant, named));
-    found.ok_or_else(|| format!("there is no tenant '{named}'"))
+    tenants(app).await?.into_iter().find(|tenant| is_named(tenant, named)).ok_or_else(|| no_tenant(named))
+}
+
+pub(crate) fn no_tenant(named: &str) -> String {
+    format!("there is no tenant '{named}'")
 }
 
 fn is_named(tenant: &Tenant, named: &str) -> bool {
@@ -174,7 +182,7 @@ pub(crate) async fn put(app: &App, ctx: &OpContext, mut source: Source) -> Resul
     let (reader, name) = (app.clone(), source.name.clone());
     let before = app.store().read(ctx, move |tx| find(&reader, tx, &name)).await.map_err(AppError::from)?;
     keep_secrets(&mut source, before.as_ref())?;
-    let watched = Watched { source: source.clone(), stored: true };
+    let watched = Watched { source: source.clone(), tenant: Some(ctx.tenant), stored: true };
     let place = watched.place(app).await;
     place.map_err(|why| AppError::invalid_at(if source.folder.is_some() { "folder" } else { "sftp" }, why))?;
     let sealed = app.seal(&about(ctx.tenant, &source.name), &serde_json::to_string(&source).map_err(corrupt)?)?;

@@ -158,7 +158,7 @@ async fn half_of_a_body_goes_some_time_after_the_server_was_killed() {
     // The time in its name, a UUID of version 7.
     let begun = format!("{:012x}", since.as_millis());
     let old = left.with_file_name(format!("{}-{}-7000-8000-000000000000", &begun[..8], &begun[8..]));
-    std::fs::rename(&left, &old).unwrap();
+    std::fs::rename(left, &old).unwrap();
     std::fs::File::options().write(true).open(&old).unwrap().set_modified(hours_ago).unwrap();
     let serving = Serving::start(dir.path(), &[]);
     uploader.base.clone_from(&serving.base);

@@ -136,12 +136,15 @@ fn corrupt(error: serde_json::Error) -> StoreError {
 fn list(app: &App, tx: &mut Tx<'_>) -> Result<Vec<Source>, StoreError> {
     let tenant = tx.tenant();
     let docs = tx.docs(&SOURCES)?.list(None, None, SOURCES_MAX)?;
-    docs.iter().map(|doc| opened(app, tenant, &doc.id, &doc.body)).collect()
-}
-
-fn find(app: &App, tx: &mut Tx<'_>, name: &str) -> Result<Option<Source>, StoreError> {
-    let tenant = tx.tenant();
-    tx.docs(&SOURCES)?.get(name)?.map(|doc| opened(app, tenant, name, &doc.body)).transpose()
+    let readable = |doc: &store::Doc| match opened(app, tenant, &doc.id, &doc.body) {
+        Ok(source) => Some(source),
+        // One that was sealed by another master key must not hide all the others.
+        Err(error) => {
+            tracing::warn!(tenant = %tenant, source.name = %doc.id, error = chain(&error), "a source cannot be read; put it anew");
+            None
+        }
+    };
+    Ok(docs.iter().filter_map(readable).collect())
 }
 
 fn opened(app: &App, tenant: TenantId, name: &str, body: &Map<String, Value>) -> Result<Source, StoreError> {
@@ -180,7 +183,8 @@ pub(crate) async fn put(app: &App, ctx: &OpContext, mut source: Source) -> Resul
     }
     source.tenant = ctx.tenant.to_string();
     let (reader, name) = (app.clone(), source.name.clone());
-    let before = app.store().read(ctx, move |tx| find(&reader, tx, &name)).await.map_err(AppError::from)?;
+    let before = app.store().read(ctx, move |tx| Ok(list(&reader, tx)?.into_iter().find(|source| source.name == name)));
+    let before = before.await.map_err(|error: StoreError| AppError::from(error))?;
     keep_secrets(&mut source, before.as_ref())?;
     let watched = Watched { source: source.clone(), tenant: Some(ctx.tenant), stored: true };
     let place = watched.place(app).await;

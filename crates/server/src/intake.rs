@@ -59,7 +59,7 @@ struct Known {
 pub struct SourceStatus {
     /// Its name.
     pub name: String,
-    /// Its tenant, as the settings say.
+    /// Its tenant, as it is named there.
     pub tenant: String,
     /// Where it looks.
     pub place: String,
@@ -214,7 +214,8 @@ async fn step(app: &App, watched: &Watched, ctx: &OpContext, known: &mut Known) 
         (known.seen, known.seen_since) = (None, None);
         return Err(format!("there are no .csv or .zip files in {}", place.describe()));
     }
-    let print = fingerprint(&files);
+    // The same files from elsewhere, or for another connector, are another export.
+    let print = format!("{} {} {}", fingerprint(&files), source.connector, source.describe());
     if known.seen.as_ref() != Some(&print) {
         (known.seen, known.seen_since) = (Some(print), Some(ctx.now));
         return Ok(());

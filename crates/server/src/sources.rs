@@ -200,9 +200,6 @@ pub(crate) async fn put(app: &App, ctx: &OpContext, mut source: Source) -> Resul
             let message = format!("A tenant has {SOURCES_MAX} sources at most.");
             return Err(AppError::Conflict { message, details: Vec::new() });
         }
-        if before.is_none_or(|before| before.describe() != source.describe() || before.connector != source.connector) {
-            intake::forget(tx, &source.name)?;
-        }
         let body = if let Value::Object(body) = sealed { body } else { Map::new() };
         tx.docs(&SOURCES)?.put(&source.name, None, &body)?;
         Ok(new)
@@ -216,8 +213,12 @@ pub(crate) async fn put(app: &App, ctx: &OpContext, mut source: Source) -> Resul
 pub(crate) async fn remove(app: &App, ctx: &OpContext, name: &str) -> Result<bool, StoreError> {
     let name = name.to_owned();
     let removed = app.store().write(ctx, move |tx| -> Result<bool, StoreError> {
-        intake::forget(tx, &name)?;
-        tx.docs(&SOURCES)?.delete(&name)
+        let removed = tx.docs(&SOURCES)?.delete(&name)?;
+        // Otherwise it is known of one in the settings, which goes on.
+        if removed {
+            intake::forget(tx, &name)?;
+        }
+        Ok(removed)
     });
     let removed = removed.await?;
     app.sources_changed();
@@ -276,16 +277,18 @@ fn keep_secrets(source: &mut Source, before: Option<&Source>) -> Result<(), AppE
 /// A source as the admin API shows it, and how it stands.
 fn shown(watched: &Watched, status: &intake::SourceStatus) -> Map<String, Value> {
     let mut source = watched.source.clone();
+    let mut problem = status.problem.clone();
     let mut shown = if watched.stored {
         if let Some(sftp) = &mut source.sftp {
             secrets(sftp).into_iter().filter_map(|(_, secret)| secret.as_mut()).for_each(|secret| MASK.clone_into(&mut secret.0));
         }
         json!(source)
     } else {
-        // Where the operator keeps it is the operator's business.
+        // Where the operator keeps it is the operator's business, and a problem mostly names the place.
+        problem = problem.map(|_| "the operator sees what is wrong with `homeroom sources`".to_owned());
         json!({ "name": source.name, "connector": source.connector })
     };
     shown["setUpBy"] = json!(status.set_up_by);
-    shown["status"] = json!({ "lookedAt": status.looked_at, "deliveredAt": status.delivered_at, "problem": status.problem });
+    shown["status"] = json!({ "lookedAt": status.looked_at, "deliveredAt": status.delivered_at, "problem": problem });
     if let Value::Object(shown) = shown { shown } else { Map::new() }
 }

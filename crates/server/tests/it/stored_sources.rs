@@ -70,6 +70,16 @@ async fn an_export_is_fetched(database_url: Option<String>) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(server.groups().await["All Students"].len(), 8);
+    // The same files are news for another connector.
+    let system = server.create("sourceSystems", &crate::harness::source_system()).await;
+    let other = json!({ "@odata.type": "#microsoft.graph.industryData.azureDataLakeConnector", "displayName": "Other",
+                        "sourceSystem@odata.bind": format!("sourceSystems/{}", crate::harness::id(&system)) });
+    server.create("dataConnectors", &other).await;
+    let (_, mut changed) = send(&server, Method::GET, "/Nightly%20export", None).await;
+    let delivered = changed["status"]["deliveredAt"].clone();
+    changed["connector"] = json!("Other");
+    assert_eq!(send(&server, Method::PUT, "/Nightly%20export", Some(changed)).await.0, 200);
+    until(&server, "/Nightly%20export", "fetched again", |shown| shown["status"]["deliveredAt"] != delivered).await;
     // Another server of the installation finds it, too, and a source that is gone is not looked at any more.
     let twin = server.twin().await;
     let (_, listed) = send(&twin, Method::GET, "", None).await;
@@ -206,7 +216,12 @@ async fn what_is_no_source_is_refused_by_name() {
     assert!(taken.0 == 409 && message(&taken).contains("homeroom.toml"), "{taken:?}");
     let (_, shown) = send(&server, Method::GET, "/of%20the%20operator", None).await;
     assert_eq!((&shown["setUpBy"], &shown["folder"]), (&json!("homeroom.toml"), &Value::Null), "not where it is: {shown}");
+    let looked = until(&server, "/of%20the%20operator", "looked at", |shown| !shown["status"]["lookedAt"].is_null()).await;
+    let problem = looked["status"]["problem"].as_str().unwrap();
+    assert!(problem.contains("homeroom sources") && !looked.to_string().contains(root.path().to_str().unwrap()), "{looked}");
     assert_eq!(send(&server, Method::DELETE, "/of%20the%20operator", None).await.0, 404);
+    let (_, still) = send(&server, Method::GET, "/of%20the%20operator", None).await;
+    assert_eq!(still, looked, "nothing of it was forgotten");
     for number in 0..32 {
         assert_eq!(put(&format!("/{number}"), none.clone()).await.0, 201);
     }

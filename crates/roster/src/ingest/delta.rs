@@ -27,6 +27,15 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+/// What roles and profiles are in a package of changes of OneRoster 1.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parts {
+    /// Records with ids of their own, as in the CSV binding.
+    Records,
+    /// Parts of users, as in the REST binding: those of a user who has changed are all there.
+    OfUsers,
+}
+
 /// What came of a package of changes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Applied {
@@ -56,6 +65,10 @@ static CHANGE: FileSpec = FileSpec {
     )
 };
 
+/// A file of users' parts that no format reads; it goes with its users all the same.
+static USER_PROFILES: FileSpec =
+    FileSpec::new("userProfiles.csv", &[Column::need("sourcedId", Kind::Id)], &[0], &[Entity::User], |_, _| ());
+
 /// Whether a package holds, in any file that is read, only what has changed.
 pub fn is_delta(files: &[Source]) -> io::Result<bool> {
     let Some(manifest) = Manifest::read(files)? else { return Ok(false) };
@@ -63,11 +76,12 @@ pub fn is_delta(files: &[Source]) -> io::Result<bool> {
     Ok(Format::ALL.into_iter().filter(|format| format.manifest_version().is_some()).flat_map(Format::files).any(is_change))
 }
 
-/// Applies a package of changes to the files of the set before, and writes the whole set into `out`,
-/// which must be there and be empty. `label` is the encoding of both when it is not UTF-8.
+/// Applies a package of changes to the files of the set before, and writes the whole set, durable, into
+/// `out`, which must be there and be empty. `label` is the encoding of both when it is not UTF-8.
 pub fn apply(
     base: &[Source],
     changes: &[Source],
+    parts: Parts,
     label: Option<&str>,
     out: &Path,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
@@ -76,7 +90,7 @@ pub fn apply(
         Some(label) => Some(encoding(label).ok_or_else(|| IngestError::UnknownEncoding(label.to_owned()))?),
         None => None,
     };
-    let mut merge = Merge { encoding, out, findings, applied: Applied::default() };
+    let mut merge = Merge { encoding, out, findings, parts, users: HashSet::new(), applied: Applied::default() };
     let format = match detect(changes) {
         crate::Detected { format: Ok(format), .. } => format,
         crate::Detected { format: Err(title), why } => {
@@ -88,6 +102,10 @@ pub fn apply(
     if merge.applied.catastrophic.is_some() {
         merge.applied.files.clear();
     }
+    merge.applied.files.iter().try_for_each(|file| File::open(&file.path)?.sync_all())?;
+    if cfg!(unix) {
+        File::open(out)?.sync_all()?;
+    }
     Ok(merge.applied)
 }
 
@@ -95,6 +113,9 @@ struct Merge<'m> {
     encoding: Option<&'static encoding_rs::Encoding>,
     out: &'m Path,
     findings: &'m mut dyn FnMut(&Finding) -> io::Result<()>,
+    parts: Parts,
+    /// Users who are among the changes, as hashes, where their parts come with them.
+    users: HashSet<u64>,
     applied: Applied,
 }
 
@@ -122,7 +143,8 @@ impl Merge<'_> {
             self.emit(Finding::of_file("DeltaBaseVersion", MANIFEST, message).hint("Send one package with all records (bulk) first."))?;
         }
         let Some(manifest) = Manifest::read(changes)? else { return Ok(()) };
-        for spec in format.files() {
+        let unread = (self.parts == Parts::OfUsers).then_some(&USER_PROFILES);
+        for spec in format.files().iter().chain(unread) {
             if let Some(finding) = twice(spec, changes) {
                 self.emit(finding)?;
             }
@@ -151,6 +173,9 @@ impl Merge<'_> {
         let Some(changes) = self.read(change)? else { return Ok(()) };
         if self.applied.catastrophic.is_some() {
             return Ok(());
+        }
+        if self.parts == Parts::OfUsers && spec.name == "users.csv" {
+            self.users = changes.keys().copied().collect();
         }
         let path = self.out.join(spec.name);
         let mut out = BufWriter::new(File::create(&path)?);
@@ -182,12 +207,12 @@ impl Merge<'_> {
             write_row(&mut out, row.iter().map(String::as_str))?;
             self.applied.written += 1;
         }
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        out.into_inner().map_err(io::IntoInnerError::into_error)?;
         self.applied.files.push(Source { name: spec.name.to_owned(), path });
         Ok(())
     }
 
-    /// Writes the records that no change names; gives the columns.
+    /// Writes the records that no change names, nor any of the user whom they belong to; gives the columns.
     fn keep(
         &mut self,
         spec: &FileSpec,
@@ -205,12 +230,14 @@ impl Merge<'_> {
         let padding = ",".repeat(columns.len() - width);
         write_row(out, columns.iter().map(String::as_str))?;
         let key = spec.columns[0].headers().find_map(|name| lines.position(name));
+        let owner = lines.position("userSourcedId").filter(|_| ["roles.csv", USER_PROFILES.name].contains(&spec.name));
         let mut fields = Fields::default();
         while let Some((_, line)) = lines.next()? {
             let is_row = std::str::from_utf8(line).is_ok() && fields.split(line).is_ok() && fields.len() == width;
             if let Some(key) = key.filter(|_| is_row) {
                 let text = String::from_utf8_lossy(line);
-                if changes.contains_key(&hash(fields.text(&text, key).as_bytes())) {
+                let hashed = |at: usize| hash(fields.text(&text, at).as_bytes());
+                if changes.contains_key(&hashed(key)) || owner.is_some_and(|owner| self.users.contains(&hashed(owner))) {
                     self.applied.replaced += 1;
                     continue;
                 }

@@ -4,11 +4,12 @@ use super::JobError;
 use crate::app::App;
 use crate::error::chain;
 use crate::jobs::{self, READINESS};
+use crate::organizations;
 use crate::providers;
 use crate::runs::{self, ACCEPTED, ORGANIZATIONS, REFUSED};
 use roster::archive::{ArchiveLimits, Opened, is_archive, open_archives};
-use roster::segment::SegmentReader;
-use roster::{BasicReport, Codes, Entity, Finding, Format, IngestError, IngestOptions, Severity, Source, delta};
+use roster::delta::{self, Parts};
+use roster::{BasicReport, Finding, Format, Severity, Source};
 use serde_json::{Map, Value, json};
 use std::io;
 use std::path::Path;
@@ -62,7 +63,8 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
     }
     let format = report.detected.format.clone().ok();
     let own_rows = app.store().read_blocking(ctx, runs::own_reference_rows)?;
-    let organizations = if report.errors.is_empty() { organizations(&files, format, &runs::codes(&own_rows)) } else { Ok(Vec::new()) };
+    let organizations =
+        if report.errors.is_empty() { organizations::keys(&files, format, &runs::codes(&own_rows)) } else { Ok(Vec::new()) };
     let organizations = organizations.map_err(|e| JobError::Again(chain(&e)))?;
     let (job, good, readiness) = (job.clone(), report.errors.is_empty(), app.new_id().to_string());
     let accepted_key = whole.clone();
@@ -129,7 +131,7 @@ fn apply_changes(
         None => Vec::new(),
     };
     std::fs::create_dir(whole).map_err(again)?;
-    let applied = delta::apply(&base, changes, None, whole, &mut |finding| {
+    let applied = delta::apply(&base, changes, Parts::Records, None, whole, &mut |finding| {
         let list = if finding.severity() == Severity::Catastrophic { &mut report.errors } else { &mut report.warnings };
         // The operation is read by people, and all of it at once.
         if list.len() < FINDINGS_SHOWN {
@@ -137,9 +139,7 @@ fn apply_changes(
         }
         Ok(())
     });
-    let files = applied.map_err(|error| JobError::Again(chain(&error)))?.files;
-    files.iter().try_for_each(|file| std::fs::File::open(&file.path)?.sync_all()).and_then(|()| sync_folder(whole)).map_err(again)?;
-    Ok(files)
+    Ok(applied.map_err(|error| JobError::Again(chain(&error)))?.files)
 }
 
 /// The operation says that the files could not be looked at.
@@ -191,25 +191,4 @@ fn discard_received(folder: &Path) {
             tracing::warn!(error = chain(&error), "a file that was unpacked could not be removed");
         }
     }
-}
-
-/// Keys of the organizations: a flow set's filter may name them from now on.
-fn organizations(files: &[Source], format: Option<Format>, codes: &Codes) -> std::io::Result<Vec<String>> {
-    let folder = tempfile::tempdir()?;
-    let specs = format.unwrap_or(Format::SdsV21).files();
-    // They come first in every format; what comes after them need not be read.
-    let mut progress = |file: &str, _| specs.iter().any(|spec| spec.gives.contains(&Entity::Org) && spec.is_named(file));
-    let mut options = IngestOptions { format, ..IngestOptions::new(codes, &mut progress) };
-    // Whatever is wrong with them, the run will tell.
-    match roster::ingest(files, &mut options, folder.path(), &mut |_| Ok(())) {
-        Ok(_) | Err(IngestError::Stopped) => {}
-        Err(error) => return Err(io::Error::other(error)),
-    }
-    let mut keys = Vec::new();
-    if let Some(mut reader) = SegmentReader::open_if_there(&folder.path().join(Entity::Org.segment()))? {
-        while let Some(record) = reader.next()? {
-            keys.push(record.key_text().to_owned());
-        }
-    }
-    Ok(keys)
 }

@@ -1,27 +1,12 @@
 use super::*;
 
-const MODES: [&str; 13] = [
-    "academicSessions",
-    "categories",
-    "classes",
-    "classResources",
-    "courses",
-    "courseResources",
-    "demographics",
-    "enrollments",
-    "lineItems",
-    "orgs",
-    "resources",
-    "results",
-    "users",
-];
-
-/// A package of 1.1 with the modes of these files, all others absent.
+/// A package with the modes of these files, all others absent.
 fn package(version: &str, files: &[(&str, &str, &str)]) -> (Vec<Source>, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let mut manifest = format!("propertyName,value\nmanifest.version,1.0\noneroster.version,{version}\n");
-    for stem in MODES {
-        let mode = files.iter().find(|(name, ..)| *name == stem).map_or("absent", |(_, mode, _)| mode);
+    let format = if version == "1.2" { Format::OneRoster12 } else { Format::OneRoster11 };
+    for stem in format.package() {
+        let mode = files.iter().find(|(name, ..)| name == stem).map_or("absent", |(_, mode, _)| mode);
         manifest += &format!("file.{stem},{mode}\n");
     }
     let texts = files.iter().map(|(name, _, text)| (format!("{name}.csv"), (*text).to_owned()));
@@ -37,8 +22,12 @@ fn package(version: &str, files: &[(&str, &str, &str)]) -> (Vec<Source>, tempfil
 }
 
 fn applied(base: &[Source], changes: &[Source]) -> (Applied, Vec<String>, tempfile::TempDir) {
+    applied_with(Parts::Records, base, changes)
+}
+
+fn applied_with(parts: Parts, base: &[Source], changes: &[Source]) -> (Applied, Vec<String>, tempfile::TempDir) {
     let (out, mut found) = (tempfile::tempdir().unwrap(), Vec::new());
-    let applied = apply(base, changes, None, out.path(), &mut |finding| {
+    let applied = apply(base, changes, parts, None, out.path(), &mut |finding| {
         found.push(format!("{} {}:{} {}", finding.code, finding.file, finding.line, finding.column.unwrap_or("-")));
         Ok(())
     });
@@ -70,6 +59,39 @@ fn changes_take_the_place_of_what_they_name_and_the_rest_stays_as_it_stands() {
     assert_eq!(applied.files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["orgs.csv", "users.csv", "manifest.csv"]);
     assert!(!is_delta(&applied.files).unwrap() && is_delta(&changes).unwrap());
     assert!(manifest::check(Format::OneRoster11, &applied.files).is_empty());
+}
+
+#[test]
+fn parts_of_a_user_who_has_changed_are_those_of_the_package_and_no_others() {
+    let roles = "sourcedId,status,dateLastModified,userSourcedId,roleType,role,orgSourcedId\n";
+    let base_roles =
+        format!("{roles}r1,,,u1,primary,student,A\nr2,,,u1,secondary,student,B\nr3,,,u2,primary,student,A\nr4,,,u3,primary,student,A\n");
+    let profiles = "sourcedId,status,dateLastModified,userSourcedId,profileType\n";
+    let base_profiles = format!("{profiles}p1,,,u1,lms\np3,,,u3,lms\n");
+    let base = [
+        ("users", "bulk", "sourcedId,status,dateLastModified,username\nu1,,,ann\nu2,,,bob\nu3,,,cem\n"),
+        ("roles", "bulk", base_roles.as_str()),
+        ("userProfiles", "bulk", base_profiles.as_str()),
+    ];
+    let (base, _base) = package("1.2", &base);
+    // Ann leaves B and teaches at A; Bob is gone, and nobody says so of his role.
+    let users = "sourcedId,status,dateLastModified,username\nu1,active,2026-09-02,ann\nu2,tobedeleted,2026-09-02,bob\n";
+    let new_roles = format!("{roles}r5,active,2026-09-02,u1,primary,teacher,A\n");
+    let changes = [("users", "delta", users), ("roles", "delta", new_roles.as_str()), ("userProfiles", "delta", profiles)];
+    let (changes, _changes) = package("1.2", &changes);
+    let keys = |out: &tempfile::TempDir, name: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(out.path().join(name)).unwrap_or_default();
+        text.lines().skip(1).map(|line| line.split(',').next().unwrap().to_owned()).collect()
+    };
+    let (applied, found, out) = applied_with(Parts::OfUsers, &base, &changes);
+    assert_eq!(applied.catastrophic, None, "{found:?}");
+    assert_eq!(
+        ["users.csv", "roles.csv", "userProfiles.csv"].map(|name| keys(&out, name)),
+        [vec!["u3", "u1"], vec!["r4", "r5"], vec!["p3"]]
+    );
+    // In the CSV binding each is a record of its own, and stays until somebody says that it goes.
+    let (_, _, out) = applied_with(Parts::Records, &base, &changes);
+    assert_eq!(keys(&out, "roles.csv"), ["r1", "r2", "r3", "r4", "r5"]);
 }
 
 #[test]

@@ -344,4 +344,5 @@ async def job(session):
             emulator.wait(20)
 
 
-witness(job)
+if __name__ == "__main__":
+    witness(job)

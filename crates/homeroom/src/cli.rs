@@ -36,7 +36,7 @@ pub(crate) enum Command {
     /// Make a roster of invented people: any size, any format, with daily changes and with defects
     #[command(long_about = GENERATE)]
     Generate(Generate),
-    /// Show the places that exports are fetched from, when they were looked at and what is wrong there
+    /// The places that exports are fetched from: show how they stand, add, remove and check them
     Sources(Sources),
     /// Look at runs, approve a run that a guard has stopped
     #[command(subcommand)]
@@ -311,13 +311,56 @@ pub(crate) struct Generate {
     pub output: Output,
 }
 
-/// `sources`
+/// `sources …`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Sources {
+    #[command(flatten)]
+    pub list: ListSources,
+    #[command(subcommand)]
+    pub command: Option<SourceCommand>,
+}
+
+/// `sources list`
+#[derive(Debug, Args)]
+pub(crate) struct ListSources {
     #[command(flatten)]
     pub data: Data,
     #[command(flatten)]
     pub output: Output,
+}
+
+/// `sources …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum SourceCommand {
+    /// Show all of them, when they were looked at, when an export was fetched and what is wrong there
+    List(ListSources),
+    /// Keep the sources of a file in the store, in place of those of the same names; a running server takes them up
+    Add {
+        #[command(flatten)]
+        data: Data,
+        /// TOML with [[sources]], as in homeroom.toml; what key_file, passphrase_file and password_file name is kept, too
+        file: PathBuf,
+    },
+    /// Forget a source that is kept in the store
+    Remove {
+        #[command(flatten)]
+        data: Data,
+        /// Its tenant, by id or domain
+        #[arg(long, value_name = "TENANT")]
+        tenant: String,
+        /// Its name
+        name: String,
+    },
+    /// Look at the places now, fetch nothing, and say what is wrong; exit code 1 when anything is
+    Check {
+        #[command(flatten)]
+        data: Data,
+        #[command(flatten)]
+        output: Output,
+        /// Only those of this name
+        name: Option<String>,
+    },
 }
 
 /// `runs …`

@@ -3,10 +3,11 @@
 use crate::limits::{CONNECT_MAX, ENTRIES_MAX, SILENCE_MAX};
 use crate::{IntakeError, Listed};
 use russh::client::{self, AuthResult, Handle};
-use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate, load_secret_key};
+use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate, decode_secret_key};
 use russh_sftp::client::SftpSession;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,10 +18,10 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// What proves who we are.
 #[derive(Clone)]
 pub enum Credential {
-    /// A private key in OpenSSH's or PKCS#8 form.
+    /// A private key.
     Key {
-        /// File that holds it.
-        file: PathBuf,
+        /// In OpenSSH's or PKCS#8 form.
+        pem: String,
         /// Its passphrase.
         passphrase: Option<String>,
     },
@@ -31,7 +32,7 @@ pub enum Credential {
 impl std::fmt::Debug for Credential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Key { file, .. } => f.debug_struct("Key").field("file", file).finish_non_exhaustive(),
+            Self::Key { .. } => f.write_str("Key(<hidden>)"),
             Self::Password(_) => f.write_str("Password(<hidden>)"),
         }
     }
@@ -52,6 +53,8 @@ pub struct Sftp {
     pub host_key: String,
     /// Folder on the server.
     pub path: String,
+    /// The addresses at which it may be connected to; those of its name when there are none.
+    pub addresses: Vec<SocketAddr>,
 }
 
 /// Sees the server's key before anything is sent to it.
@@ -106,7 +109,13 @@ impl Sftp {
         let config = client::Config { inactivity_timeout: Some(SILENCE_MAX), ..client::Config::default() };
         let other = Arc::new(Mutex::new(None));
         let handler = Pinned { host_key: self.host_key.clone(), other: other.clone() };
-        let connecting = client::connect(Arc::new(config), (self.host.as_str(), self.port), handler);
+        let config = Arc::new(config);
+        let connecting = async {
+            match &self.addresses[..] {
+                [] => client::connect(config, (self.host.as_str(), self.port), handler).await,
+                addresses => client::connect(config, addresses, handler).await,
+            }
+        };
         let connected = self.within(CONNECT_MAX, "connect to", connecting).await;
         if let Some(found) = other.lock().ok().and_then(|mut found| found.take()) {
             return Err(IntakeError::HostKey { host: self.host.clone(), found, pinned: self.host_key.clone() });
@@ -125,9 +134,9 @@ impl Sftp {
             Credential::Password(password) => {
                 (self.within(CONNECT_MAX, "log in to", handle.authenticate_password(&self.user, password)).await?, "this password")
             }
-            Credential::Key { file, passphrase } => {
-                let key = load_secret_key(file, passphrase.as_deref());
-                let key = key.map_err(|error| self.protocol(&format!("use the key {} for", file.display()), error))?;
+            Credential::Key { pem, passphrase } => {
+                let key = decode_secret_key(pem, passphrase.as_deref());
+                let key = key.map_err(|error| self.protocol("use the key for", error))?;
                 let key = PrivateKeyWithHashAlg::new(Arc::new(key), None);
                 (self.within(CONNECT_MAX, "log in to", handle.authenticate_publickey(&self.user, key)).await?, "this key")
             }

@@ -1,9 +1,10 @@
 //! What the command line does on a data directory, beside a running server or without one.
 
 use crate::app::App;
+use crate::config::Source;
 use crate::error::chain;
 use crate::intake::SourceStatus;
-use crate::{reports, runs};
+use crate::{reports, runs, sources};
 use identity::{Client, Credentials, IdentityError, NewClient, PendingDevice, PublicKey, Registered, Tenant};
 use serde_json::{Map, Value, json};
 use store::{StoreError, TenantId};
@@ -196,7 +197,40 @@ impl App {
 
     /// How the places stand that exports are fetched from.
     pub async fn list_sources(&self) -> Result<Vec<SourceStatus>, AdminError> {
-        crate::intake::statuses(self).await.map_err(AdminError::new)
+        let all = crate::intake::statuses(self, None).await.map_err(AdminError::new)?;
+        Ok(all.into_iter().map(|(_, status)| status).collect())
+    }
+
+    /// Keeps a source in the store, with the secrets in its files; `true` when it is a new one.
+    pub async fn put_source(&self, source: Source) -> Result<bool, AdminError> {
+        let named = |why: String| AdminError::hinting(format!("the source '{}': {why}", source.name), "docs/sources.md describes them");
+        let tenant = sources::tenant(self, &source.tenant).await.map_err(named)?;
+        let source = source.clone().with_secrets().map_err(named)?;
+        sources::put(self, &self.system(tenant.id), source).await.map_err(|error| named(error.graph().message))
+    }
+
+    /// Forgets a source of a tenant, by its id or domain, that is kept in the store.
+    pub async fn remove_source(&self, tenant: &str, name: &str) -> Result<(), AdminError> {
+        let tenant = sources::tenant(self, tenant).await.map_err(|why| AdminError::hinting(why, "`homeroom tenant list` shows them"))?;
+        if sources::remove(self, &self.system(tenant.id), name).await? {
+            return Ok(());
+        }
+        let hint = "`homeroom sources` shows them; one of homeroom.toml is removed there";
+        Err(AdminError::hinting(format!("no source '{name}' of this tenant is kept in the store"), hint))
+    }
+
+    /// Looks at the places of all sources, or of those of a name, and changes nothing: each with the number of files that
+    /// an export has there now, or what is wrong.
+    pub async fn check_sources(&self, name: Option<&str>) -> Result<Vec<(SourceStatus, Result<usize, String>)>, AdminError> {
+        let all = crate::intake::statuses(self, None).await.map_err(AdminError::new)?;
+        let mut checked = Vec::new();
+        for (watched, status) in all.into_iter().filter(|(watched, _)| name.is_none_or(|name| watched.source.name == name)) {
+            checked.push((status, sources::check_now(self, &watched).await));
+        }
+        match name.filter(|_| checked.is_empty()) {
+            None => Ok(checked),
+            Some(name) => Err(AdminError::hinting(format!("there is no source '{name}'"), "`homeroom sources` shows them")),
+        }
     }
 
     /// The runs of a tenant, newest first.

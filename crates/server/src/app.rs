@@ -41,6 +41,8 @@ struct Inner {
     /// One for each lane of the worker: a wake-up that comes while a lane is busy is kept for it.
     work: [Notify; LANES.len()],
     stopping: AtomicBool,
+    /// Somebody has set up a source, or changed one.
+    sources_changed: AtomicBool,
 }
 
 impl std::fmt::Debug for App {
@@ -52,7 +54,7 @@ impl std::fmt::Debug for App {
 /// How soon what waits for others sees that the server is stopping.
 const STOPPING_TICK: Duration = Duration::from_millis(250);
 /// Key of a secret that is encrypted in a stored document.
-const SEALED: &str = "$sealed";
+pub(crate) const SEALED: &str = "$sealed";
 
 impl App {
     /// Opens a data directory, making what is not there yet.
@@ -69,7 +71,18 @@ impl App {
         let egress = Egress::new(&config.outbound.allow)
             .map_err(|why| AdminError::hinting(format!("[outbound] allow: {why}"), "docs/configuration.md shows what it may be"))?;
         let work = LANES.map(|_| Notify::new());
-        let inner = Inner { store, keys, issuers, uploads, config, throttle, egress, work, stopping: AtomicBool::new(false) };
+        let inner = Inner {
+            store,
+            keys,
+            issuers,
+            uploads,
+            config,
+            throttle,
+            egress,
+            work,
+            stopping: AtomicBool::new(false),
+            sources_changed: AtomicBool::new(false),
+        };
         Ok(Self { inner: Arc::new(inner), secure: false })
     }
 
@@ -176,6 +189,18 @@ impl App {
         self.inner.keys.jwks().clone()
     }
 
+    /// A text, encrypted, for a stored document. It can be decrypted only as what it is `about`.
+    pub(crate) fn seal(&self, about: &str, text: &str) -> Result<Value, store::StoreError> {
+        let sealed = self.inner.store.secrets().seal(about, text.as_bytes())?;
+        Ok(json!({ SEALED: sealed.iter().map(|b| format!("{b:02x}")).collect::<String>() }))
+    }
+
+    /// What was encrypted; `sealed` is the value of [`SEALED`].
+    pub(crate) fn unseal(&self, about: &str, sealed: &Value) -> Result<String, store::StoreError> {
+        let plain = self.inner.store.secrets().open_sealed(about, &from_hex(sealed.as_str().unwrap_or_default()))?;
+        Ok(String::from_utf8_lossy(&plain).into_owned())
+    }
+
     /// Encrypts the secrets of a document that are not encrypted yet.
     pub fn seal_secrets(
         &self,
@@ -187,8 +212,7 @@ impl App {
         let about = format!("{tenant}/{collection}/{id}");
         for_each_secret(&mut document, &mut |value| {
             if let Value::String(text) = value {
-                let sealed = self.inner.store.secrets().seal(&about, text.as_bytes())?;
-                *value = json!({ SEALED: sealed.iter().map(|b| format!("{b:02x}")).collect::<String>() });
+                *value = self.seal(&about, text)?;
             }
             Ok::<_, store::StoreError>(())
         })?;
@@ -205,13 +229,22 @@ impl App {
     ) -> Result<Map<String, Value>, store::StoreError> {
         let about = format!("{tenant}/{collection}/{id}");
         for_each_secret(&mut document, &mut |value| {
-            if let Some(sealed) = value.get(SEALED).and_then(Value::as_str) {
-                let plain = self.inner.store.secrets().open_sealed(&about, &from_hex(sealed))?;
-                *value = json!(String::from_utf8_lossy(&plain));
+            if let Some(sealed) = value.get(SEALED) {
+                *value = json!(self.unseal(&about, sealed)?);
             }
             Ok::<_, store::StoreError>(())
         })?;
         Ok(document)
+    }
+
+    /// Tells the watch that the sources are not those that it knows.
+    pub(crate) fn sources_changed(&self) {
+        self.inner.sources_changed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether they have changed since this was asked last.
+    pub(crate) fn take_sources_changed(&self) -> bool {
+        self.inner.sources_changed.swap(false, Ordering::SeqCst)
     }
 
     /// Tells the worker that there is something to do.

@@ -5,7 +5,7 @@
 
 mod source;
 
-pub use source::{SftpSource, Source};
+pub use source::{Secret, SftpSource, Source};
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
@@ -35,6 +35,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where connections may go that tenants configure.
     pub outbound: Outbound,
+    /// Places that tenants may have exports fetched from.
+    pub intake: Intake,
     /// Pulls from OneRoster APIs.
     pub oneroster: OneRoster,
     /// Issuers whose tokens are taken beside Homeroom's own.
@@ -63,6 +65,14 @@ impl Default for Worker {
 pub struct Outbound {
     /// Networks, addresses and names that are open although they are not public, or without encryption.
     pub allow: Vec<String>,
+}
+
+/// `[intake]`: places that tenants may have exports fetched from, by the admin API.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Intake {
+    /// Folders below which, `{tenant}` in them standing for a tenant's id.
+    pub folders: Vec<PathBuf>,
 }
 
 /// `[oneroster]`: what is asked of OneRoster APIs.
@@ -267,6 +277,9 @@ impl Config {
         if let Err(why) = self.uploads.session_rights.parse::<upload::Rights>() {
             return Err(format!("[uploads] session_rights: {why}"));
         }
+        if let Some(folder) = self.intake.folders.iter().find(|folder| !folder.is_absolute()) {
+            return Err(format!("[intake] folders: `{}` does not begin at the root of the file system", folder.display()));
+        }
         for (index, source) in self.sources.iter().enumerate() {
             source.place().map_err(|why| format!("[[sources]] {} ('{}'): {why}", index + 1, source.name))?;
             if self.sources[..index].iter().any(|other| other.name == source.name) {
@@ -310,6 +323,23 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// The `[[sources]]` of a file that has nothing else.
+///
+/// # Errors
+/// The text says which key of the file is wrong.
+pub fn read_sources(file: &Path) -> Result<Vec<Source>, String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        sources: Vec<Source>,
+    }
+    if !file.is_file() {
+        return Err(format!("the file {} does not exist", file.display()));
+    }
+    let read: Result<File, _> = Figment::from(Toml::file_exact(file)).extract();
+    read.map(|file| file.sources).map_err(|error| error.to_string())
 }
 
 /// `https://host` or `https://host:port`, `http` likewise: what a browser calls an origin.

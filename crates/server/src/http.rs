@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::error::AppError;
 use crate::exchange::{self, Call, Outcome, client_request_id, header};
 use crate::graph::request::{GraphBody, Version};
-use crate::{batch, cors, describe, limits, links, reports, upload_http};
+use crate::{batch, cors, describe, limits, links, reports, sources, upload_http};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, Request, State};
@@ -40,6 +40,8 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1.0/{*path}", any(graph_v1))
         .route("/openapi.json", get(openapi))
         .route("/admin/runs/{id}/{report}", get(run_report))
+        .route("/admin/sources", any(all_sources))
+        .route("/admin/sources/{name}", any(one_source))
         .layer(compression)
         .route("/health", get(|| async { "ok" }))
         .route("/{tenant}/oauth2/v2.0/token", post(token))
@@ -149,6 +151,31 @@ async fn run_report(State(app): State<App>, Path((run, report)): Path<(String, S
         Ok(response) => response,
         Err(error) => respond(&app, Err(error), request_id, client_request_id(&headers).as_deref()),
     }
+}
+
+/// `GET /admin/sources`
+async fn all_sources(State(app): State<App>, request: Request) -> Response {
+    of_sources(app, None, request).await
+}
+
+/// `GET`, `PUT`, `DELETE /admin/sources/{name}`
+async fn one_source(State(app): State<App>, Path(name): Path<String>, request: Request) -> Response {
+    of_sources(app, Some(name), request).await
+}
+
+async fn of_sources(app: App, name: Option<String>, request: Request) -> Response {
+    let request_id = app.new_id();
+    let (parts, body) = request.into_parts();
+    let outcome = match read_body(body, limits::JSON_BODY_BYTES_MAX).await {
+        Ok(body) => sources::api::answer(&app, &parts.method, &parts.headers, request_id, name.as_deref(), body).await,
+        Err(error) => Err(error),
+    };
+    let outcome = if parts.method == Method::OPTIONS { exchange::answer_options(outcome) } else { outcome };
+    let response = respond(&app, outcome, request_id, client_request_id(&parts.headers).as_deref());
+    tracing::info!(
+        http.method = %parts.method, http.status = response.status().as_u16(), request_id = %request_id, "answered a request about sources"
+    );
+    response
 }
 
 /// `POST /{tenant}/oauth2/v2.0/token`

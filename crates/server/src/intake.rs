@@ -1,4 +1,4 @@
-//! Exports that Homeroom fetches itself: the loop that looks at each `[[sources]]` place, and hands what has come to
+//! Exports that Homeroom fetches itself: the loop that looks at the place of each source, and hands what has come to
 //! rest there over as an upload, to the same validation as every other.
 //!
 //! All that a look needs to know of the looks before it is one document, so that a server that was killed goes on where
@@ -10,21 +10,25 @@ use crate::error::{AppError, chain};
 use crate::graph::Data;
 use crate::jobs::{self, object};
 use crate::runs;
+use crate::sources::{self, Watched};
 use ::intake::{IntakeError, Listed, Place, fingerprint};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::time::Duration;
 use store::{Access, OpContext, StoreError, TenantId, Tx};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use upload::Container;
-use uuid::Uuid;
 
 /// What is known of each source, by its name.
 const INTAKE: Access = Access::unchecked("_intake");
 /// Another server, or this one after it was killed, does not look for this time. A fetch may take longer: then two fetch
 /// the same export, and only the one whose session is still open hands it over.
 const LEASE: SignedDuration = SignedDuration::from_mins(5);
+/// How often the sources are read anew: other servers, and commands beside this one, change them.
+const RENEW: Duration = Duration::from_secs(10);
 /// How often it is asked whether the server is to stop.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -55,12 +59,14 @@ struct Known {
 pub struct SourceStatus {
     /// Its name.
     pub name: String,
-    /// Its tenant, as the settings say.
+    /// Its tenant, as it is named there.
     pub tenant: String,
     /// Where it looks.
     pub place: String,
     /// Its connector.
     pub connector: String,
+    /// Where it is defined: `homeroom.toml`, or `api` when it is kept in the store.
+    pub set_up_by: &'static str,
     /// When it was looked last.
     pub looked_at: Option<Timestamp>,
     /// When an export was handed over last.
@@ -69,85 +75,135 @@ pub struct SourceStatus {
     pub problem: Option<String>,
 }
 
+/// A source that is looked at.
+struct Slot {
+    watched: Watched,
+    next: Instant,
+    looking: bool,
+}
+
+/// Tenant, as the definition says, and name.
+type Key = (String, String);
+
 /// Looks at all sources until the server stops.
 pub(crate) async fn watch(app: App) {
-    let mut sources = JoinSet::new();
-    for source in app.config().sources.clone() {
-        let app = app.clone();
-        sources.spawn(async move {
-            let every = Duration::from_secs(source.every_seconds.max(1).into());
-            let mut next = tokio::time::Instant::now();
-            while !app.is_stopping() {
-                if tokio::time::Instant::now() >= next {
-                    look(&app, &source).await;
-                    next = tokio::time::Instant::now() + every;
-                }
-                tokio::time::sleep(TICK).await;
+    let mut slots = HashMap::new();
+    let mut looks = JoinSet::new();
+    let mut renew_at = Instant::now();
+    while !app.is_stopping() {
+        let now = Instant::now();
+        if app.take_sources_changed() || now >= renew_at {
+            match sources::all(&app, None).await {
+                Ok(all) => renew(&mut slots, all, now),
+                Err(problem) => tracing::warn!(%problem, "the sources cannot be read; those that are known are looked at"),
             }
-        });
+            renew_at = now + RENEW;
+        }
+        for (key, slot) in slots.iter_mut().filter(|(_, slot)| !slot.looking && now >= slot.next) {
+            slot.looking = true;
+            let (app, watched, key) = (app.clone(), slot.watched.clone(), key.clone());
+            looks.spawn(async move {
+                look(&app, &watched).await;
+                key
+            });
+        }
+        while let Some(ended) = looks.try_join_next() {
+            match ended {
+                Ok(key) => rest(&mut slots, &key),
+                Err(error) => tracing::error!(error = %error, "a source is not looked at any more until the next start"),
+            }
+        }
+        tokio::time::sleep(TICK).await;
     }
-    while let Some(ended) = sources.join_next().await {
-        if let Err(error) = ended {
-            tracing::error!(error = %error, "a source is not looked at any more until the next start");
+}
+
+/// Takes over what has come and gone, and has a look at what has changed.
+fn renew(slots: &mut HashMap<Key, Slot>, all: Vec<Watched>, now: Instant) {
+    let key = |watched: &Watched| (watched.source.tenant.clone(), watched.source.name.clone());
+    let all: HashMap<_, _> = all.into_iter().map(|watched| (key(&watched), watched)).collect();
+    slots.retain(|key, _| all.contains_key(key));
+    for (key, watched) in all {
+        match slots.get_mut(&key) {
+            Some(slot) if slot.watched == watched => {}
+            Some(slot) => (slot.watched, slot.next) = (watched, now),
+            None => {
+                slots.insert(key, Slot { watched, next: now, looking: false });
+            }
         }
     }
 }
 
-/// How every source of the settings stands.
-pub(crate) async fn statuses(app: &App) -> Result<Vec<SourceStatus>, String> {
+/// A look has ended: the next one comes after the pause.
+fn rest(slots: &mut HashMap<Key, Slot>, key: &Key) {
+    if let Some(slot) = slots.get_mut(key) {
+        let every = Duration::from_secs(slot.watched.source.every_seconds.max(1).into());
+        (slot.looking, slot.next) = (false, Instant::now() + every);
+    }
+}
+
+/// How the sources of a tenant stand, or all of them.
+pub(crate) async fn statuses(app: &App, of: Option<TenantId>) -> Result<Vec<(Watched, SourceStatus)>, String> {
     let mut all = Vec::new();
-    for source in &app.config().sources {
-        let ctx = app.system(tenant(app, source).await?);
-        let name = source.name.clone();
-        let known = app.store().read(&ctx, move |tx| known(tx, &name)).await.map_err(|error: StoreError| chain(&error))?;
-        all.push(SourceStatus {
+    for watched in sources::all(app, of).await? {
+        let source = &watched.source;
+        let known = if let Some(tenant) = watched.tenant {
+            let name = source.name.clone();
+            let read = app.store().read(&app.system(tenant), move |tx| known(tx, &name)).await;
+            read.map_err(|error: StoreError| chain(&error))?
+        } else {
+            Known { problem: Some(sources::no_tenant(&source.tenant)), ..Known::default() }
+        };
+        let status = SourceStatus {
             name: source.name.clone(),
             tenant: source.tenant.clone(),
-            place: source.place()?.describe(),
+            place: source.describe(),
             connector: source.connector.clone(),
+            set_up_by: if watched.stored { "api" } else { "homeroom.toml" },
             looked_at: known.looked_at,
             delivered_at: known.delivered_at,
             problem: known.problem,
-        });
+        };
+        all.push((watched, status));
     }
     Ok(all)
 }
 
 /// One look. What goes wrong is remembered and said once; the next look may go better.
-async fn look(app: &App, source: &Source) {
-    let outcome = match tenant(app, source).await {
-        Ok(tenant) => look_for(app, source, &app.system(tenant)).await,
-        Err(problem) => Err(problem),
+async fn look(app: &App, watched: &Watched) {
+    let outcome = match watched.tenant {
+        Some(tenant) => look_for(app, watched, &app.system(tenant)).await,
+        None => Err(sources::no_tenant(&watched.source.tenant)),
     };
     if let Err(problem) = outcome {
-        tracing::warn!(source.name = %source.name, %problem, "a source could not be looked at");
+        tracing::warn!(source.name = %watched.source.name, %problem, "a source could not be looked at");
     }
 }
 
-async fn look_for(app: &App, source: &Source, ctx: &OpContext) -> Result<(), String> {
-    let name = source.name.clone();
+async fn look_for(app: &App, watched: &Watched, ctx: &OpContext) -> Result<(), String> {
+    let name = watched.source.name.clone();
     let claimed = app.store().write(ctx, move |tx| claim(tx, &name)).await.map_err(|error: StoreError| chain(&error))?;
     let Some(mut known) = claimed else { return Ok(()) };
     let before = known.problem.take();
     known.looked_at = Some(ctx.now);
-    let outcome = step(app, source, ctx, &mut known).await;
+    let outcome = step(app, watched, ctx, &mut known).await;
     if let Err(problem) = outcome {
         known.problem = Some(problem);
     }
     known.lease_until = None;
     // The same problem at every look would fill the log.
     let news = known.problem.clone().filter(|problem| before.as_ref() != Some(problem));
-    let name = source.name.clone();
+    let name = watched.source.name.clone();
     app.store().write(ctx, move |tx| put(tx, &name, &known)).await.map_err(|error: StoreError| chain(&error))?;
     news.map_or(Ok(()), Err)
 }
 
-async fn step(app: &App, source: &Source, ctx: &OpContext, known: &mut Known) -> Result<(), String> {
+async fn step(app: &App, watched: &Watched, ctx: &OpContext, known: &mut Known) -> Result<(), String> {
+    let source = &watched.source;
     settle_validation(app, source, ctx, known).await?;
     if known.run_wanted && start_run(app, ctx).await? {
         known.run_wanted = false;
     }
-    let place = source.place()?;
+    let place = watched.place(app).await?;
     let mut files = place.list().await.map_err(|error| chain(&error))?;
     let marker = source.marker.as_ref();
     if let Some(marker) = marker.filter(|marker| !files.iter().any(|file| &file.name == *marker)) {
@@ -158,7 +214,8 @@ async fn step(app: &App, source: &Source, ctx: &OpContext, known: &mut Known) ->
         (known.seen, known.seen_since) = (None, None);
         return Err(format!("there are no .csv or .zip files in {}", place.describe()));
     }
-    let print = fingerprint(&files);
+    // The same files from elsewhere, or for another connector, are another export.
+    let print = format!("{} {} {}", fingerprint(&files), source.connector, source.describe());
     if known.seen.as_ref() != Some(&print) {
         (known.seen, known.seen_since) = (Some(print), Some(ctx.now));
         return Ok(());
@@ -210,6 +267,10 @@ async fn deliver(
     if let Some(file) = files.iter().find(|file| file.size > most) {
         let (name, size) = (&file.name, file.size);
         return Err(Undelivered::Problem(format!("{name} has {size} bytes and [uploads] max_file_bytes is {most}")));
+    }
+    let (sum, most) = (files.iter().map(|file| file.size).sum::<u64>(), app.config().uploads.max_session_bytes);
+    if sum > most {
+        return Err(Undelivered::Problem(format!("the files have {sum} bytes together and [uploads] max_session_bytes is {most}")));
     }
     if files.len() > upload::limits::FILES_MAX {
         return Err(Undelivered::Problem(format!(
@@ -271,8 +332,8 @@ async fn hand_over(app: &App, ctx: &OpContext, delivery: Delivery, known: Known)
     Ok(handed_over)
 }
 
-/// The connector that the settings name by id or display name; `Err` says why there is none.
-fn find_connector(tx: &mut Tx<'_>, named: &str) -> Result<Result<String, String>, StoreError> {
+/// The connector that is named by id or display name; `Err` says why there is none.
+pub(crate) fn find_connector(tx: &mut Tx<'_>, named: &str) -> Result<Result<String, String>, StoreError> {
     let all = tx.docs(&Access::unchecked("dataConnectors"))?.list(None, None, usize::from(u16::MAX))?;
     let text = |doc: &store::Doc, name: &str| doc.body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let found: Vec<_> = all.iter().filter(|doc| doc.id.eq_ignore_ascii_case(named) || text(doc, "displayName") == named).collect();
@@ -344,14 +405,9 @@ fn put(tx: &mut Tx<'_>, name: &str, known: &Known) -> Result<(), StoreError> {
     tx.docs(&INTAKE)?.put(name, None, &object(body))
 }
 
-/// The tenant that the settings name by id or domain.
-async fn tenant(app: &App, source: &Source) -> Result<TenantId, String> {
-    let all = identity::list_tenants(app.store(), &app.system(TenantId(Uuid::nil()))).await.map_err(|error| chain(&error))?;
-    let named = |tenant: &&identity::Tenant| {
-        tenant.id.to_string().eq_ignore_ascii_case(&source.tenant)
-            || tenant.domain.as_ref().is_some_and(|d| d.eq_ignore_ascii_case(&source.tenant))
-    };
-    all.iter().find(named).map(|tenant| tenant.id).ok_or_else(|| format!("there is no tenant '{}'", source.tenant))
+/// Forgets what is known of a source.
+pub(crate) fn forget(tx: &mut Tx<'_>, name: &str) -> Result<(), StoreError> {
+    tx.docs(&INTAKE)?.delete(name).map(|_| ())
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod providers;
 mod reports;
 mod runs;
 mod shutdown;
+mod sources;
 mod throttle;
 mod tls;
 mod upload_http;

@@ -18,5 +18,8 @@ pub(crate) const ISSUER_DOCUMENT_BYTES_MAX: usize = 512 * 1024;
 /// Reports being made at the same time: each one holds a thread and reads a log of any length.
 pub(crate) const REPORTS_MAX: usize = 4;
 
+/// Sources that a tenant sets up: each is a connection every now and then.
+pub(crate) const SOURCES_MAX: usize = 32;
+
 /// A client that takes nothing of its report for this time does not want it.
 pub(crate) const REPORT_STALL_SECONDS: u64 = 30;

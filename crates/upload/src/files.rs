@@ -43,10 +43,14 @@ impl UploadedFile {
     }
 }
 
+/// In whole ticks.
+fn system_time(time: Timestamp) -> SystemTime {
+    UNIX_EPOCH + Duration::from_micros(time.as_microsecond().max(0).unsigned_abs())
+}
+
 /// `now`, or later when that is needed to be later than `files`; in whole ticks.
 fn later_than<'f>(files: impl IntoIterator<Item = &'f UploadedFile>, now: Timestamp) -> SystemTime {
-    let now = UNIX_EPOCH + Duration::from_micros(now.as_microsecond().max(0).unsigned_abs());
-    files.into_iter().fold(now, |time, file| time.max(file.time.checked_add(TICK).unwrap_or(file.time)))
+    files.into_iter().fold(system_time(now), |time, file| time.max(file.time.checked_add(TICK).unwrap_or(file.time)))
 }
 
 fn set_time(path: &Path, time: SystemTime) -> io::Result<()> {
@@ -224,6 +228,21 @@ impl Container {
 
     fn arriving(&self) -> PathBuf {
         self.staging.join("arriving")
+    }
+
+    /// Removes what was arriving in a process that was killed: what was begun, and written to last, before that time.
+    pub(crate) fn forget_abandoned(&self, before: Timestamp) -> io::Result<()> {
+        for name in names(&self.arriving())? {
+            let path = self.arriving().join(&name);
+            let Some(data) = existing(std::fs::metadata(&path))? else { continue };
+            // The name says when it was begun; a link to a piece has the time of the piece.
+            let begun = Uuid::try_parse(&name).ok().and_then(|id| id.get_timestamp()).map_or(0, |time| time.to_unix().0);
+            let used = data.modified()?.max(UNIX_EPOCH + Duration::from_secs(begun));
+            if used < system_time(before) {
+                existing(if data.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) })?;
+            }
+        }
+        Ok(())
     }
 
     /// A file that has arrived and is synced becomes the committed one, durable. The caller holds the

@@ -109,8 +109,11 @@ async fn admit(
     headers: HeaderMap,
     now: Timestamp,
 ) -> Result<Call, Refused> {
-    // The Data Lake protocol lists a file system (the tenant) with the folder in the query.
-    let folder = query.iter().find(|(key, _)| key == "directory").map(|(_, value)| value.as_str());
+    let field = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let folder = match field("comp") {
+        Some("list") => field("prefix"),
+        _ => field("directory"),
+    };
     let place = Place::of(path, folder)?;
     let rights = sas::opens(&service.key, &place.signed(), &query, now).ok_or_else(denied)?;
     let tenant: TenantId = place.tenant.parse().map_err(|_| denied())?;
@@ -126,6 +129,7 @@ async fn admit(
         connector: place.connector,
         container_id: place.container,
         name: place.name,
+        below: place.below,
         method,
         query,
         headers,
@@ -211,6 +215,7 @@ async fn of_container(call: &Call, comp: &str, resource: &str) -> Answer {
         }
         // The Data Lake sink of Data Factory makes sure of its folder first: it is there.
         Method::PUT if resource == "directory" => Ok(answer(201)),
+        Method::DELETE if call.field("restype").is_none() && comp.is_empty() => setting::delete_all(call).await,
         Method::PUT if call.field("restype") == Some("container") => {
             refuse(409, "ContainerAlreadyExists", "The specified container already exists.")
         }

@@ -22,6 +22,9 @@ const CONTAINER_OUTLIVES: SignedDuration = SignedDuration::from_hours(34);
 const CLOSED_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Longest session: a year, so that no setting reaches the end of time.
 const HOURS_MAX: u32 = 366 * 24;
+/// A body that nothing has come of for so long is not coming any more: the server gives one up that stands still for
+/// much less, and only when it was killed is anything left of it.
+const ABANDONED_AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// Sessions looked at in one step of a sweep.
 const SWEEP_PAGE: usize = 200;
 
@@ -119,7 +122,8 @@ pub fn close_session(service: &UploadService, tx: &mut Tx<'_>, connector: &str) 
 }
 
 /// Removes the files of sessions whose time is over or that were discarded, of the context's tenant,
-/// and forgets the sessions; gives the ids of their containers. A file that is being sent keeps no
+/// and forgets the sessions; gives the ids of their containers. Of open ones goes what was arriving when a
+/// server was killed. A file that is being sent keeps no
 /// session from going: it would be refused. To be called now and then; harmless at any time, also in
 /// several processes at once.
 ///
@@ -130,7 +134,12 @@ pub async fn sweep(service: &UploadService, ctx: &OpContext) -> Result<Vec<Strin
     let mut after = None;
     loop {
         let from = after.take();
-        let (over, last) = service.store.write::<_, StoreError>(ctx, move |tx| take_over(tx, from.as_deref())).await?;
+        let Page { over, open, last } = service.store.write::<_, StoreError>(ctx, move |tx| take_over(tx, from.as_deref())).await?;
+        let open = open.iter().map(|id| Container::new(&service.store, ctx.tenant, id)).collect::<Result<Vec<_>, _>>()?;
+        let before = later(ctx.now, -ABANDONED_AFTER);
+        let removed = tokio::task::spawn_blocking(move || open.iter().try_for_each(|container| container.forget_abandoned(before))).await;
+        let failed = |source| StoreError::Io { what: "remove what was left of a body".to_owned(), source };
+        removed.map_err(|_| StoreError::Closed)?.map_err(failed)?;
         for id in over {
             service.usage.forget(&Container::new(&service.store, ctx.tenant, &id)?);
             let (store, tenant, key) = (service.store.clone(), ctx.tenant, format!("uploads/{id}"));
@@ -148,8 +157,18 @@ pub async fn sweep(service: &UploadService, ctx: &OpContext) -> Result<Vec<Strin
     }
 }
 
-/// One page of a sweep: marks what is over and gives its ids, and the id to go on after.
-fn take_over(tx: &mut Tx<'_>, after: Option<&str>) -> Result<(Vec<String>, Option<String>), StoreError> {
+/// Sessions of one page of a sweep.
+struct Page {
+    /// Those that are over.
+    over: Vec<String>,
+    /// Those that take files.
+    open: Vec<String>,
+    /// The one to go on after.
+    last: Option<String>,
+}
+
+/// One page of a sweep: marks what is over.
+fn take_over(tx: &mut Tx<'_>, after: Option<&str>) -> Result<Page, StoreError> {
     let now = tx.ctx().now;
     let is_over = move |doc: &Doc| {
         let kept = if has_state(doc, "closed") { CLOSED_KEPT } else { SignedDuration::ZERO };
@@ -157,13 +176,15 @@ fn take_over(tx: &mut Tx<'_>, after: Option<&str>) -> Result<(Vec<String>, Optio
     };
     let page = tx.docs(&SESSIONS)?.list(None, after, SWEEP_PAGE)?;
     let last = if page.len() == SWEEP_PAGE { page.last().map(|doc| doc.id.clone()) } else { None };
-    let mut over = Vec::new();
-    for doc in page.into_iter().filter(is_over) {
-        if change(tx, &doc.id, is_over, Some("discarded"))? {
+    let (mut over, mut open) = (Vec::new(), Vec::new());
+    for doc in page {
+        if !is_over(&doc) {
+            open.extend(takes_files(&doc, now).then_some(doc.id));
+        } else if change(tx, &doc.id, is_over, Some("discarded"))? {
             over.push(doc.id);
         }
     }
-    Ok((over, last))
+    Ok(Page { over, open, last })
 }
 
 /// Whether a container takes files now.

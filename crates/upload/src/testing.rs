@@ -51,8 +51,12 @@ pub(crate) async fn world_on(database_url: Option<String>) -> World {
 
 /// The service of a store, with limits of the tests.
 pub(crate) fn service(store: Store) -> UploadService {
+    service_with(store, UploadLimits { file_bytes: MOST, session_bytes: SESSION_MOST })
+}
+
+pub(crate) fn service_with(store: Store, limits: UploadLimits) -> UploadService {
     let key = store.secrets().mac_key("upload").unwrap();
-    UploadService::new(store, key, UploadLimits { file_bytes: MOST, session_bytes: SESSION_MOST })
+    UploadService::new(store, key, limits)
 }
 
 /// A session of an hour with all rights.

@@ -2,7 +2,8 @@
 //!
 //! Counting anew with each block would cost the square of their number. So the count is an estimate that
 //! is never too low in one process: a block that replaces another one counts twice until the next count.
-//! Before anything is refused, and once a minute for what other processes add, all is counted anew.
+//! Before anything is refused, and once a minute for what other processes add, all is counted anew. Until then
+//! several processes together can let more in, but not commit it: each commit adds up the files again.
 
 use crate::Container;
 use crate::files::Pieces;

@@ -64,7 +64,7 @@ pub(crate) async fn run(arguments: Cli) -> Result<Ended, Failure> {
         Command::Tenant(tenant) => tenants::run(tenant).await,
         Command::App(app) => apps::run(app).await,
         Command::Token(token) => apps::token(token).await,
-        Command::Sources(sources) => sources::run(sources).await,
+        Command::Sources(sources) => return sources::run(sources).await,
         Command::Runs(command) => runs::run(command).await,
     }
     .map(|()| Ended::Good)

@@ -1,27 +1,76 @@
-//! `homeroom sources`
+//! `homeroom sources …`
 
-use super::{Failure, open};
+use super::{Ended, Failure, open};
 use crate::{cli, output};
-use serde_json::Value;
+use serde_json::{Value, json};
+use server::SourceStatus;
+use std::path::Path;
 
-/// Shows how every place stands that exports are fetched from.
-pub(super) async fn run(arguments: cli::Sources) -> Result<(), Failure> {
-    let sources = open(&arguments.data)?.list_sources().await?;
-    if arguments.output.json {
+/// Runs one of the commands.
+pub(super) async fn run(arguments: cli::Sources) -> Result<Ended, Failure> {
+    match arguments.command.unwrap_or(cli::SourceCommand::List(arguments.list)) {
+        cli::SourceCommand::List(cli::ListSources { data, output }) => list(&data, output).await,
+        cli::SourceCommand::Add { data, file } => add(&data, &file).await,
+        cli::SourceCommand::Remove { data, tenant, name } => {
+            open(&data)?.remove_source(&tenant, &name).await?;
+            output::note(&format!("'{}' is not looked at any more", output::printable(&name)));
+            Ok(Ended::Good)
+        }
+        cli::SourceCommand::Check { data, output, name } => check(&data, output, name.as_deref()).await,
+    }
+}
+
+async fn list(data: &cli::Data, output: cli::Output) -> Result<Ended, Failure> {
+    let sources = open(data)?.list_sources().await?;
+    if output.json {
         output::json(&serde_json::to_value(sources).unwrap_or(Value::Null));
-        return Ok(());
+        return Ok(Ended::Good);
     }
     if sources.is_empty() {
-        output::note("no places are set up; [[sources]] in homeroom.toml names them, see docs/sources.md");
+        output::note("no places are set up; [[sources]] in homeroom.toml names them, or `homeroom sources add`, see docs/sources.md");
     }
     let time = |at: Option<jiff::Timestamp>| at.map_or_else(|| "never".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
-    let rows: Vec<Vec<String>> = sources
-        .iter()
-        .map(|source| {
-            let problem = source.problem.as_deref().map(output::printable).unwrap_or_default();
-            vec![source.name.clone(), output::printable(&source.place), time(source.looked_at), time(source.delivered_at), problem]
-        })
-        .collect();
-    output::table(&["name", "place", "looked at", "fetched", "problem"], &rows);
-    Ok(())
+    let row = |source: &SourceStatus| {
+        let problem = source.problem.as_deref().map(output::printable).unwrap_or_default();
+        let [name, tenant, place] = [&source.name, &source.tenant, &source.place].map(|text| output::printable(text));
+        vec![name, tenant, place, source.set_up_by.to_owned(), time(source.looked_at), time(source.delivered_at), problem]
+    };
+    let rows: Vec<_> = sources.iter().map(row).collect();
+    output::table(&["name", "tenant", "place", "set up by", "looked at", "fetched", "problem"], &rows);
+    Ok(Ended::Good)
+}
+
+/// One after the other: what was said to be kept is kept when a later one is refused.
+async fn add(data: &cli::Data, file: &Path) -> Result<Ended, Failure> {
+    let sources = server::config::read_sources(file).map_err(|why| Failure::new(why).usage())?;
+    let app = open(data)?;
+    for source in sources {
+        let name = output::printable(&source.name);
+        let new = app.put_source(source).await?;
+        output::note(&format!("'{name}' {}", if new { "is looked at from now on" } else { "was changed" }));
+    }
+    Ok(Ended::Good)
+}
+
+async fn check(data: &cli::Data, output: cli::Output, name: Option<&str>) -> Result<Ended, Failure> {
+    let checked = open(data)?.check_sources(name).await?;
+    let all_good = checked.iter().all(|(_, outcome)| outcome.is_ok());
+    if output.json {
+        let one = |(status, outcome): &(SourceStatus, Result<usize, String>)| {
+            json!({ "name": status.name, "tenant": status.tenant, "place": status.place,
+                    "files": outcome.as_ref().ok(), "problem": outcome.as_ref().err() })
+        };
+        output::json(&checked.iter().map(one).collect());
+    } else {
+        let row = |(status, outcome): &(SourceStatus, Result<usize, String>)| {
+            let found = match outcome {
+                Ok(1) => "good, 1 file".to_owned(),
+                Ok(files) => format!("good, {files} files"),
+                Err(problem) => output::printable(problem),
+            };
+            vec![output::printable(&status.name), output::printable(&status.place), found]
+        };
+        output::table(&["name", "place", "found"], &checked.iter().map(row).collect::<Vec<_>>());
+    }
+    Ok(if all_good { Ended::Good } else { Ended::FoundErrors })
 }

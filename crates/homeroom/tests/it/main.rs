@@ -9,5 +9,6 @@ mod docs;
 mod issuers;
 mod kill_anywhere;
 mod process;
+mod sources;
 mod tls;
 mod uploads;

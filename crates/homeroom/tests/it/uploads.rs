@@ -3,6 +3,8 @@
 use crate::process::{Api, Serving, homeroom};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
@@ -121,6 +123,60 @@ async fn a_full_disk_loses_nothing_that_was_there() {
     assert_eq!(uploader.put("users.csv", "&comp=blocklist", list).await, good(201));
     let arriving = walk(dir.path()).into_iter().filter(|path| path.contains("/arriving/")).collect::<Vec<_>>();
     assert!(arriving.is_empty(), "{arriving:?}");
+}
+
+/// A server that is killed in the middle of a body leaves the half of it, until it is plain that nobody is still writing.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_of_a_body_goes_some_time_after_the_server_was_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let token = token(dir.path()).await;
+    let serving = Serving::start(dir.path(), &[]);
+    let mut uploader = Uploader::open(&serving.base, &token).await;
+    assert_eq!(uploader.put("orgs.csv", "", "there").await, good(201));
+    let arriving = || walk(dir.path()).into_iter().filter(|path| path.contains("/arriving/")).collect::<Vec<_>>();
+    let mut sending = TcpStream::connect(uploader.base.strip_prefix("http://").unwrap()).unwrap();
+    let head = format!(
+        "PUT {}/users.csv?{} HTTP/1.1\r\nhost: a\r\nx-ms-blob-type: BlockBlob\r\ncontent-length: 2000000\r\n\r\n",
+        uploader.path, uploader.signature
+    );
+    sending.write_all(head.as_bytes()).unwrap();
+    sending.write_all(&vec![b'x'; 1_000_000]).unwrap();
+    let some = || arriving().iter().any(|path| std::fs::metadata(path).is_ok_and(|file| file.len() > 0));
+    until("the body arrives", some).await;
+    serving.kill();
+    let [left] = &arriving()[..] else { panic!("{:?}", arriving()) };
+    let left = Path::new(left);
+
+    // It could belong to another server on the same data: nothing happens to it at once.
+    let serving = Serving::start(dir.path(), &[]);
+    uploader.base.clone_from(&serving.base);
+    assert_eq!(uploader.put("roles.csv", "", "new").await, good(201));
+    assert!(left.exists());
+    serving.kill();
+    let hours_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 3_600);
+    let since = hours_ago.duration_since(std::time::UNIX_EPOCH).unwrap();
+    // The time in its name, a UUID of version 7.
+    let begun = format!("{:012x}", since.as_millis());
+    let old = left.with_file_name(format!("{}-{}-7000-8000-000000000000", &begun[..8], &begun[8..]));
+    std::fs::rename(left, &old).unwrap();
+    std::fs::File::options().write(true).open(&old).unwrap().set_modified(hours_ago).unwrap();
+    let serving = Serving::start(dir.path(), &[]);
+    uploader.base.clone_from(&serving.base);
+    until("what was left goes", || !old.exists()).await;
+    for (name, content) in [("orgs.csv", "there"), ("roles.csv", "new")] {
+        assert_eq!(uploader.send(Method::GET, name, "", "").await.2, content.as_bytes());
+    }
+    assert_eq!(uploader.put("users.csv", "", "whole").await, good(201));
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..600 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{what}: not within half a minute");
 }
 
 fn walk(folder: &Path) -> Vec<String> {

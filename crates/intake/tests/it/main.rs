@@ -8,6 +8,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 const SSHD: &str = "/usr/sbin/sshd";
+/// The password of `PASSWORD_USER`, and its SHA-512 crypt, `openssl passwd -6`.
+const PASSWORD: &str = "open sesame";
+const PASSWORD_HASH: &str = "$6$abc$gDRynJ6bv/lKH0en4n.v8b9a0m6LmPOfa/D9Zlr338Pbs1KPSGcD0vvBeubjZOchtoFf6ZB7FJLWP45mvkXCh.";
+const PASSWORD_USER: &str = "homeroom-sis";
 
 struct Server {
     process: Child,
@@ -30,6 +34,32 @@ fn keygen(file: &Path, passphrase: &str) {
 impl Server {
     /// `None`, said aloud, where OpenSSH is not installed.
     fn start() -> Option<Self> {
+        Self::serve("PasswordAuthentication no", |_| Command::new(SSHD))
+    }
+
+    /// One that lets [`PASSWORD_USER`] in with a password and nobody otherwise. The user is in the lists of users that
+    /// this server alone sees, in a mount namespace of its own: that takes root.
+    fn with_password() -> Option<Self> {
+        let can = Command::new("unshare").args(["--mount", "true"]).stderr(Stdio::null()).status().is_ok_and(|ended| ended.success());
+        if !can {
+            println!("skipped: no mount namespace can be made here, which takes root and unshare");
+            return None;
+        }
+        Self::serve("PasswordAuthentication yes\nPubkeyAuthentication no", |dir| {
+            for (file, user) in
+                [("passwd", format!("x:0:0::{}:/bin/sh", dir.display())), ("shadow", format!("{PASSWORD_HASH}:19000:0:99999:7:::"))]
+            {
+                let others = std::fs::read_to_string(Path::new("/etc").join(file)).unwrap();
+                std::fs::write(dir.join(file), format!("{others}{PASSWORD_USER}:{user}\n")).unwrap();
+            }
+            let script = "mount --bind \"$0/passwd\" /etc/passwd && mount --bind \"$0/shadow\" /etc/shadow && exec \"$@\"";
+            let mut command = Command::new("unshare");
+            command.args(["--mount", "sh", "-c", script]).arg(dir).arg(SSHD);
+            command
+        })
+    }
+
+    fn serve(authentication: &str, sshd: impl FnOnce(&Path) -> Command) -> Option<Self> {
         if !Path::new(SSHD).exists() {
             println!("skipped: there is no {SSHD} here");
             return None;
@@ -46,14 +76,14 @@ impl Server {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let settings = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\nUsePAM no\n\
-             PermitRootLogin yes\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n",
+             PermitRootLogin yes\n{authentication}\nSubsystem sftp internal-sftp\n",
             path("host").display(),
             path("authorized").display()
         );
         std::fs::write(path("sshd_config"), settings).unwrap();
         // Where OpenSSH separates privileges; only a server that the system starts makes it.
         let _ = std::fs::create_dir_all("/run/sshd");
-        let process = Command::new(SSHD).args(["-D", "-e", "-f"]).arg(path("sshd_config")).stderr(Stdio::null()).spawn().unwrap();
+        let process = sshd(dir.path()).args(["-D", "-e", "-f"]).arg(path("sshd_config")).stderr(Stdio::null()).spawn().unwrap();
         let server = Self { process, dir, port };
         for _ in 0..200 {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
@@ -73,8 +103,12 @@ impl Server {
         let host_key = String::from_utf8(shown).unwrap().split_whitespace().nth(1).unwrap().to_owned();
         let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap().trim().to_owned();
         let path = self.path("out").to_str().unwrap().to_owned();
-        let credential = Credential::Key { file: self.path("user"), passphrase: None };
-        Sftp { host: "127.0.0.1".to_owned(), port: self.port, user, credential, host_key, path }
+        let credential = self.key("user", None);
+        Sftp { host: "127.0.0.1".to_owned(), port: self.port, user, credential, host_key, path, addresses: Vec::new() }
+    }
+
+    fn key(&self, name: &str, passphrase: Option<&str>) -> Credential {
+        Credential::Key { pem: std::fs::read_to_string(self.path(name)).unwrap(), passphrase: passphrase.map(str::to_owned) }
     }
 }
 
@@ -104,17 +138,17 @@ async fn an_export_is_fetched_from_an_openssh_server() {
 #[tokio::test]
 async fn a_key_with_a_passphrase_opens_the_server() {
     let Some(server) = Server::start() else { return };
-    let credential = Credential::Key { file: server.path("locked"), passphrase: Some("open sesame".to_owned()) };
+    let credential = server.key("locked", Some("open sesame"));
     assert!(Place::Sftp(Sftp { credential, ..server.sftp() }).list().await.unwrap().is_empty());
-    let credential = Credential::Key { file: server.path("locked"), passphrase: Some("wrong".to_owned()) };
+    let credential = server.key("locked", Some("wrong"));
     let error = Place::Sftp(Sftp { credential, ..server.sftp() }).list().await.unwrap_err().to_string();
-    assert!(error.contains("locked"), "{error}");
+    assert!(error.contains("cannot use the key for") && error.contains(&server.port.to_string()), "{error}");
 }
 
 #[tokio::test]
 async fn nobody_is_let_in_and_nothing_is_sent_where_the_keys_do_not_fit() {
     let Some(server) = Server::start() else { return };
-    let credential = Credential::Key { file: server.path("stranger"), passphrase: None };
+    let credential = server.key("stranger", None);
     let denied = Place::Sftp(Sftp { credential, ..server.sftp() }).list().await.unwrap_err();
     assert!(matches!(denied, IntakeError::Denied { .. }), "{denied}");
     // A password is not even tried on a server that is not the pinned one.
@@ -132,4 +166,35 @@ async fn a_server_that_is_not_there_or_says_nothing_is_an_error_that_names_it() 
     assert!(error.contains(&nobody.to_string()), "{error}");
     let error = Place::Sftp(Sftp { path: "/nowhere/at/all".to_owned(), ..server.sftp() }).list().await.unwrap_err().to_string();
     assert!(error.contains("/nowhere/at/all"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_is_looked_for_at_the_addresses_that_were_given_only() {
+    let Some(server) = Server::start() else { return };
+    let at = |port: u16| vec![std::net::SocketAddr::from(([127, 0, 0, 1], port))];
+    // The name is not known anywhere: the address alone leads there.
+    let host = "sis.invalid".to_owned();
+    let sftp = Sftp { host: host.clone(), addresses: at(server.port), ..server.sftp() };
+    assert!(Place::Sftp(sftp).list().await.unwrap().is_empty());
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let error = Place::Sftp(Sftp { addresses: at(nobody), ..server.sftp() }).list().await.unwrap_err();
+    assert!(matches!(error, IntakeError::Protocol { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_password_opens_an_openssh_server() {
+    let Some(server) = Server::with_password() else { return };
+    std::fs::write(server.path("out/users.csv"), "a\n").unwrap();
+    let with = |password: &str| {
+        let credential = Credential::Password(password.to_owned());
+        Place::Sftp(Sftp { user: PASSWORD_USER.to_owned(), credential, ..server.sftp() })
+    };
+    let files = with(PASSWORD).list().await.unwrap();
+    let into = tempfile::tempdir().unwrap();
+    with(PASSWORD).fetch(&files, into.path()).await.unwrap();
+    assert_eq!(std::fs::read(into.path().join("users.csv")).unwrap(), b"a\n");
+    let denied = with("open barley").list().await.unwrap_err();
+    assert!(matches!(denied, IntakeError::Denied { with: "this password", .. }), "{denied}");
+    let denied = Place::Sftp(Sftp { user: PASSWORD_USER.to_owned(), ..server.sftp() }).list().await.unwrap_err();
+    assert!(matches!(denied, IntakeError::Denied { with: "this key", .. }), "{denied}");
 }

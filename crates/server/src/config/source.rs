@@ -1,11 +1,22 @@
-//! `[[sources]]`: places that exports are fetched from.
+//! `[[sources]]`: places that exports are fetched from. What the admin API stores is the same.
 
 use ::intake::{Credential, Place, Sftp};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+/// A secret as it stands in the settings; it is not shown where they are.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(<hidden>)")
+    }
+}
+
 /// `[[sources]]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
     /// Name, for people; what is known of the source is kept by it.
@@ -15,10 +26,10 @@ pub struct Source {
     /// The file connector that the exports are for, by id or display name.
     pub connector: String,
     /// A folder of this machine …
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
     /// … or of an SFTP server.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sftp: Option<SftpSource>,
     /// Seconds between two looks.
     #[serde(default = "every_seconds")]
@@ -27,7 +38,7 @@ pub struct Source {
     #[serde(default = "settled_seconds")]
     pub settled_seconds: u32,
     /// A file without which an export is not complete, such as the last one that is written.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marker: Option<String>,
     /// Whether a run starts when an export has been accepted.
     #[serde(default = "start_run")]
@@ -35,7 +46,7 @@ pub struct Source {
 }
 
 /// `[sources.sftp]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SftpSource {
     /// Name or address.
@@ -45,14 +56,23 @@ pub struct SftpSource {
     pub port: u16,
     /// User.
     pub user: String,
-    /// File with the private key …
-    #[serde(default)]
+    /// The private key, or a file with it …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Secret>,
+    /// See `key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
-    /// … and file with its passphrase,
-    #[serde(default)]
+    /// … and its passphrase, or a file with it,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase: Option<Secret>,
+    /// See `passphrase`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passphrase_file: Option<PathBuf>,
-    /// or file with the password.
-    #[serde(default)]
+    /// or the password, or a file with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    /// See `password`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
     /// Fingerprint of the server's key, `SHA256:…`.
     pub host_key: String,
@@ -84,33 +104,82 @@ impl Source {
     pub fn place(&self) -> Result<Place, String> {
         match (&self.folder, &self.sftp) {
             (Some(folder), None) => Ok(Place::Folder(folder.clone())),
-            (None, Some(sftp)) => Ok(Place::Sftp(sftp.place()?)),
+            (None, Some(sftp)) => Ok(Place::Sftp(sftp.with(sftp.checked()?.credential()?))),
             _ => Err("name either folder or sftp".to_owned()),
         }
+    }
+
+    /// Where it looks, for people.
+    pub fn describe(&self) -> String {
+        let sftp = self.sftp.as_ref().map(|sftp| Place::Sftp(sftp.with(Credential::Password(String::new()))));
+        sftp.or_else(|| self.folder.clone().map(Place::Folder)).map(|place| place.describe()).unwrap_or_default()
+    }
+
+    /// The same with the secrets themselves in place of the files that hold them now.
+    ///
+    /// # Errors
+    /// The text says which file cannot be read.
+    pub fn with_secrets(mut self) -> Result<Self, String> {
+        if let Some(sftp) = &mut self.sftp {
+            for (secret, file) in [
+                (&mut sftp.key, &mut sftp.key_file),
+                (&mut sftp.passphrase, &mut sftp.passphrase_file),
+                (&mut sftp.password, &mut sftp.password_file),
+            ] {
+                if let Some(file) = file.take() {
+                    *secret = Some(Secret(read(&file)?));
+                }
+            }
+        }
+        Ok(self)
     }
 }
 
 impl SftpSource {
-    fn place(&self) -> Result<Sftp, String> {
+    /// Says what is there twice, or not at all.
+    fn checked(&self) -> Result<&Self, String> {
         if !self.host_key.starts_with("SHA256:") {
             return Err(
                 "host_key is the fingerprint of the server's key, such as `ssh-keygen -l` and `ssh-keyscan` show it: SHA256:…".to_owned()
             );
         }
-        let credential = match (&self.key_file, &self.password_file) {
-            (Some(file), None) => {
-                Credential::Key { file: file.clone(), passphrase: self.passphrase_file.as_deref().map(secret).transpose()? }
-            }
-            (None, Some(file)) => Credential::Password(secret(file)?),
-            _ => return Err("name either key_file or password_file".to_owned()),
+        let given = |secret: &Option<Secret>, file: &Option<PathBuf>| u8::from(secret.is_some()) + u8::from(file.is_some());
+        if given(&self.key, &self.key_file) + given(&self.password, &self.password_file) != 1 {
+            return Err("name one of key_file, password_file, key and password".to_owned());
+        }
+        if given(&self.passphrase, &self.passphrase_file) > 1 {
+            return Err("name either passphrase_file or passphrase".to_owned());
+        }
+        Ok(self)
+    }
+
+    fn credential(&self) -> Result<Credential, String> {
+        let text = |secret: &Option<Secret>, file: &Option<PathBuf>| match (secret, file) {
+            (Some(Secret(text)), _) => Ok(Some(text.clone())),
+            (None, Some(file)) => read(file).map(Some),
+            (None, None) => Ok(None),
         };
-        let (host, user) = (self.host.clone(), self.user.clone());
-        Ok(Sftp { host, port: self.port, user, credential, host_key: self.host_key.clone(), path: self.path.clone() })
+        // A file ends with a line end that is no part of a password.
+        let line = |text: String| text.lines().next().unwrap_or_default().to_owned();
+        Ok(match text(&self.key, &self.key_file)? {
+            Some(pem) => Credential::Key { pem, passphrase: text(&self.passphrase, &self.passphrase_file)?.map(line) },
+            None => Credential::Password(text(&self.password, &self.password_file)?.map(line).unwrap_or_default()),
+        })
+    }
+
+    fn with(&self, credential: Credential) -> Sftp {
+        Sftp {
+            host: self.host.clone(),
+            port: self.port,
+            user: self.user.clone(),
+            credential,
+            host_key: self.host_key.clone(),
+            path: self.path.clone(),
+            addresses: Vec::new(),
+        }
     }
 }
 
-/// The first line of a file.
-fn secret(file: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
+fn read(file: &Path) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
 }

@@ -25,6 +25,7 @@ mod roster_files;
 mod runs;
 mod schema;
 mod sources;
+mod stored_sources;
 mod transcript;
 mod transport;
 mod uploads;

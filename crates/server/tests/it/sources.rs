@@ -113,3 +113,16 @@ async fn an_export_waits_for_its_marker_and_for_a_connector() {
     assert!(server.app.list_runs(server.tenant.id).await.unwrap().is_empty());
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_of_a_tenant_that_is_not_there_yet_does_not_hide_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let early = Source { name: "early".to_owned(), tenant: "fabrikam.example".to_owned(), ..source(folder.path()) };
+    let server = Server::with(Config { sources: vec![early, source(folder.path())], ..Config::default() }).await;
+    let all = server.app.list_sources().await.unwrap();
+    assert!(all[0].problem.as_ref().unwrap().contains("no tenant 'fabrikam.example'") && all.len() == 2, "{all:?}");
+    // It is looked at as soon as there is one.
+    server.app.create_tenant("Fabrikam", None, Some("fabrikam.example")).await.unwrap();
+    until(&server, "looked at", |s| s.looked_at.is_some() && s.name == "early").await;
+    server.stop().await;
+}

@@ -101,7 +101,11 @@ async fn no_name_leads_out_of_the_container() {
     for url in [
         format!("/{tenant}?resource=filesystem&directory=..%2F..&{signature}"),
         format!("http://elsewhere{container}/../a.csv?{signature}"),
-        format!("{container}%2fa.csv?{signature}"),
+        // An encoded solidus is a solidus, and leads nowhere else for it.
+        format!("{container}%2f..%2fa.csv?{signature}"),
+        format!("{container}%2f%2e%2e%2f%2e%2e%2fa.csv?{signature}"),
+        format!("{container}%2fa%2fb.csv?{signature}"),
+        format!("{container}x%2fa.csv?{signature}"),
         format!("{container}\x00/a.csv?{signature}"),
         format!("{container}/a b.csv?{signature}"),
     ] {
@@ -113,6 +117,10 @@ async fn no_name_leads_out_of_the_container() {
     assert_eq!(target.files(), Vec::<PathBuf>::new());
     assert_eq!(after.len(), before, "{after:?}");
     assert_eq!(target.put(&target.url("users.csv"), "content-length: 1\r\n", "x").await, 201);
+    let count = target.files().len();
+    let same = format!("{container}%2fusers.csv?{signature}");
+    assert_eq!(target.put(&same, "content-length: 1\r\n", "y").await, 201);
+    assert_eq!(target.files().len(), count, "the same file");
     target.server.stop().await;
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Call {
     pub(super) container_id: String,
     pub(super) container: Container,
     pub(super) name: Option<String>,
+    /// What stands in front of names in a list, see [`super::names::Place`].
+    pub(super) below: String,
     pub(super) method: Method,
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
@@ -98,6 +100,7 @@ impl Call {
         let conditions = Conditions::of(self)?;
         let Commit { name, arrived, properties, blocks, exists, base } = commit;
         let (name, now, rights) = (name.to_owned(), self.ctx.now, self.rights.clone());
+        let most = self.service.limits.session_bytes;
         self.change(move |container| {
             let before = container.find(&name)?;
             conditions.allow_change(before.as_ref(), exists)?;
@@ -106,6 +109,11 @@ impl Call {
                 return conditions::not_met();
             }
             room_for(container, &name, None)?;
+            // The room that was kept for it knows only later of what other processes have committed.
+            let others = container.committed()?.iter().filter(|file| file.name != name).map(|file| file.size).sum::<u64>();
+            if others.saturating_add(arrived.size()?) > most {
+                return session_full(most);
+            }
             let file = container.place(arrived, &name, now, &properties, &blocks)?;
             after(container, &file)?;
             Ok(file)
@@ -146,12 +154,14 @@ pub(super) fn may_replace(rights: &Rights, before: Option<&UploadedFile>) -> Res
     refuse(403, "UnauthorizedBlobOverwrite", "This request is not authorized to perform blob overwrites.")
 }
 
+fn session_full<T>(most: u64) -> Result<T, Refused> {
+    let message = format!("A session takes {most} bytes in all. Delete what is not needed; the operator sets the number.");
+    refuse(409, "ContainerQuotaExceeded", message)
+}
+
 fn too_much<T>(full: Full, most: Most) -> Result<T, Refused> {
     match full {
-        Full::Session => {
-            let message = format!("A session takes {} bytes in all. Delete what is not needed; the operator sets the number.", most.bytes);
-            refuse(409, "ContainerQuotaExceeded", message)
-        }
+        Full::Session => session_full(most.bytes),
         Full::Pieces => refuse(409, "BlockCountExceedsLimit", format!("{} pieces of a file can wait to be committed.", most.pieces)),
         Full::PieceBytes => {
             let message = format!("{} bytes of a file can wait to be committed. Delete it to start anew.", most.piece_bytes);

@@ -41,7 +41,8 @@ pub(super) fn set_content(call: &Call, dialect: Dialect, properties: &mut Proper
     properties.content_language = value("content-language")?;
     properties.content_disposition = value("content-disposition")?;
     properties.cache_control = value("cache-control")?;
-    properties.md5 = value("content-md5")?;
+    // The SDK for Go, and so AzCopy, sends it empty with every flush.
+    properties.md5 = value("content-md5")?.filter(|md5| !md5.is_empty());
     if let Some(md5) = &properties.md5 {
         read_md5(md5, &format!("{}content-md5", dialect.prefix()))?;
     }

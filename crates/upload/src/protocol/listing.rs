@@ -42,6 +42,7 @@ async fn page(call: &Call, wanted: &Wanted<'_>) -> Result<Page, Refused> {
     let (container, uncommitted) = (call.container.clone(), wanted.uncommitted);
     let mut all = BTreeMap::new();
     for (name, entry) in blocking(move || Ok(entries(&container, uncommitted)?)).await? {
+        let name = format!("{}{name}", call.below);
         let Some(rest) = name.strip_prefix(wanted.prefix) else { continue };
         match rest.find(wanted.delimiter).filter(|_| !wanted.delimiter.is_empty()) {
             Some(place) => all.insert(name[..wanted.prefix.len() + place + wanted.delimiter.len()].to_owned(), Entry::Prefix),
@@ -150,9 +151,13 @@ fn blob(xml: &mut String, name: &str, entry: &Entry, with_metadata: bool) {
 
 /// Path - List.
 pub(super) async fn paths(call: &Call) -> Answer {
+    let folder = call.field("directory").unwrap_or_default().trim_matches('/');
+    if !call.below.is_empty() && folder != call.below.trim_end_matches('/') {
+        return refuse(404, "PathNotFound", "The specified path does not exist.");
+    }
     let wanted = Wanted { marker: call.field("continuation").unwrap_or_default(), entries: call.field("maxResults"), ..Wanted::default() };
     let (page, next) = page(call, &wanted).await?;
-    let paths: Vec<Value> = page.values().filter_map(|entry| path(call, entry)).collect();
+    let paths: Vec<Value> = page.iter().filter_map(|(name, entry)| path(name, entry)).collect();
     let listed = answer(200).with("content-type", "application/json; charset=utf-8").text(json!({ "paths": paths }).to_string());
     Ok(match next {
         Some(next) => UploadResponse::with(listed, "x-ms-continuation", next),
@@ -160,11 +165,11 @@ pub(super) async fn paths(call: &Call) -> Answer {
     })
 }
 
-fn path(call: &Call, entry: &Entry) -> Option<Value> {
+fn path(name: &str, entry: &Entry) -> Option<Value> {
     let Entry::File(entry) = entry else { return None };
     let (file, properties) = entry.as_ref();
     Some(json!({
-        "name": format!("{}/{}/{}", call.connector, call.container_id, file.name),
+        "name": name,
         "contentLength": file.size.to_string(),
         "etag": file.etag.trim_matches('"'),
         "lastModified": http_date(file.modified),

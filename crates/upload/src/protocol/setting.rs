@@ -120,3 +120,25 @@ pub(super) async fn delete(call: &Call, name: &str) -> Answer {
     let lake = call.field("recursive").is_some();
     Ok(if lake { answer(200) } else { answer(202).with("x-ms-delete-type-permanent", "true") })
 }
+
+/// Path - Delete of the folder that the container is: its files go, it stays. A blob it is not.
+pub(super) async fn delete_all(call: &Call) -> Answer {
+    call.needs(&[Right::Delete])?;
+    let recursive = call.field("recursive").ok_or_else(not_found)?.eq_ignore_ascii_case("true");
+    call.change(move |container| {
+        if !recursive && !container.names()?.is_empty() {
+            return refuse(409, "DirectoryNotEmpty", "The recursive query parameter value must be true to delete a non-empty directory.");
+        }
+        for name in container.all_names()? {
+            for kind in [Pieces::Blocks, Pieces::Appends] {
+                container.forget(kind, &name)?;
+            }
+            if container.find(&name)?.is_some() {
+                container.remove(&name)?;
+            }
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(answer(200))
+}

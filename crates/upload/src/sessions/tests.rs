@@ -119,3 +119,36 @@ async fn a_sweep_goes_through_all_pages_and_stays_in_its_tenant() {
     assert_eq!(sweep(&w.service, &w.ctx).await.unwrap().len(), SWEEP_PAGE + 3);
     assert_eq!(states(&w).await, pairs(&[("box", "open")]));
 }
+
+#[tokio::test]
+async fn a_sweep_removes_what_a_killed_process_was_receiving() {
+    let w = world().await;
+    w.put("/users.csv", "x").await;
+    let arriving = w.folder("box").join("staging/arriving");
+    let hours_ago = |hours: i64| std::time::SystemTime::now() - std::time::Duration::from_secs(hours as u64 * 3_600);
+    let lay = |started: i64, written: i64| {
+        let since = hours_ago(started).duration_since(std::time::UNIX_EPOCH).unwrap();
+        let id = uuid::Uuid::new_v7(uuid::Timestamp::from_unix_time(since.as_secs(), 0, 0, 0));
+        let path = arriving.join(id.to_string());
+        std::fs::write(&path, "half").unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(hours_ago(written)).unwrap();
+        path
+    };
+    // One that a slow client is still sending, and a link that was just made to a block of yesterday, are in use.
+    let (left, slow, link) = (lay(3, 2), lay(3, 0), lay(0, 30));
+    let aside = arriving.join(uuid::Uuid::nil().to_string());
+    std::fs::create_dir(&aside).unwrap();
+    std::fs::write(aside.join("00"), "a block").unwrap();
+    std::fs::File::open(&aside).unwrap().set_modified(hours_ago(2)).unwrap();
+    let ctx = OpContext { now: Timestamp::now(), ..w.ctx.clone() };
+    // By that clock the session is over, which another session takes for itself.
+    let service = w.service.clone();
+    let open = move |tx: &mut Tx<'_>| open_session(&service, tx, "later", "http://h", &crate::testing::terms(), false, "box");
+    let removed = w.service.store.write::<_, StoreError>(&ctx, |tx| tx.docs(&SESSIONS)?.delete("box")).await;
+    removed.unwrap();
+    w.service.store.write::<_, StoreError>(&ctx, open).await.unwrap();
+    sweep(&w.service, &ctx).await.unwrap();
+    assert!(!left.exists() && !aside.exists());
+    assert!(slow.exists() && link.exists());
+    assert_eq!(w.on_disk("files"), ["users.csv"]);
+}

@@ -197,17 +197,19 @@ async fn lists() {
     let tenant = w.path.split('/').nth(1).unwrap().to_owned();
     let file_system = World { path: format!("/{tenant}"), ..w.clone() };
     let listed = file_system.send("GET", "", "&resource=filesystem&recursive=true&directory=conn%2Fbox&maxResults=2", &[], "").await;
-    assert_eq!((listed.status, listed.header("x-ms-continuation")), (200, "c.csv"));
+    assert_eq!((listed.status, listed.header("x-ms-continuation")), (200, "conn/box/c.csv"));
     let body: serde_json::Value = serde_json::from_slice(listed.body.as_ref().unwrap()).unwrap();
     let names: Vec<_> = body["paths"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["conn/box/a.csv", "conn/box/b.csv"]);
     assert_eq!(body["paths"][0]["contentLength"], "1");
     assert_eq!(body["paths"][0]["lastModified"], "Tue, 24 Nov 2026 10:00:00 GMT");
-    let rest = file_system.send("GET", "", "&resource=filesystem&directory=conn/box/&continuation=c.csv", &[], "").await;
+    let rest = file_system.send("GET", "", "&resource=filesystem&directory=conn/box/&continuation=conn/box/c.csv", &[], "").await;
     let body: serde_json::Value = serde_json::from_slice(rest.body.as_ref().unwrap()).unwrap();
     assert_eq!((body["paths"].as_array().unwrap().len(), rest.header("x-ms-continuation")), (1, ""));
     let another = file_system.send("GET", "", "&resource=filesystem&directory=conn%2Fbax", &[], "").await;
     assert_eq!(another.refusal(), (403, "AuthenticationFailed"));
+    let deeper = file_system.send("GET", "", "&resource=filesystem&directory=conn%2Fbox%2Fa.csv", &[], "").await;
+    assert_eq!(deeper.refusal(), (404, "PathNotFound"));
 
     let blobs = async |extra: &str| {
         let listed = w.send("GET", "", &format!("&restype=container&comp=list{extra}"), &[], "").await;

@@ -109,6 +109,35 @@ async fn several_processes_share_the_limit() {
     assert_eq!(append(64).await, (202, String::new()));
 }
 
+/// However stale the count of one of them is: what is committed never exceeds the limit.
+#[tokio::test]
+async fn several_processes_do_not_commit_more_than_the_limit() {
+    let limits = crate::UploadLimits { file_bytes: MOST, session_bytes: 2 * MOST };
+    let first = world().await;
+    let process = || World { service: crate::testing::service_with(first.service.store.clone(), limits), ..first.clone() };
+    let (put, blocks, appends, other) = (process(), process(), process(), process());
+    for counted in [&put, &blocks, &appends] {
+        assert_eq!(counted.append("/a.csv", 0, "").await.status, 202);
+    }
+    let most = "x".repeat(MOST as usize);
+    for name in ["/d.csv", "/e.csv"] {
+        assert_eq!(other.put(name, &most).await.status, 201);
+    }
+    // None of the three knows of that yet, and so takes what comes.
+    assert_eq!(put.put("/a.csv", &most).await.refusal(), FULL);
+    assert_eq!(blocks.send("PUT", "/b.csv", "&comp=block&blockid=MQ%3D%3D", &[], "x").await.status, 201);
+    let list = "<BlockList><Latest>MQ==</Latest></BlockList>";
+    assert_eq!(blocks.send("PUT", "/b.csv", "&comp=blocklist", &[], list).await.refusal(), FULL);
+    assert_eq!(appends.append("/c.csv", 0, "x").await.status, 202);
+    assert_eq!(appends.flush("/c.csv", 1).await.refusal(), FULL);
+    assert_eq!(other.on_disk("files"), ["d.csv", "e.csv"]);
+    for started in ["/b.csv", "/c.csv"] {
+        other.send("DELETE", started, "", &[], "").await;
+    }
+    assert_eq!(put.put("/d.csv", "").await.status, 201);
+    assert_eq!(put.put("/a.csv", &most).await.status, 201);
+}
+
 #[tokio::test]
 async fn a_name_in_other_capitals_is_the_same_name() {
     let w = world().await;

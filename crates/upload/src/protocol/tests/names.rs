@@ -95,6 +95,27 @@ async fn a_signature_opens_its_own_container_only() {
 }
 
 #[tokio::test]
+async fn the_folder_is_removed_when_it_is_empty_and_is_there_again() {
+    let w = world().await;
+    let remove = async |extra: &str| {
+        let answer = w.send("DELETE", "", extra, &[], "").await;
+        (answer.status, answer.code().to_owned())
+    };
+    let done = |status: u16| (status, String::new());
+    w.put("/a.csv", "x").await;
+    w.send("PUT", "/b.csv", "&comp=block&blockid=MQ%3D%3D", &[], "x").await;
+    assert_eq!(remove("&recursive=false").await, (409, "DirectoryNotEmpty".to_owned()));
+    // AzCopy removes the folder as a blob, too, together with its files; it takes this for done.
+    assert_eq!(remove("").await, (404, "BlobNotFound".to_owned()));
+    assert_eq!(w.text("/a.csv").await, "x");
+    assert_eq!(remove("&recursive=true").await, done(200));
+    assert_eq!(w.on_disk(""), [""; 0], "with the blocks that waited");
+    assert_eq!(remove("&recursive=false").await, done(200));
+    assert_eq!(w.put("/a.csv", "y").await.status, 201);
+    assert_eq!(w.with_rights("rcw").await.send("DELETE", "", "&recursive=true", &[], "").await.code(), "AuthorizationPermissionMismatch");
+}
+
+#[tokio::test]
 async fn the_container_itself() {
     let w = world().await;
     for at in ["", "/"] {

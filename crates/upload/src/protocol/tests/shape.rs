@@ -32,6 +32,13 @@ async fn every_answer_names_the_request_and_the_version() {
         assert_eq!(answer.header("date"), "Tue, 24 Nov 2026 10:00:00 GMT");
         assert!(uuid::Uuid::try_parse(answer.header("x-ms-request-id")).is_ok());
     }
+    // Data Factory's is from 2019; a version says nothing that matters here.
+    for version in ["2009-09-19", "2011-08-18", "2019-12-12", "2025-07-05", "2099-12-31"] {
+        for (method, extra) in [("PUT", "&comp=metadata"), ("GET", ""), ("HEAD", ""), ("GET", "&comp=metadata")] {
+            let answer = w.send(method, "/a.csv", extra, &[("x-ms-version", version)], "").await;
+            assert_eq!((answer.status, answer.header("x-ms-version")), (200, version), "{method} {extra}");
+        }
+    }
     let stranger = w.handle(crate::UploadRequest { query: String::new(), ..w.request("GET", "/a.csv", "", &headers, b"") }).await;
     assert_eq!((stranger.refusal(), stranger.header("x-ms-client-request-id")), ((403, "AuthenticationFailed"), "my-id"));
     let long = "x".repeat(1_025);

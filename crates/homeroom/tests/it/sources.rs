@@ -1,0 +1,106 @@
+//! `homeroom sources` beside a running server.
+
+use crate::process::{Api, ROOT, Serving, homeroom};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
+
+fn sources(data_dir: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let mut command = homeroom();
+    command.arg("sources").args(arguments).env("HOMEROOM_DATA_DIR", data_dir).envs(settings.iter().copied());
+    command.output().unwrap()
+}
+
+fn listed(data_dir: &Path, settings: &[(&str, &str)]) -> Value {
+    let output = sources(data_dir, settings, &["--json"]);
+    assert_eq!(output.status.code(), Some(0));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_of_a_file_are_taken_up_by_a_running_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("data");
+    let app = server::App::open(&data_dir, None, server::config::Config::default()).unwrap();
+    let tenant = app.create_tenant("Contoso", None, Some("contoso.example")).await.unwrap();
+    let client = app.create_client(tenant.id, "test", server::all_permissions()).await.unwrap();
+    let token = app.issue_token(&tenant.id.to_string(), &client.client_id, &client.client_secret).await.unwrap();
+    drop(app);
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (folders, open) = (format!("[{:?}]", dir.path().join("exports")), format!("[\"127.0.0.1:{nobody}\"]"));
+    let settings = [("HOMEROOM_INTAKE__FOLDERS", folders.as_str()), ("HOMEROOM_OUTBOUND__ALLOW", &open)];
+    let serving = Serving::start(&data_dir, &settings);
+    let api = Api::new(&serving.base, token["access_token"].as_str().unwrap());
+    api.configure(None).await;
+
+    let exports = dir.path().join("exports");
+    std::fs::create_dir_all(exports.join("contoso")).unwrap();
+    std::fs::write(dir.path().join("password"), "open sesame\n").unwrap();
+    let file = dir.path().join("sources.toml");
+    let text = format!(
+        "[[sources]]\nname = \"Nightly\"\ntenant = \"contoso.example\"\nconnector = \"CSV\"\nfolder = {:?}\nevery_seconds = 5\n\n\
+         [[sources]]\nname = \"Remote\"\ntenant = \"contoso.example\"\nconnector = \"CSV\"\n[sources.sftp]\nhost = \"127.0.0.1\"\nport = {nobody}\n\
+         user = \"homeroom\"\npassword_file = {:?}\nhost_key = \"SHA256:{}\"\npath = \"/out\"\n",
+        exports.join("contoso"),
+        dir.path().join("password"),
+        "A".repeat(43)
+    );
+    std::fs::write(&file, &text).unwrap();
+    let added = sources(&data_dir, &settings, &["add", file.to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&added.stderr);
+    assert_eq!(added.status.code(), Some(0), "{told}");
+    assert!(told.contains("'Nightly' is looked at") && told.contains("'Remote' is looked at"), "{told}");
+    // The server is told by nobody: it looks for itself.
+    for _ in 0..600 {
+        let all = listed(&data_dir, &settings);
+        if all.as_array().unwrap().iter().all(|source| !source["problem"].is_null()) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let all = listed(&data_dir, &settings);
+    assert_eq!((&all[0]["setUpBy"], &all[0]["name"], all.as_array().unwrap().len()), (&json!("api"), &json!("Nightly"), 2), "{all}");
+    assert!(all[0]["problem"].as_str().unwrap().contains("no .csv"), "{all}");
+    assert!(all[1]["problem"].as_str().unwrap().contains("cannot connect to homeroom@127.0.0.1"), "{all}");
+
+    // What the file named is kept, and the file not needed any more.
+    std::fs::remove_file(dir.path().join("password")).unwrap();
+    std::fs::write(exports.join("contoso/users.csv"), "sourcedId\n").unwrap();
+    let checked = sources(&data_dir, &settings, &["check", "--json"]);
+    assert_eq!(checked.status.code(), Some(1), "one of them is not good");
+    let checked: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!((&checked[0]["files"], &checked[0]["problem"]), (&json!(1), &Value::Null));
+    assert!(checked[1]["problem"].as_str().unwrap().contains("cannot connect"), "{checked}");
+    assert_eq!(sources(&data_dir, &settings, &["check", "Nightly"]).status.code(), Some(0));
+    assert_eq!(sources(&data_dir, &settings, &["check", "Nobody's"]).status.code(), Some(3));
+
+    let remove = ["remove", "--tenant", "contoso.example", "Remote"];
+    assert_eq!(sources(&data_dir, &settings, &remove).status.code(), Some(0));
+    let again = sources(&data_dir, &settings, &remove);
+    assert_eq!(again.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("no source 'Remote'"));
+    let shown = sources(&data_dir, &settings, &["list"]);
+    let table = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(table.contains("Nightly") && !table.contains("Remote"), "{table}");
+    assert!(api.get(&format!("{ROOT}/dataConnectors")).await["value"].is_array());
+}
+
+#[test]
+fn a_file_that_has_no_sources_is_refused_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("sources.toml");
+    for (text, words) in [
+        ("[[sources]]\nnam = \"a\"\n", "nam"),
+        ("[uploads]\nsession_hours = 1\n", "uploads"),
+        ("[[sources]]\nname = \"a\"\ntenant = \"t\"\n", "connector"),
+        ("name", "TOML"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let output = sources(dir.path(), &[], &["add", file.to_str().unwrap()]);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && told.contains(words), "{words}: {told}");
+    }
+    let output = sources(dir.path(), &[], &["add", "nowhere.toml"]);
+    assert!(output.status.code() == Some(2) && String::from_utf8_lossy(&output.stderr).contains("nowhere.toml"));
+}

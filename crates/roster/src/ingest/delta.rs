@@ -202,7 +202,7 @@ impl Merge<'_> {
             && before != Ok(format)
         {
             let before = before.map_or_else(|title| title, |format| format.title().to_owned());
-            let message = format!("The changes are in {}, and the set that was accepted before is in {before}.", format.title());
+            let message = format!("The changes are in {}, and the set that they are for is in {before}.", format.title());
             self.emit(Finding::of_file("DeltaBaseVersion", MANIFEST, message).hint("Send one package with all records (bulk) first."))?;
         }
         Ok(())

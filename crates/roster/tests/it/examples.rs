@@ -13,6 +13,7 @@ pub(crate) const ONLY_IN_RUNS: &[(&str, &str)] = &[
     ("ProviderValueNotTaken", "it takes the API of a provider"),
     ("UnsupportedFormat", "it takes a connector"),
     ("DeltaBaseVersion", "it takes the upload before"),
+    ("ChangesOvertaken", "it takes another upload"),
     ("DuplicateMatch", "it takes the accounts of the directory"),
     ("AmbiguousMatch", "it takes the accounts of the directory"),
     ("PersonNotMatched", "it takes the accounts of the directory"),

@@ -17,7 +17,7 @@
 //! - What is to be deleted and is not there is a warning: the package may be meant for another set.
 //! - A change is the whole record. A column that the file of changes does not have is empty in it.
 //!
-//! Memory is some 40 bytes for each change; the set itself is only streamed.
+//! Memory is some 50 bytes for each change of a file; the set itself is only streamed.
 
 mod changes;
 mod dates;
@@ -55,7 +55,7 @@ pub struct Applied {
     pub tables: Vec<FileChanges>,
     /// Where the rows of the set come from; empty unless [`check`] was asked.
     pub origins: Origins,
-    /// What the package deletes.
+    /// What the package deletes, when it was looked at without a set.
     pub deleted: Deleted,
     /// What kept the package from being applied.
     pub catastrophic: Option<Finding>,
@@ -324,14 +324,16 @@ impl Merge<'_> {
                     whole.is_of(Origin::Changes, number);
                 }
             }
-            if change.gone {
+            if change.gone && self.base.is_none() {
                 deleted.push(said.key);
             }
             if let Some(dates) = &mut self.dates {
                 dates.push(spec.name, said.id, said.date)?;
             }
         }
-        self.applied.deleted.add(spec.name, deleted);
+        if self.base.is_none() {
+            self.applied.deleted.add(spec.name, deleted);
+        }
         Ok(())
     }
 

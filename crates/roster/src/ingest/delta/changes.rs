@@ -111,8 +111,8 @@ pub(super) struct Changes {
     /// Rows of the file.
     pub(super) rows: u64,
     latest: HashMap<u64, Change>,
-    /// Lines that are changes, and whether each deletes, in order.
-    good: Vec<(u64, bool)>,
+    /// Lines that are changes, in order; the lowest bit says whether it deletes its record.
+    good: Vec<u64>,
 }
 
 impl Changes {
@@ -149,7 +149,7 @@ impl Changes {
             |batch: &mut Batch| -> Result<(), IngestError> {
                 batch.findings.drain(..).try_for_each(&mut *emit)?;
                 changes.rows += batch.rows;
-                changes.good.extend(batch.seen.iter().map(|[_, row, line]| (*line, row & MARK != 0)));
+                changes.good.extend(batch.seen.iter().map(|[_, row, line]| line << 1 | (row & MARK)));
                 Ok(())
             },
         )?;
@@ -160,7 +160,8 @@ impl Changes {
     /// Which change of each record counts: the latest, and of those at one moment the first.
     fn choose(&mut self, spec: &FileSpec, source: &Source, encoding: Option<&'static Encoding>) -> Result<(), IngestError> {
         let mut lines = super::Lines::open(source, encoding)?;
-        let mut latest = HashMap::new();
+        // With room for all at once: a table that grows needs twice its size meanwhile.
+        let mut latest = HashMap::with_capacity(self.good.len());
         let (mut reader, mut fields) = (self.reader(spec, &lines.header), Fields::default());
         while let Some((line, bytes)) = lines.next()? {
             let Some(text) = reader.row(line, bytes, &mut fields) else { continue };
@@ -210,8 +211,8 @@ impl Changes {
 
 /// Reads a file of changes again.
 pub(super) struct Reader<'c> {
-    good: std::slice::Iter<'c, (u64, bool)>,
-    next: Option<(u64, bool)>,
+    good: std::slice::Iter<'c, u64>,
+    next: Option<u64>,
     /// Whether the row at hand deletes its record.
     gone: bool,
     id: usize,
@@ -228,8 +229,8 @@ impl Reader<'_> {
 
     /// The text of a line that is a change, split into its fields.
     pub(super) fn row<'l>(&mut self, number: u64, line: &'l [u8], fields: &mut Fields) -> Option<&'l str> {
-        let (_, gone) = self.next.filter(|(next, _)| *next == number)?;
-        self.gone = gone;
+        let next = self.next.filter(|next| next >> 1 == number)?;
+        self.gone = next & MARK != 0;
         self.next = self.good.next().copied();
         row(line, self.width, fields)
     }

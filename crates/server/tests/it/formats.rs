@@ -150,6 +150,28 @@ async fn a_package_of_changes_may_have_whole_files_too() {
     server.stop().await;
 }
 
+/// What was to come before an upload that is accepted already is not slipped in behind it, and not lost in silence.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_that_were_overtaken_say_so() {
+    let (server, connector) = school(None).await;
+    server.upload(&connector, &export(Format::OneRoster11, 0, false)).await;
+    let context = server.app.system(server.tenant.id);
+    let accepted = store::Access::unchecked("_accepted");
+    let key = connector.clone();
+    let read = move |tx: &mut store::Tx<'_>| tx.docs(&accepted)?.get(&key);
+    let before = server.app.store().read::<_, store::StoreError>(&context, read.clone()).await.unwrap().unwrap().body;
+    let (key, mut later) = (connector.clone(), before.clone());
+    // Ids of operations sort by time.
+    later.insert("operation".to_owned(), json!("ffffffff-ffff-7fff-bfff-ffffffffffff"));
+    let kept = later.clone();
+    let write = move |tx: &mut store::Tx<'_>| tx.docs(&store::Access::unchecked("_accepted"))?.put(&key, None, &later);
+    server.app.store().write::<_, store::StoreError>(&context, write).await.unwrap();
+    let refused = server.upload(&connector, &export(Format::OneRoster11, 1, true)).await;
+    assert_eq!(refused["errors"][0]["code"], "ChangesOvertaken", "{refused}");
+    assert_eq!(server.app.store().read::<_, store::StoreError>(&context, read).await.unwrap().unwrap().body, kept);
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connector_that_names_a_format_takes_no_other() {
     let (server, connector) = school(Some("schoolDataSyncV1")).await;

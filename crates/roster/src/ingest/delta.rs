@@ -17,7 +17,7 @@
 //! - What is to be deleted and is not there is a warning: the package may be meant for another set.
 //! - A change is the whole record. A column that the file of changes does not have is empty in it.
 //!
-//! Memory is some 50 bytes for each change of a file; the set itself is only streamed.
+//! Memory is some 60 bytes for each change of a file; the set itself is only streamed.
 
 mod changes;
 mod dates;
@@ -30,17 +30,50 @@ use crate::basic::{encoding, twice, unread};
 use crate::fields::Fields;
 use crate::finding::{Finding, Severity, shorten};
 use crate::format::manifest::{self, Manifest, Mode};
-use crate::format::{Detected, FileSpec, Format, MANIFEST, detect};
+use crate::format::{Column, Detected, FileSpec, Format, Kind, MANIFEST, detect};
 use crate::keys::hash;
+use crate::model::Entity;
 use changes::{Changes, Known};
 use dates::{Dates, moment};
 use encoding_rs::Encoding;
 use lines::{Lines, row, write_row};
 use origins::FileOrigins;
 pub use origins::{Origin, Origins};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+
+/// What roles and profiles are in a package of changes of OneRoster 1.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parts {
+    /// Records with ids of their own, as in the CSV binding.
+    Records,
+    /// Parts of users, as in the REST binding: those of a user who has changed are all there. Such a package is what a
+    /// provider says now: nothing in it comes late, and what is said to be deleted may have been deleted before.
+    OfUsers,
+}
+
+/// A file of users' parts that no format reads; it goes with its users all the same.
+static USER_PROFILES: FileSpec = FileSpec::new(
+    "userProfiles.csv",
+    &[
+        Column::need("sourcedId", Kind::Id),
+        Column::may("status", Kind::Text),
+        Column::may(MODIFIED, Kind::Text),
+        Column::may("userSourcedId", Kind::Text),
+        Column::may("profileType", Kind::Text),
+        Column::may("vendorId", Kind::Text),
+        Column::may("applicationId", Kind::Text),
+        Column::may("description", Kind::Text),
+        Column::may("credentialType", Kind::Text),
+        Column::may("username", Kind::Text),
+        Column::may("password", Kind::Password),
+    ],
+    &[0],
+    &[Entity::User],
+    |_, _| (),
+);
 
 /// What came of a package of changes.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -94,16 +127,25 @@ pub fn is_delta(files: &[Source]) -> io::Result<bool> {
     Ok(Format::ALL.into_iter().filter(|format| format.manifest_version().is_some()).flat_map(Format::files).any(is_change))
 }
 
-/// Applies a package of changes to the files of the set before, and writes the whole set into `out`,
-/// which must be there and be empty. `label` is the encoding of both when it is not UTF-8.
+/// Applies a package of changes to the files of the set before, and writes the whole set, durable, into
+/// `out`, which must be there and be empty. `label` is the encoding of both when it is not UTF-8.
 pub fn apply(
     base: &[Source],
     changes: &[Source],
+    parts: Parts,
     label: Option<&str>,
     out: &Path,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<Applied, IngestError> {
-    start(Some(base), changes, None, label, false, out, findings)
+    let (encoding, users) = (encoding_of(label)?, HashSet::new());
+    let dates = (parts == Parts::Records).then(|| Dates::create(out)).transpose()?;
+    let merge = Merge { base: Some(base), encoding, traced: false, out, findings, parts, users, dates, applied: Applied::default() };
+    let applied = merge.all(None, changes)?;
+    applied.files.iter().try_for_each(|file| File::open(&file.path)?.sync_all())?;
+    if cfg!(unix) {
+        File::open(out)?.sync_all()?;
+    }
+    Ok(applied)
 }
 
 /// Applies a package as [`apply`] does to see what is wrong with it: where its rows come from is kept. Without a set
@@ -117,37 +159,15 @@ pub fn check(
     out: &Path,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<Applied, IngestError> {
-    start(base, changes, format, label, true, out, findings)
+    let (encoding, users) = (encoding_of(label)?, HashSet::new());
+    let dates = base.map(|_| Dates::create(out)).transpose()?;
+    let parts = Parts::Records;
+    Merge { base, encoding, traced: true, out, findings, parts, users, dates, applied: Applied::default() }.all(format, changes)
 }
 
-fn start(
-    base: Option<&[Source]>,
-    changes: &[Source],
-    format: Option<Format>,
-    label: Option<&str>,
-    traced: bool,
-    out: &Path,
-    findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
-) -> Result<Applied, IngestError> {
-    let encoding = match label {
-        Some(label) => Some(encoding(label).ok_or_else(|| IngestError::UnknownEncoding(label.to_owned()))?),
-        None => None,
-    };
-    let dates = base.map(|_| Dates::create(out)).transpose()?;
-    let mut merge = Merge { base, encoding, traced, out, findings, dates, applied: Applied::default() };
-    let format = match format.map_or_else(|| detect(changes), Detected::named) {
-        Detected { format: Ok(format), .. } => format,
-        Detected { format: Err(title), why } => {
-            merge.emit(unread(&title, &why))?;
-            return Ok(merge.applied);
-        }
-    };
-    merge.all(format, changes)?;
-    merge.dates.take().map_or(Ok(()), Dates::finish)?;
-    if merge.applied.catastrophic.is_some() {
-        merge.applied.files.clear();
-    }
-    Ok(merge.applied)
+fn encoding_of(label: Option<&str>) -> Result<Option<&'static Encoding>, IngestError> {
+    let found = |label: &str| encoding(label).ok_or_else(|| IngestError::UnknownEncoding(label.to_owned()));
+    label.map(found).transpose()
 }
 
 struct Merge<'m> {
@@ -157,6 +177,10 @@ struct Merge<'m> {
     traced: bool,
     out: &'m Path,
     findings: &'m mut dyn FnMut(&Finding) -> io::Result<()>,
+    parts: Parts,
+    /// Users who are among the changes, as hashes, where their parts come with them.
+    users: HashSet<u64>,
+    /// When records were changed, when that counts.
     dates: Option<Dates>,
     applied: Applied,
 }
@@ -170,13 +194,27 @@ impl Merge<'_> {
         Ok(())
     }
 
-    fn all(&mut self, format: Format, changes: &[Source]) -> Result<(), IngestError> {
+    /// The whole package, in a format or in the one that its files show.
+    fn all(mut self, format: Option<Format>, changes: &[Source]) -> Result<Applied, IngestError> {
+        match format.map_or_else(|| detect(changes), Detected::named) {
+            Detected { format: Ok(format), .. } => self.files(format, changes)?,
+            Detected { format: Err(title), why } => self.emit(unread(&title, &why))?,
+        }
+        self.dates.take().map_or(Ok(()), Dates::finish)?;
+        if self.applied.catastrophic.is_some() {
+            self.applied.files.clear();
+        }
+        Ok(self.applied)
+    }
+
+    fn files(&mut self, format: Format, changes: &[Source]) -> Result<(), IngestError> {
         for finding in manifest::check(format, changes).into_iter().filter(|finding| finding.code != "DeltaWithoutBase") {
             self.emit(finding)?;
         }
         self.fits(format)?;
         let Some(manifest) = Manifest::read(changes)? else { return Ok(()) };
-        for spec in format.files() {
+        let unread = (self.parts == Parts::OfUsers).then_some(&USER_PROFILES);
+        for spec in format.files().iter().chain(unread) {
             if let Some(finding) = twice(spec, changes) {
                 self.emit(finding)?;
             }
@@ -245,8 +283,11 @@ impl Merge<'_> {
             write_row(&mut whole.out, whole.columns.iter().map(String::as_str))?;
         }
         self.put_in(change, &changes, &mut whole)?;
+        if self.parts == Parts::OfUsers && spec.name == "users.csv" {
+            self.users = changes.keys().collect();
+        }
         let Whole { out, table, origins, .. } = whole;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        out.into_inner().map_err(io::IntoInnerError::into_error)?;
         self.applied.written += table.added + table.changed;
         self.applied.tables.push(table);
         if let Some(origins) = origins {
@@ -256,7 +297,7 @@ impl Merge<'_> {
         Ok(())
     }
 
-    /// Writes the records that stay as they are. `header`: that of the file of changes, which may have more columns.
+    /// Writes the records that stay as they are: those that no change names, nor any of the user whom they are a part of. `header`: that of the file of changes, which may have more columns.
     fn keep(&mut self, before: &Source, header: &[String], changes: &mut Changes, whole: &mut Whole) -> io::Result<()> {
         let spec = whole.spec;
         let mut lines = Lines::open(before, self.encoding)?;
@@ -266,15 +307,18 @@ impl Merge<'_> {
         let padding = ",".repeat(whole.columns.len() - width);
         write_row(&mut whole.out, whole.columns.iter().map(String::as_str))?;
         let key = position(spec, &lines.header, spec.columns[0].name);
-        let date = position(spec, &lines.header, MODIFIED);
+        let date = position(spec, &lines.header, MODIFIED).filter(|_| self.dates.is_some());
+        let is_part = ["roles.csv", USER_PROFILES.name].contains(&spec.name);
+        let owner = position(spec, &lines.header, "userSourcedId").filter(|_| is_part && !self.users.is_empty());
         let mut fields = Fields::default();
         while let Some((number, line)) = lines.next()? {
             if let Some(key) = key
                 && let Some(text) = row(line, width, &mut fields)
-                && let Some(change) = changes.get_mut(hash(fields.text(text, key).as_bytes()))
             {
+                let hashed = |at: usize| hash(fields.text(text, at).as_bytes());
                 let own = || date.and_then(|date| moment(fields.text(text, date)));
-                if change.meets(own) {
+                let gives_way = changes.get_mut(hashed(key)).is_some_and(|change| change.meets(own));
+                if gives_way || owner.is_some_and(|owner| self.users.contains(&hashed(owner))) {
                     self.applied.replaced += 1;
                     continue;
                 }
@@ -313,7 +357,7 @@ impl Merge<'_> {
                 (_, true, _) if change.there || self.base.is_none() => whole.table.removed += 1,
                 // It has been deleted already, or comes and goes within the package.
                 (Known::Same, true, _) => {}
-                (_, true, _) if change.several => {}
+                (_, true, _) if change.several || self.parts == Parts::OfUsers => {}
                 (_, true, _) => {
                     let message = format!("'{}' is to be deleted, and the set does not have it.", shorten(said.id));
                     self.emit(about("DeletedRecordNotFound", message))?;

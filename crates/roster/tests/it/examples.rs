@@ -129,7 +129,7 @@ fn provoke_by_changes(code: &str, changes: &str) -> Finding {
     let ((base, _base), (changes, _changes), out) =
         (package(CHANGED_ORGS, "bulk"), package(changes, "delta"), tempfile::tempdir().unwrap());
     let mut found = Vec::new();
-    delta::apply(&base, &changes, None, out.path(), &mut |finding| {
+    delta::apply(&base, &changes, delta::Parts::Records, None, out.path(), &mut |finding| {
         found.push(finding.clone());
         Ok(())
     })

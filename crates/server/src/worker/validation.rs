@@ -7,8 +7,9 @@ use crate::jobs::{self, READINESS};
 use crate::providers;
 use crate::runs::{self, ACCEPTED, ORGANIZATIONS, REFUSED, failpoint};
 use roster::archive::{ArchiveLimits, Opened, is_archive, open_archives};
+use roster::delta::{self, Parts};
 use roster::segment::SegmentReader;
-use roster::{BasicReport, Codes, Entity, Finding, Format, IngestError, IngestOptions, Severity, Source, delta};
+use roster::{BasicReport, Codes, Entity, Finding, Format, IngestError, IngestOptions, Severity, Source};
 use serde_json::{Map, Value, json};
 use std::io;
 use std::path::Path;
@@ -161,7 +162,7 @@ fn apply_changes(
         None => Vec::new(),
     };
     std::fs::create_dir(whole).map_err(again)?;
-    let applied = delta::apply(&base, changes, None, whole, &mut |finding| {
+    let applied = delta::apply(&base, changes, Parts::Records, None, whole, &mut |finding| {
         failpoint("changes-half-applied");
         let list = if finding.severity() == Severity::Catastrophic { &mut report.errors } else { &mut report.warnings };
         // The operation is read by people, and all of it at once.
@@ -170,9 +171,7 @@ fn apply_changes(
         }
         Ok(())
     });
-    let files = applied.map_err(|error| JobError::Again(chain(&error)))?.files;
-    files.iter().try_for_each(|file| std::fs::File::open(&file.path)?.sync_all()).and_then(|()| sync_folder(whole)).map_err(again)?;
-    Ok(files)
+    Ok(applied.map_err(|error| JobError::Again(chain(&error)))?.files)
 }
 
 /// The operation says that the files could not be looked at.

@@ -182,6 +182,11 @@ impl Changes {
         Ok(())
     }
 
+    /// The records that have changed.
+    pub(super) fn keys(&self) -> impl Iterator<Item = u64> {
+        self.latest.keys().copied()
+    }
+
     pub(super) fn get(&self, key: u64) -> Option<&Change> {
         self.latest.get(&key)
     }

@@ -25,8 +25,12 @@ fn package(version: &str, files: &[(&str, &str, &str)]) -> (Vec<Source>, tempfil
 }
 
 fn applied(base: &[Source], changes: &[Source]) -> (Applied, Vec<String>, tempfile::TempDir) {
+    applied_with(Parts::Records, base, changes)
+}
+
+fn applied_with(parts: Parts, base: &[Source], changes: &[Source]) -> (Applied, Vec<String>, tempfile::TempDir) {
     let (out, mut found) = (tempfile::tempdir().unwrap(), Vec::new());
-    let applied = apply(base, changes, None, out.path(), &mut |finding| {
+    let applied = apply(base, changes, parts, None, out.path(), &mut |finding| {
         found.push(format!("{} {}:{} {}", finding.code, finding.file, finding.line, finding.column.unwrap_or("-")));
         Ok(())
     });
@@ -61,6 +65,45 @@ fn changes_take_the_place_of_what_they_name_and_the_rest_stays_as_it_stands() {
     assert_eq!(applied.files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["orgs.csv", "users.csv", "manifest.csv"]);
     assert!(!is_delta(&applied.files).unwrap() && is_delta(&changes).unwrap());
     assert!(manifest::check(Format::OneRoster11, &applied.files).is_empty());
+}
+
+#[test]
+fn parts_of_a_user_who_has_changed_are_those_of_the_package_and_no_others() {
+    let roles = "sourcedId,status,dateLastModified,userSourcedId,roleType,role,orgSourcedId\n";
+    let base_roles =
+        format!("{roles}r1,,,u1,primary,student,A\nr2,,,u1,secondary,student,B\nr3,,,u2,primary,student,A\nr4,,,u3,primary,student,A\n");
+    let profiles = "sourcedId,status,dateLastModified,userSourcedId,profileType\n";
+    let base_profiles = format!("{profiles}p1,,,u1,lms\np3,,,u3,lms\n");
+    let base = [
+        (
+            "users",
+            "bulk",
+            "sourcedId,status,dateLastModified,enabledUser,username,givenName,familyName\nu1,,,true,ann,A,A\nu2,,2026-09-09,true,bob,B,B\nu3,,,true,cem,C,C\n",
+        ),
+        ("roles", "bulk", base_roles.as_str()),
+        ("userProfiles", "bulk", base_profiles.as_str()),
+    ];
+    let (base, _base) = package("1.2", &base);
+    // Ann leaves B and teaches at A; Bob is gone, and nobody says so of his role; somebody has been gone for long.
+    let users = "sourcedId,status,dateLastModified,enabledUser,username,givenName,familyName\n\
+        u1,active,2026-09-02,true,ann,A,A\nu2,tobedeleted,2026-09-02,true,bob,B,B\nu9,tobedeleted,2026-09-02,true,x,X,X\n";
+    let new_roles = format!("{roles}r5,active,2026-09-02,u1,primary,teacher,A\n");
+    let changes = [("users", "delta", users), ("roles", "delta", new_roles.as_str()), ("userProfiles", "delta", profiles)];
+    let (changes, _changes) = package("1.2", &changes);
+    let keys = |out: &tempfile::TempDir, name: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(out.path().join(name)).unwrap_or_default();
+        text.lines().skip(1).map(|line| line.split(',').next().unwrap().to_owned()).collect()
+    };
+    let (applied, found, out) = applied_with(Parts::OfUsers, &base, &changes);
+    assert_eq!((found, applied.catastrophic), (Vec::new(), None), "a provider says what is now");
+    assert_eq!(
+        ["users.csv", "roles.csv", "userProfiles.csv"].map(|name| keys(&out, name)),
+        [vec!["u3", "u1"], vec!["r4", "r5"], vec!["p3"]]
+    );
+    // In the CSV binding each is a record of its own, and stays until somebody says that it goes.
+    let (_, found, out) = applied_with(Parts::Records, &base, &changes);
+    assert_eq!(keys(&out, "roles.csv"), ["r1", "r2", "r3", "r4", "r5"]);
+    assert_eq!(found, ["StaleChange users.csv:3 dateLastModified", "DeletedRecordNotFound users.csv:4 dateLastModified"]);
 }
 
 #[test]
@@ -294,7 +337,7 @@ fn base_and_changes_may_be_in_any_encoding_with_any_line_ends() {
             continue;
         }
         let (out, mut found) = (tempfile::tempdir().unwrap(), Vec::new());
-        let applied = apply(&base, &changes, label, out.path(), &mut |finding| {
+        let applied = apply(&base, &changes, Parts::Records, label, out.path(), &mut |finding| {
             found.push(finding.code);
             Ok(())
         });

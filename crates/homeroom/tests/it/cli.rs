@@ -453,7 +453,9 @@ fn validate_checks_changes_as_the_set_that_they_make() {
         ("roles.csv", "userSourcedId,orgSourcedId,role\n1,A,student\n"),
     ];
     std::fs::create_dir(dir.path().join("other")).unwrap();
-    other.iter().for_each(|(name, text)| std::fs::write(dir.path().join("other").join(name), text).unwrap());
+    for (name, text) in other {
+        std::fs::write(dir.path().join("other").join(name), text).unwrap();
+    }
     let output = validate(&["changes", "--base", "other", "--json"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["findings"][0]["code"], "DeltaBaseVersion");

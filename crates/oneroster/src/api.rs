@@ -2,12 +2,14 @@
 
 use crate::connection::{Connection, Credential, Surroundings, web_url};
 use crate::fault::{Fault, FaultCode, Retry};
-use crate::http::{Answer, Host};
+use crate::http::{Answer, Host, date};
 use crate::limits::Limits;
 use crate::oauth1;
 use crate::oauth2::{Bearer, Tokens};
 use backon::{ExponentialBuilder, Retryable as _};
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use jiff::Timestamp;
+use reqwest::header::{ACCEPT, AUTHORIZATION, DATE, HeaderValue};
+use std::sync::OnceLock;
 use std::time::Duration;
 use url::Url;
 
@@ -17,6 +19,8 @@ pub(crate) struct Api {
     base: Url,
     auth: Auth,
     surroundings: Surroundings,
+    /// `Date` of the first answer.
+    first_date: OnceLock<Option<Timestamp>>,
 }
 
 enum Auth {
@@ -46,7 +50,7 @@ impl Api {
                 Auth::OAuth2(Box::new(Tokens::new(host, url, client_id.clone(), client_secret.clone(), scope.clone())))
             }
         };
-        Ok(Self { host, base, auth, surroundings: surroundings.clone() })
+        Ok(Self { host, base, auth, surroundings: surroundings.clone(), first_date: OnceLock::new() })
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -105,7 +109,14 @@ impl Api {
             Proof::Bearer(bearer) => &bearer.header,
         };
         let request = self.host.client().get(url.clone()).header(ACCEPT, "application/json").header(AUTHORIZATION, header.clone());
-        self.host.send(place, request).await
+        let answer = self.host.send(place, request).await?;
+        self.first_date.get_or_init(|| date(answer.headers.get(DATE)?.to_str().ok()?));
+        Ok(answer)
+    }
+
+    /// The provider's own clock when it began to answer; `None` when it does not say.
+    pub(crate) fn provider_time(&self) -> Option<Timestamp> {
+        self.first_date.get().copied().flatten()
     }
 
     async fn authorize(&self, url: &Url) -> Result<Proof, Fault> {

@@ -25,6 +25,22 @@ macro_rules! codes {
     };
 }
 
+impl FaultCode {
+    /// Whether it is about the connection as a whole, so that another question would meet it again.
+    pub const fn is_of_the_connection(self) -> bool {
+        matches!(
+            self,
+            Self::AddressNotAllowed
+                | Self::HostNotFound
+                | Self::ConnectionFailed
+                | Self::TlsFailed
+                | Self::CredentialRefused
+                | Self::TokenInvalid
+                | Self::Redirected
+        )
+    }
+}
+
 codes! {
     /// A configured address is no URL.
     AddressInvalid => "Give an address such as https://sis.example/ims/oneroster/v1p1.",

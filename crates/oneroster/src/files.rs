@@ -50,8 +50,10 @@ impl Package {
         Ok(())
     }
 
-    /// Ends the files of a collection, durable. Of changes there is no file when there are none.
+    /// Ends the files of a collection, durable. Of changes there is no file when there are none; whether users
+    /// without roles have changed, their file says.
     pub(crate) fn end(&mut self, collection: Collection, keep_empty: bool) -> io::Result<()> {
+        let keep_empty = keep_empty || self.rows.get(&File::Of(collection)).is_some_and(|rows| *rows > 0);
         for file in File::of(collection, self.version) {
             let Some(writer) = self.open.remove(file) else { continue };
             writer.into_inner().map_err(csv::IntoInnerError::into_error)?.sync_all()?;

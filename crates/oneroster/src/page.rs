@@ -12,6 +12,11 @@ use serde_json::{Map, Value};
 use std::fmt;
 use xxhash_rust::xxh3::xxh3_128;
 
+/// Status of a record that is to be removed (CSV binding).
+const TO_BE_DELETED: &str = "tobedeleted";
+/// Column of the status, in every file.
+const STATUS_AT: usize = 1;
+
 /// What to make of a page.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
@@ -44,7 +49,8 @@ pub struct Note {
 pub struct Record {
     /// `sourcedId`; empty when it has none.
     pub sourced_id: String,
-    /// Not part of what is asked for: deleted, or a contact where those are switched off.
+    /// Not part of what is asked for: deleted, or a contact where those are switched off. Among changes
+    /// such a record has a meaning, and its rows say that it is to be removed.
     pub left_out: bool,
     pub(crate) rows: Vec<(File, Vec<String>)>,
     /// Whether it looks like a record of the other version.
@@ -104,7 +110,8 @@ impl<'de> Visitor<'de> for Wrapper<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
         let mut found = false;
         while let Some(name) = map.next_key::<String>()? {
-            if name != self.reading.collection.name() {
+            // One provider writes it all small.
+            if !name.eq_ignore_ascii_case(self.reading.collection.name()) {
                 map.next_value::<IgnoredAny>()?;
             } else if found {
                 return Err(serde::de::Error::custom(format_args!("there are two arrays '{name}'")));
@@ -163,7 +170,7 @@ fn record(reading: Reading, object: &Map<String, Value>, notes: &mut Vec<Note>) 
     let head = |id: &str| {
         let (status, modified) = match (reading.delta, deleted) {
             (false, _) => ("", ""),
-            (true, true) => ("tobedeleted", modified.as_str()),
+            (true, true) => (TO_BE_DELETED, modified.as_str()),
             (true, false) => ("active", modified.as_str()),
         };
         vec![id.to_owned(), status.to_owned(), modified.to_owned()]
@@ -206,7 +213,14 @@ fn record(reading: Reading, object: &Map<String, Value>, notes: &mut Vec<Note>) 
     }
     let mut rows = vec![(File::Of(reading.collection), row)];
     rows.extend(others);
-    let left_out = (deleted && !reading.delta) || (contact && !reading.switches.contacts);
+    let unwanted = contact && !reading.switches.contacts;
+    if reading.delta && unwanted {
+        // They may have been a student the last time; then they are to go.
+        for (_, row) in &mut rows {
+            TO_BE_DELETED.clone_into(&mut row[STATUS_AT]);
+        }
+    }
+    let left_out = (deleted || unwanted) && !reading.delta;
     Record { sourced_id, left_out, rows, other_version }
 }
 

@@ -95,7 +95,8 @@ impl Probe {
                     }
                 }
                 Err(fault) => {
-                    let general = is_general(fault.code);
+                    // The other collections would say the same, only later.
+                    let general = fault.code.is_of_the_connection() || fault.code == FaultCode::TimedOut;
                     self.errors.push(fault);
                     if general {
                         break;
@@ -110,20 +111,4 @@ impl Probe {
             self.warnings.push(Fault::new(FaultCode::TotalCountMissing, uncounted.join(", "), "the answer has no X-Total-Count"));
         }
     }
-}
-
-/// Whether the other collections would say the same, only later.
-const fn is_general(code: FaultCode) -> bool {
-    use FaultCode as C;
-    matches!(
-        code,
-        C::AddressNotAllowed
-            | C::HostNotFound
-            | C::ConnectionFailed
-            | C::TlsFailed
-            | C::TimedOut
-            | C::CredentialRefused
-            | C::TokenInvalid
-            | C::Redirected
-    )
 }

@@ -19,7 +19,9 @@ const NOTES_MAX: usize = 1_000;
 pub enum Mode {
     /// Everything that is active.
     Full,
-    /// What was changed or deleted after an instant.
+    /// What was changed or deleted after an instant, on the provider's clock. A provider that does not look
+    /// at filters sends everything, which does no harm. In 1.2, roles and profiles of a user who is among the
+    /// changes are all that the user has; those who are not named have none any more.
     Since(Timestamp),
 }
 
@@ -59,6 +61,9 @@ pub struct Report {
     pub missing: Vec<Collection>,
     /// Ids of the organizations.
     pub organizations: Vec<String>,
+    /// The provider's own clock before its first page: what is changed later may not be in these files.
+    /// `None` when it does not say.
+    pub provider_time: Option<Timestamp>,
 }
 
 /// Why there are no files.
@@ -173,6 +178,7 @@ impl Pull<'_> {
         let source = web_url("baseUrl", &self.connection.base_url)?.host_str().unwrap_or_default().to_owned();
         self.package.finish(if self.mode == Mode::Full { "bulk" } else { "delta" }, &source)?;
         self.report.files = self.package.rows().map(|(name, rows)| PulledFile { name, rows }).collect();
+        self.report.provider_time = self.api.provider_time();
         Ok(std::mem::take(&mut self.report))
     }
 

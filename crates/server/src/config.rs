@@ -35,6 +35,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where connections may go that tenants configure.
     pub outbound: Outbound,
+    /// Pulls from OneRoster APIs.
+    pub oneroster: OneRoster,
     /// Issuers whose tokens are taken beside Homeroom's own.
     pub issuers: Vec<Issuer>,
     /// Places that exports are fetched from.
@@ -61,6 +63,24 @@ impl Default for Worker {
 pub struct Outbound {
     /// Networks, addresses and names that are open although they are not public, or without encryption.
     pub allow: Vec<String>,
+}
+
+/// `[oneroster]`: what is asked of OneRoster APIs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OneRoster {
+    /// Hours after which a roster is pulled in full again; until then runs ask for what has changed. 0: always in full.
+    pub full_every_hours: u32,
+    /// How far before the last pull changes are asked for, minutes.
+    pub overlap_minutes: u32,
+}
+
+impl Default for OneRoster {
+    fn default() -> Self {
+        // Less than a day, so that a nightly run is in full. Providers serve from copies that they renew
+        // every quarter of an hour or every hour: what is changed in between shows up late, with its old time.
+        Self { full_every_hours: 20, overlap_minutes: 90 }
+    }
 }
 
 /// `[runs]`

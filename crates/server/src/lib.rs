@@ -16,6 +16,7 @@ mod jobs;
 mod limits;
 mod links;
 mod listen;
+mod organizations;
 mod preview;
 mod providers;
 mod reports;

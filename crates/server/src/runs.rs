@@ -1,5 +1,6 @@
 //! Runs in the store: how one is set up from the configuration, recorded, and finished.
 
+mod changes;
 mod configuration;
 mod finish;
 mod ports;
@@ -183,10 +184,21 @@ pub(crate) fn show(tx: &mut Tx<'_>, id: &str) -> Result<Option<Value>, StoreErro
     let activities: Vec<Value> =
         tx.docs(&ACTIVITIES)?.list(Some(id), None, usize::from(u16::MAX))?.into_iter().map(|doc| Value::Object(doc.body)).collect();
     let inbound = state.get("spec").and_then(|spec| spec["inbound"].as_array()).map_or(&[][..], Vec::as_slice);
-    let origins: Vec<Value> = inbound.iter().map(|flow| json!({ "flow": flow["display_name"], "origin": flow["origin"] })).collect();
+    let pulls = state.get("steps").map_or(&Value::Null, |steps| &steps["pull"]);
+    let origins: Vec<Value> = inbound
+        .iter()
+        .map(|flow| json!({ "flow": flow["display_name"], "origin": flow["origin"], "pull": pull_of(pulls, &flow["flow_id"]) }))
+        .collect();
     Ok(Some(json!({
         "run": run.body, "inbound": origins, "waitsForApproval": state.get("approvable"), "steps": state.get("steps"), "activities": activities, "statistics": statistics,
     })))
+}
+
+/// How the files of a flow were pulled, or why they were not; `null` for flows that are not.
+fn pull_of(pulls: &Value, flow: &Value) -> Value {
+    let find = |list: &str| pulls[list].as_array().and_then(|list| list.iter().find(|one| one["flow_id"] == *flow));
+    let failed = || find("failed").and_then(|one| one["why"].as_str()).map(|why| json!(format!("could not be pulled: {why}")));
+    find("sources").map(|one| one["how"].clone()).or_else(failed).unwrap_or_default()
 }
 
 /// Lets a run go on that waits for it; `false` when it does not.

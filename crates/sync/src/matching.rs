@@ -291,6 +291,7 @@ mod tests {
         InboundSpec {
             origin: None,
             refused: None,
+            not_pulled: None,
             pull: None,
             format: None,
             remarks: 0,

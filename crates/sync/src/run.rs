@@ -160,6 +160,8 @@ pub enum Pull {
         files: Vec<SourceFile>,
         /// Number of remarks, which stand in a findings log of the run.
         remarks: u64,
+        /// What was asked for, for people.
+        how: String,
     },
     /// Nothing, and why.
     Failed(Blocked),
@@ -266,12 +268,24 @@ struct Brought {
     flow_id: String,
     files: Vec<SourceFile>,
     remarks: u64,
+    /// Runs that an older version began do not say.
+    #[serde(default)]
+    how: String,
+}
+
+/// A flow for which nothing could be brought.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct NotPulled {
+    flow_id: String,
+    why: String,
 }
 
 /// What the run has brought before it began to look at anything.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Pulled {
     sources: Vec<Brought>,
+    #[serde(default)]
+    failed: Vec<NotPulled>,
     blocked: Option<Blocked>,
 }
 
@@ -336,21 +350,42 @@ impl Run<'_> {
                 (inbound.files, inbound.remarks) = (brought.files, brought.remarks);
             }
         }
+        for failed in pulled.failed {
+            if let Some(inbound) = spec.inbound.iter_mut().find(|inbound| inbound.flow_id == failed.flow_id) {
+                inbound.not_pulled = Some(failed.why);
+            }
+        }
         Ok(Ok(spec))
     }
 
-    /// All sources, or none: a source that cannot be read is no reason to let its people go.
+    /// New files of every source that is asked for them. One that cannot be reached takes part with what it
+    /// brought the last time, as if nothing had changed there: it lets nobody go, and holds no other one back.
+    /// Where there is no other one, the run stops.
     fn pull(&self) -> Result<Pulled, RunError> {
         let mut pulled = Pulled::default();
-        for inbound in self.spec.inbound.iter().filter(|inbound| inbound.pull.is_some()) {
-            match self.ports.pull(inbound)? {
+        let mut down: BTreeMap<&str, Blocked> = BTreeMap::new();
+        for inbound in &self.spec.inbound {
+            let Some(connector) = inbound.pull.as_deref() else { continue };
+            let flow_id = inbound.flow_id.clone();
+            // Asking again for another flow would only take its time again.
+            let brought = match down.get(connector) {
+                Some(why) => Some(Pull::Failed(why.clone())),
+                None => self.ports.pull(inbound)?,
+            };
+            match brought {
                 None => {}
-                Some(Pull::Files { files, remarks }) => pulled.sources.push(Brought { flow_id: inbound.flow_id.clone(), files, remarks }),
-                Some(Pull::Failed(blocked)) => {
-                    let message = format!("Nothing was changed: '{}' could not be pulled. {}", inbound.display_name, blocked.message);
-                    return Ok(Pulled { blocked: Some(Blocked { message, ..blocked }), ..Pulled::default() });
+                Some(Pull::Files { files, remarks, how }) => pulled.sources.push(Brought { flow_id, files, remarks, how }),
+                Some(Pull::Failed(why)) => {
+                    let message = format!("Nothing was changed: '{}' could not be pulled. {}", inbound.display_name, why.message);
+                    pulled.blocked.get_or_insert(Blocked { code: why.code.clone(), message });
+                    pulled.failed.push(NotPulled { flow_id, why: why.message.clone() });
+                    down.insert(connector, why);
                 }
             }
+        }
+        let is_down = |inbound: &InboundSpec| pulled.failed.iter().any(|failed| failed.flow_id == inbound.flow_id);
+        if self.spec.inbound.iter().any(|inbound| !is_down(inbound) && (inbound.pull.is_some() || !inbound.files.is_empty())) {
+            pulled.blocked = None;
         }
         Ok(pulled)
     }
@@ -462,6 +497,12 @@ impl Run<'_> {
                 FlowCounts { flow_id: inbound.flow_id.clone(), display_name: inbound.display_name.clone(), ..FlowCounts::default() };
             if inbound.files.is_empty() {
                 flow.skipped = true;
+                flow.warnings = u64::from(inbound.not_pulled.is_some());
+                if let Some(finding) = not_pulled(inbound) {
+                    let mut log = Findings::create(&self.findings_path(inbound))?;
+                    log.write(&finding)?;
+                    log.finish()?;
+                }
                 counts.push(flow);
                 continue;
             }
@@ -476,7 +517,8 @@ impl Run<'_> {
             }
             let report = self.ingest(inbound)?;
             flow.errors = report.count(Severity::Error) + report.count(Severity::Catastrophic);
-            flow.warnings = report.count(Severity::Warning) + u64::from(inbound.refused.is_some()) + inbound.remarks;
+            flow.warnings = report.count(Severity::Warning) + inbound.remarks;
+            flow.warnings += u64::from(inbound.refused.is_some()) + u64::from(inbound.not_pulled.is_some());
             flow.rows = report.rows();
             flow.error_rows = report.files.iter().map(|f| f.errors).sum();
             self.write(&format!("files-{}.json", inbound.flow_id), &report.files)?;
@@ -501,6 +543,7 @@ impl Run<'_> {
             let message = format!("The newest upload was refused ({why}); this run works on the one that was accepted before.");
             log.write(&Finding::of_file("LastUploadRefused", "", message).hint("Mend the export and upload it again."))?;
         }
+        not_pulled(inbound).iter().try_for_each(|finding| log.write(finding))?;
         let mut interrupted = None;
         let mut progress = |file: &str, rows: u64| match self.ports.progress(&format!("{file}: {rows} rows")) {
             Ok(()) => true,
@@ -688,6 +731,18 @@ fn unknown_format(inbound: &InboundSpec) -> Option<Finding> {
     let name = inbound.format.as_deref().filter(|name| Format::of_name(name).is_none())?;
     let message = format!("'{}' brings files of the format {name}, which this version of Homeroom does not read.", inbound.display_name);
     Some(Finding::of_file("UnsupportedFormat", "", message))
+}
+
+/// A source that could not be asked for its files.
+fn not_pulled(inbound: &InboundSpec) -> Option<Finding> {
+    let why = inbound.not_pulled.as_ref()?;
+    let instead = if inbound.files.is_empty() {
+        "it has never brought any, and is left out"
+    } else {
+        "the run works on what it brought the last time"
+    };
+    let message = format!("'{}' could not be pulled ({why}); {instead}.", inbound.display_name);
+    Some(Finding::of_file("LastPullFailed", "", message).hint("Test the connection of its connector, or start another run later."))
 }
 
 /// A findings log, one JSON object a line, whole or not there.

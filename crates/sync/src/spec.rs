@@ -57,6 +57,9 @@ pub struct InboundSpec {
     /// Why a newer upload than these files was refused.
     #[serde(default)]
     pub refused: Option<String>,
+    /// Why the run could not bring newer files than these.
+    #[serde(default)]
+    pub not_pulled: Option<String>,
     /// Rules by role group.
     pub rules: Vec<MatchRule>,
     /// The last good run of the same flow, source and year.

@@ -28,7 +28,7 @@ pub(crate) struct FlowCounts {
 impl FlowCounts {
     /// Word of `industryDataActivityStatus`.
     pub(crate) fn status(&self) -> &'static str {
-        if self.skipped {
+        if self.skipped && self.warnings == 0 {
             "skipped"
         } else if self.errors > 0 {
             "completedWithErrors"

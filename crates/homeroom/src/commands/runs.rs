@@ -64,7 +64,13 @@ async fn show(one: cli::OneRun) -> Result<(), Failure> {
     }
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     for flow in list(&shown["inbound"]).iter().filter(|flow| flow["origin"].is_string()) {
-        output::line(&format!("{} from {}", output::printable(&text(&flow["flow"])), output::printable(&text(&flow["origin"]))));
+        let how = if flow["pull"].is_string() { format!(", {}", text(&flow["pull"])) } else { String::new() };
+        output::line(&format!(
+            "{} from {}{}",
+            output::printable(&text(&flow["flow"])),
+            output::printable(&text(&flow["origin"])),
+            output::printable(&how)
+        ));
     }
     let activities = list(&shown["activities"]);
     let rows: Vec<_> = activities.iter().map(|a| vec![output::printable(&text(&a["displayName"])), text(&a["status"])]).collect();

@@ -55,13 +55,21 @@ fn a_value_that_means_nothing_is_left_out_and_said() {
     );
 }
 
+/// As edfi-oneroster has `academicsessions`.
+#[test]
+fn the_array_may_be_spelt_in_other_letters() {
+    for name in ["users", "Users", "USERS"] {
+        assert_eq!(read(READING, format!("{{\"{name}\":[{{\"sourcedId\":\"a\"}}]}}").as_bytes()).unwrap().records.len(), 1, "{name}");
+    }
+}
+
 #[test]
 fn what_is_no_page_is_an_error_with_its_place() {
     for (text, says) in [
         ("", "EOF"),
         ("[]", "an object with the array 'users'"),
         ("{}", "no array 'users'"),
-        ("{\"Users\":[]}", "no array 'users'"),
+        ("{\"people\":[]}", "no array 'users'"),
         ("{\"users\":null}", "an array of objects"),
         ("{\"users\":[{}", "EOF"),
         ("{\"users\":[{\"sourcedId\":\"a\"},3]}", "line 1 column 29"),

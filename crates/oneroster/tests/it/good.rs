@@ -166,6 +166,53 @@ async fn a_delta_says_what_was_changed_and_what_was_deleted() {
     assert!(provider.log().iter().any(|line| line.contains("filter=dateLastModified%3E%272026-09-30T12%3A00%3A00.000Z%27")));
 }
 
+/// The clock of the provider, when it gave its first answer: from there on, the next pull asks for changes.
+#[tokio::test]
+async fn a_pull_says_what_time_it_was_at_the_provider() {
+    let provider = Provider::start(Setup::default(), school("1.1", 10)).await;
+    let pulled = pull(&provider, Auth::OAuth2Basic, Version::V1p1, Switches::default()).await;
+    // It runs on the machine's clock; the client's own one stands still in these tests.
+    let age = jiff::Timestamp::now().duration_since(pulled.report.provider_time.unwrap());
+    assert!(age.as_secs() < 600 && !age.is_negative(), "{age:?}");
+}
+
+/// Whoever was a student and is only a guardian now leaves a roster without contacts.
+#[tokio::test]
+async fn a_contact_among_the_changes_is_to_be_removed_where_contacts_are_off() {
+    for (version, name) in VERSIONS {
+        let mut data = school(name, 2);
+        for user in data.get_mut("users").unwrap().iter_mut().filter(|user| user["sourcedId"] == "g0" || user["sourcedId"] == "g1") {
+            user["dateLastModified"] = json!("2026-10-02T08:00:00.000Z");
+        }
+        let provider = Provider::start(Setup::default(), data).await;
+        for (switches, status) in [(Switches::default(), "tobedeleted"), (ALL, "active")] {
+            let connection = connection(&provider, Auth::OAuth2Basic, version, switches);
+            let mode = Mode::Since(instant("2026-10-01T12:00:00Z"));
+            let pulled = try_pull(&connection, &surroundings(&[&provider.address]), mode).await.unwrap();
+            for file in ["users.csv", "roles.csv"] {
+                let statuses = pulled.column(file, "status");
+                assert!(statuses.iter().all(|given| *given == status), "{name} {file} {statuses:?}");
+            }
+            assert_eq!(pulled.column("users.csv", "sourcedId"), ["g0", "g1"]);
+        }
+    }
+}
+
+/// Whether a user who has changed has roles or none, their file is there to say it.
+#[tokio::test]
+async fn roles_come_with_the_users_that_have_changed() {
+    let mut data = school("1.2", 2);
+    let user = &mut data.get_mut("users").unwrap()[1];
+    (user["roles"], user["dateLastModified"]) = (json!([]), json!("2026-10-02T08:00:00.000Z"));
+    let provider = Provider::start(Setup::default(), data).await;
+    let connection = connection(&provider, Auth::OAuth2Basic, Version::V1p2, ALL);
+    let mode = Mode::Since(instant("2026-10-01T12:00:00Z"));
+    let pulled = try_pull(&connection, &surroundings(&[&provider.address]), mode).await.unwrap();
+    let names: Vec<&str> = pulled.files.keys().map(String::as_str).collect();
+    assert_eq!(names, ["manifest.csv", "roles.csv", "userProfiles.csv", "users.csv"]);
+    assert_eq!((pulled.rows("users.csv").len(), pulled.rows("roles.csv").len()), (1, 0));
+}
+
 #[tokio::test]
 async fn collections_that_need_not_be_there_may_be_missing() {
     let mut data = school("1.1", 10);

@@ -1,5 +1,5 @@
 //! The client against providers: one that does everything that providers do, right and wrong, and
-//! the recorded answers of a real one.
+//! the recorded answers of two real ones.
 
 // Helpers of tests are tests, but clippy only knows those with the attribute.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+mod edfi;
 mod faults;
 mod good;
 mod guarded;

@@ -175,6 +175,159 @@ fn pulled_rows(name: &str, rows: &[Row]) -> BTreeSet<Row> {
     rows.iter().map(|row| row.iter().filter(|(column, value)| keep(column, value)).map(|(c, v)| (c.clone(), v.clone())).collect()).collect()
 }
 
+/// An entity, by where it is among the others, and what it is from now on, if anything.
+type Edits<T> = Vec<(prop::sample::Index, Option<T>)>;
+
+/// What becomes of a roster in a day.
+#[derive(Debug, Clone)]
+struct Day {
+    people: Edits<Person>,
+    orgs: Edits<(String, Option<String>)>,
+    enrollments: Edits<(String, String, bool)>,
+    new: Roster,
+}
+
+fn day() -> impl Strategy<Value = Day> {
+    let at = any::<prop::sample::Index>;
+    (
+        prop::collection::vec((at(), prop::option::weighted(0.7, person())), 0..8),
+        prop::collection::vec((at(), prop::option::weighted(0.7, (text(), prop::option::of(id())))), 0..3),
+        prop::collection::vec((at(), prop::option::weighted(0.7, (id(), id(), any::<bool>()))), 0..8),
+        roster(),
+    )
+        .prop_map(|(people, orgs, enrollments, new)| Day { people, orgs, enrollments, new })
+}
+
+fn edit<T: Clone>(all: &mut BTreeMap<String, T>, edits: &Edits<T>, new: &BTreeMap<String, T>) {
+    for (at, to) in edits {
+        let Some(id) = all.keys().nth(at.index(all.len().max(1))).cloned() else { continue };
+        match to {
+            Some(entity) => drop(all.insert(id, entity.clone())),
+            None => drop(all.remove(&id)),
+        }
+    }
+    all.extend(new.iter().take(3).map(|(id, entity)| (id.clone(), entity.clone())));
+}
+
+impl Day {
+    fn after(&self, before: &Roster) -> Roster {
+        let mut roster = before.clone();
+        edit(&mut roster.people, &self.people, &self.new.people);
+        edit(&mut roster.orgs, &self.orgs, &self.new.orgs);
+        edit(&mut roster.enrollments, &self.enrollments, &self.new.enrollments);
+        roster
+    }
+}
+
+/// Some people who stay, so that there always is a roster.
+fn inhabited(mut roster: Roster) -> Roster {
+    let student = Person {
+        username: "stays".to_owned(),
+        given: None,
+        email: None,
+        enabled: true,
+        roles: BTreeMap::from([("org".to_owned(), "student")]),
+        agents: BTreeSet::new(),
+        grades: Vec::new(),
+        flags: Vec::new(),
+    };
+    roster.people.insert("stays".to_owned(), student);
+    roster.orgs.insert("stays".to_owned(), ("stays".to_owned(), None));
+    roster
+}
+
+/// What a provider has who keeps what was deleted, with the time of each change.
+fn remember(data: &mut Data, now: Data, date: &str) {
+    for (name, records) in now {
+        let known = data.entry(name).or_default();
+        for old in known.iter_mut().filter(|old| !records.iter().any(|new| new["sourcedId"] == old["sourcedId"])) {
+            if old["status"] == "active" {
+                (old["status"], old["dateLastModified"]) = (json!("tobedeleted"), json!(date));
+            }
+        }
+        for mut new in records {
+            if let Some(old) = known.iter_mut().find(|old| old["sourcedId"] == new["sourcedId"]) {
+                new["dateLastModified"] = old["dateLastModified"].clone();
+                if *old != new {
+                    new["dateLastModified"] = json!(date);
+                    *old = new;
+                }
+            } else {
+                new["dateLastModified"] = json!(date);
+                known.push(new);
+            }
+        }
+    }
+}
+
+/// The files of a set that hold something, row by row, whatever their order.
+fn content(folder: &std::path::Path) -> BTreeMap<String, BTreeSet<Row>> {
+    let files = crate::read_package(folder).into_iter().filter(|(name, _)| name != "manifest.csv");
+    files.map(|(name, rows)| (name, rows.into_iter().collect())).collect()
+}
+
+fn sources(folder: &std::path::Path) -> Vec<roster::Source> {
+    roster::Source::list(folder).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_full_pull_with_the_changes_of_each_day_is_the_full_pull_of_the_last_day(
+        first in roster(),
+        days in prop::collection::vec(day(), 1..4),
+        version in prop::sample::select(vec![Version::V1p1, Version::V1p2]),
+        paging in prop::sample::select(vec![Paging::Total, Paging::Link, Paging::Both, Paging::Neither, Paging::Cursor, Paging::EndlessLink]),
+        switches in prop::sample::select(vec![ALL, oneroster::Switches { demographics: false, ..Default::default() }]),
+        cap in 1..12_usize,
+        no_content: bool,
+        ignores_filter: bool,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let dir = tempfile::tempdir().unwrap();
+            let mut today = inhabited(first);
+            let mut data = Data::new();
+            remember(&mut data, served(&today, version), "2026-11-01T08:00:00.000Z");
+            let provider = Provider::start(Setup { paging, cap, no_content, ignores_filter, ..Setup::default() }, data.clone()).await;
+            let connection = connection(&provider, Auth::OAuth2Basic, version, switches);
+            let around = surroundings(&[&provider.address]);
+            let mut set = dir.path().join("day-0");
+            oneroster::pull(&connection, &around, Mode::Full, &set, &mut |_| {}).await.unwrap();
+            for (number, day) in days.iter().enumerate() {
+                today = inhabited(day.after(&today));
+                let date = format!("2026-11-{:02}", number + 2);
+                remember(&mut data, served(&today, version), &format!("{date}T08:00:00.000Z"));
+                provider.change(|served| served.clone_from(&data));
+                let changes = dir.path().join(format!("changes-{number}"));
+                let since = Mode::Since(format!("{date}T00:00:00Z").parse().unwrap());
+                oneroster::pull(&connection, &around, since, &changes, &mut |_| {}).await.unwrap();
+                let whole = dir.path().join(format!("day-{}", number + 1));
+                std::fs::create_dir(&whole).unwrap();
+                let mut found = Vec::new();
+                let applied = roster::delta::apply(
+                    &sources(&set), &sources(&changes), roster::delta::Parts::OfUsers, None, &whole,
+                    &mut |finding| { found.push(finding.to_json()); Ok(()) },
+                ).unwrap();
+                // A package without one change is nothing to apply.
+                if sources(&changes).len() > 1 {
+                    prop_assert!(found.is_empty() && applied.catastrophic.is_none(), "{:?}", found);
+                    set = whole;
+                }
+            }
+            let full = dir.path().join("full");
+            oneroster::pull(&connection, &around, Mode::Full, &full, &mut |_| {}).await.unwrap();
+            let (made, wanted) = (content(&set), content(&full));
+            prop_assert_eq!(made.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>());
+            for (name, rows) in wanted {
+                prop_assert_eq!(&made[&name], &rows, "{}", name);
+            }
+            Ok(())
+        })?;
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 

@@ -83,6 +83,8 @@ pub(crate) struct Setup {
     /// 204 in place of an empty page.
     pub no_content: bool,
     pub ignores_filter: bool,
+    /// 400 for whatever asks for changes.
+    pub refuses_changes: bool,
     /// Filters by role let everybody pass.
     pub ignores_roles: bool,
     pub troubles: Vec<Planned>,
@@ -99,6 +101,7 @@ impl Default for Setup {
             gzip: false,
             no_content: false,
             ignores_filter: false,
+            refuses_changes: false,
             ignores_roles: false,
             troubles: Vec::new(),
             token_life: json!(3600),
@@ -153,6 +156,11 @@ impl Provider {
     /// How many tokens were given.
     pub(crate) fn tokens(&self) -> usize {
         self.state().tokens
+    }
+
+    /// Changes what it has.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Data)) {
+        change(&mut self.state().data);
     }
 
     /// Something more goes wrong from now on; requests are counted from now, too.
@@ -265,6 +273,12 @@ fn page(state: &State, collection: &str, query: &str, trouble: Option<Trouble>) 
     let Some(records) = state.data.get(collection) else { return status(404) };
     let query = pairs(query);
     let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    if state.setup.refuses_changes && value("filter").is_some_and(|filter| filter.contains("dateLastModified")) {
+        return json_answer(
+            400,
+            &json!({ "imsx_codeMajor": "failure", "imsx_description": "the field 'dateLastModified' is not allowed for filtering" }),
+        );
+    }
     let is_shown = |record: &&Value| match value("filter") {
         None => true,
         Some(_) if state.setup.ignores_filter => true,

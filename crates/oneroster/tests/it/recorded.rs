@@ -4,7 +4,7 @@
 
 use crate::{ALL, codes, shared, surroundings, try_pull};
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::{HeaderValue, Request, Response};
 use oneroster::{Connection, Credential, FaultCode, Limits, Mode, PullError, Secret, Surroundings, Version};
 use std::path::{Path, PathBuf};
 
@@ -27,13 +27,23 @@ fn answer(folder: &Path, request: &Request<Body>, as_whole: bool) -> Response<Bo
         "users" => format!("users-page{}.http", offset / 100 + 1),
         other => format!("{other}.http"),
     };
-    let text = std::fs::read_to_string(folder.join(name)).unwrap().replace("\r\n", "\n");
+    let mut response = recorded(&folder.join(name));
+    if as_whole && IN_PART.contains(&collection) {
+        response.headers_mut().insert("x-total-count", HeaderValue::from_static("20"));
+    }
+    response
+}
+
+/// An answer as it was recorded: status line, headers, an empty line, body.
+pub(crate) fn recorded(file: &Path) -> Response<Body> {
+    let text = std::fs::read_to_string(file).unwrap().replace("\r\n", "\n");
     let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
     let mut lines = head.lines();
     let mut response = Response::builder().status(lines.next().unwrap().split(' ').nth(1).unwrap());
-    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
-        let value = if as_whole && name == "x-total-count" && IN_PART.contains(&collection) { "20" } else { value.trim() };
-        response = response.header(name, value);
+    // Those of the connection are this server's own business.
+    let of_connection = |name: &str| matches!(name.to_ascii_lowercase().as_str(), "connection" | "keep-alive" | "content-length" | "date");
+    for (name, value) in lines.filter_map(|line| line.split_once(':')).filter(|(name, _)| !of_connection(name)) {
+        response = response.header(name, value.trim());
     }
     response.body(Body::from(body.trim_end().to_owned())).unwrap()
 }

@@ -89,6 +89,7 @@ fn inbound_spec(app: &App, data: &Data<'_, '_>, flow: &Map<String, Value>) -> Re
         remarks: 0,
         origin: origin(&connector, accepted.as_ref().map(|accepted| &accepted.body)),
         refused: data.with_tx(|tx| tx.docs(&REFUSED)?.get(connector_id))?.map(|doc| text(&doc.body, "why").to_owned()),
+        not_pulled: None,
         rules: rules.iter().filter_map(Value::as_object).filter_map(rule).collect(),
         previous: baseline.map(|doc| previous(app, data.ctx().tenant, &doc.body)).transpose()?,
     })

@@ -4,12 +4,12 @@ use super::JobError;
 use crate::app::App;
 use crate::error::chain;
 use crate::jobs::{self, READINESS};
+use crate::organizations;
 use crate::providers;
 use crate::runs::{self, ACCEPTED, ORGANIZATIONS, REFUSED, failpoint};
 use roster::archive::{ArchiveLimits, Opened, is_archive, open_archives};
 use roster::delta::{self, Parts};
-use roster::segment::SegmentReader;
-use roster::{BasicReport, Codes, Entity, Finding, Format, IngestError, IngestOptions, Severity, Source};
+use roster::{BasicReport, Finding, Format, Severity, Source};
 use serde_json::{Map, Value, json};
 use std::io;
 use std::path::Path;
@@ -68,7 +68,8 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
     }
     let format = report.detected.format.clone().ok();
     let own_rows = app.store().read_blocking(ctx, runs::own_reference_rows)?;
-    let organizations = if report.errors.is_empty() { organizations(&files, format, &runs::codes(&own_rows)) } else { Ok(Vec::new()) };
+    let organizations =
+        if report.errors.is_empty() { organizations::keys(&files, format, &runs::codes(&own_rows)) } else { Ok(Vec::new()) };
     let organizations = organizations.map_err(|e| JobError::Again(chain(&e)))?;
     failpoint("set-put-together");
     let (job, readiness) = (job.clone(), app.new_id().to_string());
@@ -223,25 +224,4 @@ fn discard_received(folder: &Path) {
             tracing::warn!(error = chain(&error), "a file that was unpacked could not be removed");
         }
     }
-}
-
-/// Keys of the organizations: a flow set's filter may name them from now on.
-fn organizations(files: &[Source], format: Option<Format>, codes: &Codes) -> std::io::Result<Vec<String>> {
-    let folder = tempfile::tempdir()?;
-    let specs = format.unwrap_or(Format::SdsV21).files();
-    // They come first in every format; what comes after them need not be read.
-    let mut progress = |file: &str, _| specs.iter().any(|spec| spec.gives.contains(&Entity::Org) && spec.is_named(file));
-    let mut options = IngestOptions { format, ..IngestOptions::new(codes, &mut progress) };
-    // Whatever is wrong with them, the run will tell.
-    match roster::ingest(files, &mut options, folder.path(), &mut |_| Ok(())) {
-        Ok(_) | Err(IngestError::Stopped) => {}
-        Err(error) => return Err(io::Error::other(error)),
-    }
-    let mut keys = Vec::new();
-    if let Some(mut reader) = SegmentReader::open_if_there(&folder.path().join(Entity::Org.segment()))? {
-        while let Some(record) = reader.next()? {
-            keys.push(record.key_text().to_owned());
-        }
-    }
-    Ok(keys)
 }

@@ -2,6 +2,7 @@
 
 use crate::harness::{Server, expect, id, source_system, year};
 use crate::provider::{Auth, CLIENT_ID, CLIENT_SECRET, Paging, Planned, Provider, Setup, Trouble, school};
+use crate::roster_files::{account, upn};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
@@ -14,8 +15,14 @@ const ROOT: &str = "/beta/external/industryData";
 
 /// A server that may reach a provider on this machine.
 async fn server_for(provider: &Provider) -> Server {
+    server_that(provider, |_| {}).await
+}
+
+async fn server_that(provider: &Provider, is: impl FnOnce(&mut Config)) -> Server {
     let mut config = Config::default();
     config.outbound.allow = vec![provider.address.clone()];
+    config.runs.on_demand_per_12h = 0;
+    is(&mut config);
     Server::with(config).await
 }
 
@@ -164,46 +171,283 @@ async fn a_changed_connection_has_to_be_tested_again() {
     server.stop().await;
 }
 
+/// All findings of a run, by code, file and key.
+fn findings(server: &Server, run: &Value) -> Vec<[String; 3]> {
+    let folder = server.app.store().blobs().path(server.tenant.id, &format!("runs/{}", id(run))).unwrap();
+    let logs = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let logs =
+        logs.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("findings") && path.extension().unwrap() == "jsonl");
+    let text: String = logs.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let finding = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+    let mut all: Vec<[String; 3]> =
+        text.lines().map(finding).map(|f| ["code", "file", "key"].map(|name| f[name].as_str().unwrap_or_default().to_owned())).collect();
+    all.sort();
+    all
+}
+
+/// Everything from the provider to the security groups; gives the connector, its connection tested.
+async fn configure_all(server: &Server, provider: &Provider, version: &str) -> String {
+    let (connector, _) = configure(server, provider, version).await;
+    server.app.import_accounts(server.tenant.id, ["t0", "s0", "s1", "s2"].map(account).into()).await.unwrap();
+    let set = server.create("outboundProvisioningFlowSets", &json!({ "displayName": "All", "filter": null })).await;
+    let flow = json!({ "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
+        "creationOptions": { "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": false } });
+    server.create(&format!("outboundProvisioningFlowSets/{}/provisioningFlows", id(&set)), &flow).await;
+    validate(server, &format!("dataConnectors/{connector}")).await;
+    connector
+}
+
+/// From the provider to the directory, both versions, and the day after.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_pulls_the_roster_first() {
+async fn a_run_pulls_the_roster_and_provisions_it() {
+    for (version, files) in [("1.1", 6), ("1.2", 8)] {
+        let provider = Provider::start(Setup::default(), school(version, 10)).await;
+        let server = server_that(&provider, |config| config.oneroster.full_every_hours = 0).await;
+        let connector = configure_all(&server, &provider, version).await;
+        let run = server.run().await;
+        assert_eq!(
+            (&run["blockingError"], &run["status"]),
+            (&Value::Null, &json!("completedWithWarnings")),
+            "{:?}",
+            findings(&server, &run)
+        );
+        let groups = server.groups().await;
+        assert_eq!(groups["All Students"], [upn("s0"), upn("s1"), upn("s2")], "{version}");
+        assert_eq!(groups["All Staff"], [upn("t0")]);
+        let statistics = server.get(&format!("{ROOT}/runs/{}/getStatistics", id(&run))).await;
+        let counted = |name: &str| statistics["inboundTotals"][name].clone();
+        assert_eq!(
+            [counted("organizations"), counted("people"), counted("groups"), counted("memberships")],
+            [3, 21, 1, 11].map(Value::from)
+        );
+        // What could not be taken over as it is was said; nothing else is wrong with these files.
+        let said = findings(&server, &run);
+        let said: Vec<&[String; 3]> = said.iter().filter(|[code, ..]| code != "PersonNotMatched").collect();
+        assert_eq!(
+            said.iter().map(|finding| finding.join(" ")).collect::<Vec<_>>(),
+            ["ProviderValueNotTaken classes.csv k0", "ProviderValueNotTaken courses.csv C"]
+        );
+        let accepted = server.app.store().blobs().path(server.tenant.id, &format!("accepted/{}.{connector}", id(&run))).unwrap();
+        assert_eq!(std::fs::read_dir(accepted).unwrap().count(), files + 1, "and a manifest");
+        // The day after, one is gone at the provider.
+        provider.change(|data| data.get_mut("users").unwrap().retain(|user| user["sourcedId"] != "s1"));
+        provider.change(|data| data.get_mut("enrollments").unwrap().retain(|enrollment| enrollment["user"]["sourcedId"] != "s1"));
+        let run = server.run().await;
+        assert_eq!(run["blockingError"], Value::Null, "{run}");
+        assert_eq!(server.groups().await["All Students"], [upn("s0"), upn("s2")]);
+        // And then the provider is out of order: nothing is changed.
+        provider.trouble(Planned { collection: "users", requests: 0..99, trouble: Trouble::Html });
+        let run = server.run().await;
+        assert_eq!((&run["status"], &run["blockingError"]["code"]), (&json!("failed"), &json!("AnswerNotJson")));
+        assert_eq!(server.groups().await["All Students"], [upn("s0"), upn("s2")]);
+        server.stop().await;
+    }
+}
+
+/// How the roster of a run was pulled, as `runs show` says it.
+async fn how(server: &Server, run: &Value) -> String {
+    let shown = server.app.show_run(server.tenant.id, id(run)).await.unwrap();
+    shown["inbound"][0]["pull"].as_str().unwrap_or_default().to_owned()
+}
+
+/// A run that comes to its end; gives how the roster was pulled, and the students then.
+async fn good_run(server: &Server) -> (String, Vec<String>) {
+    let run = server.run().await;
+    assert_eq!(run["blockingError"], Value::Null, "{run}");
+    (how(server, &run).await, server.groups().await["All Students"].clone())
+}
+
+/// Changes records of a provider now.
+fn touch(provider: &Provider, collection: &str, change: impl Fn(&mut Value) -> bool) {
+    provider.change(|data| {
+        for record in data.get_mut(collection).unwrap() {
+            if change(record) {
+                record["dateLastModified"] = json!(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string());
+            }
+        }
+    });
+}
+
+fn is(record: &Value, key: &str) -> bool {
+    record["sourcedId"] == key
+}
+
+/// The run of the night is in full, those of the day ask for what has changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_of_a_day_pull_what_has_changed() {
+    for version in ["1.1", "1.2"] {
+        let provider = Provider::start(Setup::default(), school(version, 10)).await;
+        let server = server_for(&provider).await;
+        let connector = configure_all(&server, &provider, version).await;
+        assert_eq!(good_run(&server).await, ("pulled in full".to_owned(), vec![upn("s0"), upn("s1"), upn("s2")]));
+        // One is deleted, one becomes a teacher, and one is no longer there without a word.
+        touch(&provider, "users", |user| {
+            if is(user, "s1") {
+                user["status"] = json!("tobedeleted");
+            }
+            if is(user, "s2") && version == "1.1" {
+                user["role"] = json!("teacher");
+            } else if is(user, "s2") {
+                user["roles"][0]["role"] = json!("teacher");
+            }
+            is(user, "s1") || is(user, "s2")
+        });
+        provider.change(|data| data.get_mut("users").unwrap().retain(|user| !is(user, "s0")));
+        let (said, students) = good_run(&server).await;
+        let rows = if version == "1.1" { 2 } else { 4 };
+        assert!(said.starts_with("pulled what has changed since 2") && said.ends_with(&format!("Z, rows: {rows}")), "{said}");
+        assert_eq!(students, [upn("s0")], "{version}: of whom nothing was said, he stays until the next pull in full");
+        assert_eq!(server.groups().await["All Staff"], [upn("s2"), upn("t0")]);
+        // Nothing has changed beyond what the overlap brings once more.
+        let (said, students) = good_run(&server).await;
+        assert!(said.ends_with(&format!("rows: {rows}")) && students == [upn("s0")], "{said}");
+        // A change of the connection is a reason to pull in full: now it shows who is gone.
+        let ty = "#microsoft.graph.industryData.oneRosterApiDataConnector";
+        let path = format!("dataConnectors/{connector}");
+        let patch = json!({ "@odata.type": ty, "isFlagsEnabled": false });
+        assert_eq!(server.send(Method::PATCH, &format!("{ROOT}/{path}"), Some(&patch)).await.status(), 204);
+        validate(&server, &path).await;
+        let (said, students) = good_run(&server).await;
+        assert_eq!((said.as_str(), students.as_slice()), ("pulled in full", &[][..]), "{version}");
+        assert!(good_run(&server).await.0.starts_with("pulled what has changed"));
+        server.stop().await;
+    }
+}
+
+/// Without the overlap, a pull that brings nothing leaves the set as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_without_a_change_takes_the_set_before() {
+    let provider = Provider::start(Setup { no_content: true, ..Setup::default() }, school("1.2", 10)).await;
+    let server = server_for(&provider).await;
+    let connector = configure_all(&server, &provider, "1.2").await;
+    let run = server.run().await;
+    let folder = server.app.store().blobs().path(server.tenant.id, "accepted").unwrap();
+    let sets = || std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>();
+    assert_eq!(sets(), [format!("{}.{connector}", id(&run))]);
+    for _ in 0..2 {
+        let (said, students) = good_run(&server).await;
+        assert!(said.ends_with("rows: 0"), "{said}");
+        assert_eq!((students, sets()), (vec![upn("s0"), upn("s1"), upn("s2")], vec![format!("{}.{connector}", id(&run))]));
+    }
+    server.stop().await;
+}
+
+/// A provider that is asked for changes and refuses, fails, or sends what cannot be used is asked for everything at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_changes_cannot_be_had_the_same_run_pulls_in_full() {
+    let provider = Provider::start(Setup { refuses_changes: true, ..Setup::default() }, school("1.1", 10)).await;
+    let server = server_for(&provider).await;
+    configure_all(&server, &provider, "1.1").await;
+    good_run(&server).await;
+    provider.change(|data| data.get_mut("users").unwrap().retain(|user| !is(user, "s0")));
+    provider.change(|data| data.get_mut("enrollments").unwrap().retain(|enrollment| enrollment["user"]["sourcedId"] != "s0"));
+    let run = server.run().await;
+    assert_eq!(
+        (how(&server, &run).await.as_str(), server.groups().await["All Students"].as_slice()),
+        ("pulled in full", &[upn("s1"), upn("s2")][..])
+    );
+    let said = findings(&server, &run).into_iter().filter(|[code, ..]| code == "ProviderChangesNotTaken").count();
+    assert_eq!((said, &run["status"]), (1, &json!("completedWithWarnings")));
+    server.stop().await;
+    // Changes without the time at which they were made, and changes of a file that was not there before.
+    for name in ["undated", "new file"] {
+        let mut data = school("1.1", 10);
+        let courses = if name == "new file" { data.remove("courses") } else { None };
+        let provider = Provider::start(Setup { ignores_filter: true, ..Setup::default() }, data).await;
+        let server = server_for(&provider).await;
+        configure_all(&server, &provider, "1.1").await;
+        good_run(&server).await;
+        provider.change(|data| match courses {
+            Some(courses) => drop(data.insert("courses", courses)),
+            None => data.get_mut("users").unwrap()[1]["dateLastModified"] = json!("yesterday"),
+        });
+        let run = server.run().await;
+        assert_eq!((&run["blockingError"], how(&server, &run).await.as_str()), (&Value::Null, "pulled in full"), "{name}");
+        assert!(findings(&server, &run).iter().any(|[code, ..]| code == "ProviderChangesNotTaken"), "{name}");
+        server.stop().await;
+    }
+}
+
+/// What a run has not brought to its end is no ground to build on.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_run_that_was_stopped_the_next_one_pulls_in_full() {
+    let provider = Provider::start(Setup::default(), school("1.1", 20)).await;
+    let server = server_for(&provider).await;
+    configure_all(&server, &provider, "1.1").await;
+    good_run(&server).await;
+    let before = server.groups().await;
+    // The provider loses most of its people for an hour, and has them back as they were.
+    let mut all = Vec::new();
+    provider.change(|data| all = data["users"].clone());
+    touch(&provider, "users", |user| {
+        let goes = user["sourcedId"].as_str().is_some_and(|key| key.starts_with('s') || key.starts_with('g'));
+        if goes {
+            user["status"] = json!("tobedeleted");
+        }
+        goes
+    });
+    let run = server.run().await;
+    assert_eq!(run["blockingError"]["code"], "SafetyThresholdExceeded", "{run}");
+    assert_eq!(server.groups().await, before);
+    provider.change(|data| drop(data.insert("users", all)));
+    assert_eq!(good_run(&server).await, ("pulled in full".to_owned(), vec![upn("s0"), upn("s1"), upn("s2")]));
+    assert!(good_run(&server).await.0.starts_with("pulled what has changed"));
+    server.stop().await;
+}
+
+/// A server that stops while it pulls leaves the set before with its time; the next one asks from there.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_that_were_not_all_there_are_asked_for_again_from_the_same_time() {
+    let provider = Provider::start(Setup::default(), school("1.2", 10)).await;
+    let server = server_that(&provider, |config| config.worker.lease_seconds = 1).await;
+    configure_all(&server, &provider, "1.2").await;
+    good_run(&server).await;
+    touch(&provider, "users", |user| {
+        if is(user, "s1") {
+            user["status"] = json!("tobedeleted");
+        }
+        is(user, "s1")
+    });
+    provider.trouble(Planned { collection: "classes", requests: 0..1, trouble: Trouble::Slow(std::time::Duration::from_secs(30)) });
+    let started = server.send(Method::POST, &format!("{ROOT}/runs/start"), None).await;
+    let operation = started.headers()["location"].to_str().unwrap().replace(&server.base, "");
+    let asked = |collection: &str| {
+        let is_of_changes = |line: &&String| line.contains(&format!("/{collection}?")) && line.contains("dateLastModified");
+        provider.log().iter().filter(is_of_changes).cloned().collect::<Vec<_>>()
+    };
+    while asked("classes").is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let next = server.twin().await;
+    server.stop().await;
+    next.wait_for(&operation, "/status", &["succeeded"]).await;
+    let shown = next.app.list_runs(next.tenant.id).await.unwrap();
+    let said = how(&next, &Value::Object(shown[0].clone())).await;
+    assert!(said.starts_with("pulled what has changed"), "{said}");
+    let users = asked("users");
+    assert_eq!((users.len(), &users[0]), (2, &users[1]), "{users:?}");
+    assert_eq!(next.groups().await["All Students"], [upn("s0"), upn("s2")]);
+    next.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_flows_of_a_connector_are_fed_by_one_pull() {
     let provider = Provider::start(Setup::default(), school("1.1", 10)).await;
     let server = server_for(&provider).await;
     let (connector, flow) = configure(&server, &provider, "1.1").await;
-    // A second flow of the same connector, into another year, is fed by the same pull.
     let mut second = server.get(&format!("{ROOT}/inboundFlows/{flow}")).await;
     let other = json!({ "displayName": "2027-2028", "startDate": "2027-08-01", "endDate": "2028-07-31", "year": { "code": "2028" } });
     let other = server.create("years", &other).await;
-    second
-        .as_object_mut()
-        .unwrap()
-        .retain(|name, _| ["@odata.type", "displayName", "dataDomain", "effectiveDateTime"].contains(&name.as_str()));
+    let kept = ["@odata.type", "displayName", "dataDomain", "effectiveDateTime"];
+    second.as_object_mut().unwrap().retain(|name, _| kept.contains(&name.as_str()));
     second["dataConnector@odata.bind"] = json!(format!("dataConnectors/{connector}"));
     second["year@odata.bind"] = json!(format!("years/{}", id(&other)));
     server.create("inboundFlows", &second).await;
     validate(&server, &format!("dataConnectors/{connector}")).await;
     let run = server.run().await;
+    assert_eq!(run["blockingError"], Value::Null, "{run}");
     let asked = provider.log().iter().filter(|line| line.contains("/enrollments?offset=0&limit=5000&")).count();
     assert_eq!(asked, 1, "{:?}", provider.log());
-    // One value of the provider could not be taken over as it is.
-    assert_eq!((&run["status"], &run["blockingError"]), (&json!("completedWithWarnings"), &Value::Null), "{run}");
-    let statistics = server.get(&format!("{ROOT}/runs/{}/getStatistics", id(&run))).await;
-    // Both flows read the same roster: a school, and everybody who is active in it.
-    assert!(statistics["inboundTotals"]["people"].as_u64().unwrap() >= 20, "{statistics}");
-    assert!(statistics["inboundTotals"]["memberships"].as_u64().unwrap() > 0, "{statistics}");
-    let accepted = server.app.store().blobs().path(server.tenant.id, &format!("accepted/{}.{connector}", id(&run))).unwrap();
-    let users = std::fs::read_to_string(accepted.join("users.csv")).unwrap();
-    assert_eq!(users.lines().count(), 22, "{users}");
-    let manifest = std::fs::read_to_string(accepted.join("manifest.csv")).unwrap();
-    assert!(manifest.contains("oneroster.version,1.1"), "{manifest}");
-    // What could not be taken over as it is stands in the run's findings.
-    let folder = server.app.store().blobs().path(server.tenant.id, &format!("runs/{}", id(&run))).unwrap();
-    let findings: Vec<String> = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("findings-pull-"))
-        .map(|path| std::fs::read_to_string(path).unwrap())
-        .collect();
-    assert!(findings.concat().contains("ProviderValueNotTaken") && findings.concat().contains("classes.csv"), "{findings:?}");
     server.stop().await;
 }
 

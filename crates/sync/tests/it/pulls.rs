@@ -11,7 +11,7 @@ fn pulled(world: &World, roster: &Roster) -> (RunSpec, Ports) {
     let inbound = &mut spec.inbound[0];
     inbound.pull = Some("connector".to_owned());
     let files = std::mem::take(&mut inbound.files);
-    ports.brings.insert(SIS.to_owned(), Pull::Files { files, remarks: 2 });
+    ports.brings.insert(SIS.to_owned(), Pull::Files { files, remarks: 2, how: "in full".to_owned() });
     (spec, ports)
 }
 
@@ -62,6 +62,80 @@ fn a_pull_that_fails_changes_nothing_and_says_why() {
     // The next one, with files, finds everything as it was.
     let (spec, ports) = pulled(&world, &district());
     assert_eq!(world.finish(spec, &ports).outcome.blocked, None);
+}
+
+const OTHER: &str = "other";
+
+/// Two sources that are pulled. The second one brings the files of `other`, or why it cannot.
+fn two(world: &World, first: &Roster, other: Result<&Roster, &str>, before: Option<&Roster>) -> (RunSpec, Ports) {
+    let mut spec = world.spec(&[(SIS, Some(first)), (OTHER, other.ok().or(before))]);
+    let mut ports = Ports::new(world);
+    for inbound in &mut spec.inbound {
+        inbound.pull = Some(format!("connector of {}", inbound.flow_id));
+        let files = inbound.files.clone();
+        let brings = match other {
+            Err(why) if inbound.flow_id == OTHER => Pull::Failed(Blocked { code: "ProviderBusy".to_owned(), message: why.to_owned() }),
+            _ => Pull::Files { files, remarks: 0, how: "in full".to_owned() },
+        };
+        ports.brings.insert(inbound.flow_id.clone(), brings);
+    }
+    (spec, ports)
+}
+
+#[test]
+fn a_source_that_is_down_keeps_its_people_and_holds_no_other_one_back() {
+    let world = world();
+    world.account("cem");
+    let mut annex = Roster::of(&["S"]);
+    annex.has("cem", "student", "S");
+    let (spec, ports) = two(&world, &district(), Ok(&annex), None);
+    assert_eq!(world.finish(spec, &ports).outcome.status, "completed");
+    assert_eq!(world.groups()["SecurityGroup_students"].1, ["ann".to_owned(), "cem".to_owned()].into());
+    // The day after, one of them is down and the other one has lost a student to its staff.
+    let mut moved = Roster::of(&["N"]);
+    moved.has("ann", "teacher", "N");
+    moved.has("bob", "teacher", "N");
+    let (spec, ports) = two(&world, &moved, Err("users: it answers 503."), Some(&annex));
+    let ran = world.finish(spec, &ports);
+    assert_eq!((ran.outcome.blocked, ran.outcome.status.as_str()), (None, "completedWithWarnings"));
+    assert_eq!(world.groups()["SecurityGroup_students"].1, ["cem".to_owned()].into(), "what is down lets nobody go");
+    assert_eq!(world.groups()["SecurityGroup_staff"].1, ["ann".to_owned(), "bob".to_owned()].into());
+    assert_eq!((ran.outcome.inbound[SIS].as_str(), ran.outcome.inbound[OTHER].as_str()), ("completed", "completedWithWarnings"));
+    let log = std::fs::read_to_string(ran.spec.work_dir.join(format!("findings-{OTHER}.jsonl"))).unwrap();
+    assert!(log.contains("LastPullFailed") && log.contains("it answers 503") && log.contains("Source other"), "{log}");
+}
+
+#[test]
+fn a_connector_that_is_down_is_asked_once_whatever_it_feeds() {
+    let world = world();
+    let (mut spec, mut ports) = two(&world, &district(), Err("no connection"), Some(&district()));
+    spec.inbound.iter_mut().for_each(|inbound| inbound.pull = Some("connector".to_owned()));
+    let down = Blocked { code: "ConnectionFailed".to_owned(), message: "no connection".to_owned() };
+    ports.brings = [SIS, OTHER].map(|flow| (flow.to_owned(), Pull::Failed(down.clone()))).into();
+    assert_eq!(world.finish(spec, &ports).outcome.blocked.unwrap().code, "ConnectionFailed");
+    assert_eq!(ports.asked.borrow().len(), 1);
+}
+
+#[test]
+fn a_new_source_that_cannot_be_reached_is_left_out_and_named() {
+    let world = world();
+    let (spec, ports) = two(&world, &district(), Err("no connection"), None);
+    let ran = world.finish(spec, &ports);
+    assert_eq!((ran.outcome.blocked, ran.outcome.status.as_str()), (None, "completedWithWarnings"));
+    assert_eq!(world.groups()["SecurityGroup_students"].1, ["ann".to_owned()].into());
+    let log = std::fs::read_to_string(ran.spec.work_dir.join(format!("findings-{OTHER}.jsonl"))).unwrap();
+    assert!(log.contains("has never brought any"), "{log}");
+}
+
+#[test]
+fn a_run_without_one_source_that_can_be_reached_stops() {
+    let world = world();
+    let (spec, mut ports) = two(&world, &district(), Err("no connection"), Some(&district()));
+    ports.brings.insert(SIS.to_owned(), Pull::Failed(Blocked { code: "TimedOut".to_owned(), message: "time ran out".to_owned() }));
+    let blocked = world.finish(spec, &ports).outcome.blocked.unwrap();
+    assert_eq!(blocked.code, "TimedOut");
+    assert_eq!(blocked.message, format!("Nothing was changed: 'Source {SIS}' could not be pulled. time ran out"));
+    assert!(world.groups().is_empty());
 }
 
 #[test]

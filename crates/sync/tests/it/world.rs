@@ -255,6 +255,7 @@ impl World {
             files: names.into_iter().map(|name| SourceFile { path: dir.join(&name), name }).collect(),
             origin: None,
             refused: None,
+            not_pulled: None,
             pull: None,
             format: None,
             remarks: 0,

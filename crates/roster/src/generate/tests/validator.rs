@@ -166,6 +166,8 @@ fn every_finding_of_the_validator_is_made() {
         "UserNotEnabled",
         "ReferenceOfOtherType",
         "ProviderValueNotTaken",
+        "ProviderChangesNotTaken",
+        "LastPullFailed",
         "DuplicateMatch",
         "AmbiguousMatch",
         "PersonNotMatched",

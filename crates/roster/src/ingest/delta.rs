@@ -213,8 +213,8 @@ impl Merge<'_> {
         }
         self.fits(format)?;
         let Some(manifest) = Manifest::read(changes)? else { return Ok(()) };
-        let unread = (self.parts == Parts::OfUsers).then_some(&USER_PROFILES);
-        for spec in format.files().iter().chain(unread) {
+        let profiles = (self.parts == Parts::OfUsers).then_some(&USER_PROFILES);
+        for spec in format.files().iter().chain(profiles) {
             if let Some(finding) = twice(spec, changes) {
                 self.emit(finding)?;
             }
@@ -268,7 +268,7 @@ impl Merge<'_> {
         let changes = Changes::read(spec, change, self.encoding, &mut |finding| self.emit(finding))?;
         let Some(mut changes) = changes.filter(|_| self.applied.catastrophic.is_none()) else { return Ok(()) };
         if let (Some(base), Some(dates)) = (self.base, &mut self.dates) {
-            dates.carry(base, spec.name, |key, moment| changes.is_outdone(key, moment))?;
+            dates.carry(base, spec.name, |key, moment| changes.replaces(key, moment))?;
         }
         let header = Lines::open(change, self.encoding)?.header;
         let mut whole = Whole::create(&self.out.join(spec.name), spec)?;

@@ -195,8 +195,8 @@ impl Changes {
         self.latest.get_mut(&key)
     }
 
-    /// A record is known to have been changed at a moment; gives whether the change here is not older.
-    pub(super) fn is_outdone(&mut self, key: u64, moment: i64) -> bool {
+    /// A record is known to have been changed at a moment; gives whether there is a change here that is not older.
+    pub(super) fn replaces(&mut self, key: u64, moment: i64) -> bool {
         self.get_mut(key).is_some_and(|change| {
             change.known = match moment.cmp(&change.moment) {
                 Ordering::Less => Known::Earlier,

@@ -2,7 +2,7 @@
 //! is allocated for a good one.
 
 use crate::codes::Codes;
-use crate::format::Kind;
+use crate::format::{Kind, Slashes};
 use crate::nearest::nearest;
 use std::borrow::Cow;
 
@@ -82,9 +82,14 @@ pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &'a Codes) -> Checked<
             Some(day) => Checked::Changed(Cow::Borrowed(day)),
             None => Checked::Bad("is not an ISO 8601 date".to_owned(), Some("Write the year first, such as 2026-08-24.".to_owned())),
         },
-        Kind::UsDate => match us_date(text) {
+        Kind::SlashDate(order) => match slash_date(text, order) {
             Some(day) if day == text => Checked::Good,
             Some(day) => Checked::Changed(day),
+            // So are the others of the column then, also those which can be read with the month first.
+            None if slash_date(text, Slashes::DayFirst).is_some() => Checked::Bad(
+                "has the day before the month, and dates with slashes are read with the month first here".to_owned(),
+                Some("Look at every date of the column, and write the year first, such as 2026-08-24.".to_owned()),
+            ),
             None => Checked::Bad("is not a date".to_owned(), Some("Write the year first, such as 2026-08-24, or 8/24/2026.".to_owned())),
         },
         Kind::Boolean if text.eq_ignore_ascii_case("true") => Checked::Changed(Cow::Borrowed("true")),
@@ -162,7 +167,7 @@ fn is_phone(text: &[u8]) -> bool {
 }
 
 /// A date, with or without a time, which is dropped.
-fn date(text: &str) -> Option<&str> {
+pub(crate) fn date(text: &str) -> Option<&str> {
     let (day, time) = text.split_at_checked(10)?;
     let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = day.as_bytes() else { return None };
     if ![y1, y2, y3, y4, m1, m2, d1, d2].iter().all(u8::is_ascii_digit) {
@@ -184,20 +189,26 @@ fn date(text: &str) -> Option<&str> {
 }
 
 /// A date as SDS v1 has them, in the form of ISO 8601: that form itself, `20260824`, or `8/24/2026`, which
-/// is what Microsoft's own samples have.
-fn us_date(text: &str) -> Option<Cow<'_, str>> {
+/// is what Microsoft's own samples have; in the United Kingdom `24/8/2026`.
+fn slash_date(text: &str, order: Slashes) -> Option<Cow<'_, str>> {
     let is_number = |part: &str, most: usize| (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
-    let day = if let Some((month, (day, year))) = text.split_once('/').and_then(|(month, rest)| Some((month, rest.split_once('/')?))) {
-        if !is_number(month, 2) || !is_number(day, 2) || year.len() != 4 {
+    if let Some((first, (second, year))) = text.split_once('/').and_then(|(first, rest)| Some((first, rest.split_once('/')?))) {
+        if !is_number(first, 2) || !is_number(second, 2) || year.len() != 4 {
             return None;
         }
-        format!("{year}-{month:0>2}-{day:0>2}")
-    } else if is_number(text, 8) && text.len() == 8 {
-        format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..])
-    } else {
-        return date(text).map(Cow::Borrowed);
-    };
-    date(&day).is_some().then_some(Cow::Owned(day))
+        let day = |month: &str, day: &str| Some(format!("{year}-{month:0>2}-{day:0>2}")).filter(|day| date(day).is_some());
+        let month_first = || day(first, second);
+        return match order {
+            Slashes::MonthFirst => month_first(),
+            Slashes::DayFirst => day(second, first).or_else(month_first),
+        }
+        .map(Cow::Owned);
+    }
+    if is_number(text, 8) && text.len() == 8 {
+        let day = format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..]);
+        return date(&day).is_some().then_some(Cow::Owned(day));
+    }
+    date(text).map(Cow::Borrowed)
 }
 
 #[cfg(test)]
@@ -274,12 +285,19 @@ mod tests {
 
     #[test]
     fn dates_of_sds_v1() {
+        let (us, uk) = (|text| slash_date(text, Slashes::MonthFirst), |text| slash_date(text, Slashes::DayFirst));
         for good in ["2026-08-04", "20260804", "8/4/2026", "08/04/2026", "2026-08-04T00:00:00"] {
-            assert_eq!(us_date(good).as_deref(), Some("2026-08-04"), "{good}");
+            assert_eq!(us(good).as_deref(), Some("2026-08-04"), "{good}");
         }
         for bad in ["31/02/2026", "2026-02-30", "20261345", "8/4/26", "8/4", "8//2026", "8/4/2026/1", "+8/4/2026", "é/4/2026", "2026080"] {
-            assert_eq!(us_date(bad), None, "{bad}");
+            assert_eq!((us(bad), uk(bad)), (None, None), "{bad}");
         }
+        for (text, day) in
+            [("4/8/2026", "2026-08-04"), ("24/08/2026", "2026-08-24"), ("8/24/2026", "2026-08-24"), ("20260804", "2026-08-04")]
+        {
+            assert_eq!(uk(text).as_deref(), Some(day), "{text}");
+        }
+        assert_eq!(us("24/08/2026"), None);
     }
 
     proptest! {

@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 pub const STUDENTS_MIN: u32 = 20;
 /// Students of the largest roster, one for each that the country with the most has, ten times.
 pub const STUDENTS_MAX: u32 = 20_000_000;
-/// Largest share of rows with a defect of each kind: there are some forty kinds.
+/// Largest share of rows with a defect of each kind: there are some fifty kinds.
 pub const RATE_MAX: f64 = 0.05;
 /// Day of the first change.
 const DAY_0: jiff::civil::Date = jiff::civil::date(2026, 8, 31);
@@ -222,6 +222,7 @@ impl Outputs {
         let mut all = Vec::new();
         for table in options.format.tables() {
             let mut file = CsvFile::create(&dir.join(table.file), dirty && table.utf16)?;
+            file.swapped = table.swapped.filter(|_| dirty);
             let extra = (dirty && table.extra_column).then_some("shoeSize");
             file.put(table.columns.iter().map(|column| column.name).chain(extra))?;
             if dirty {
@@ -253,8 +254,11 @@ impl Outputs {
         }
         if options.format.is_one_roster() {
             let names: Vec<&str> = files.iter().map(|file| file.name).collect();
-            let (rows, bytes) = oneroster::write_manifest(dir, options.format, &names, options.delta)?;
+            let (rows, bytes, irregular) = oneroster::write_manifest(dir, options, &names)?;
             files.push(Written { name: oneroster::MANIFEST, rows, bytes });
+            self.shared
+                .defects
+                .extend(irregular.map(|line| Defect::of_file("irregular-manifest", "ManifestIrregular", oneroster::MANIFEST, line)));
         }
         Ok(Dataset { options: options.clone(), files, events, changes, defects: self.shared.defects })
     }

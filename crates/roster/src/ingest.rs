@@ -26,6 +26,7 @@ use crate::keys::Keys;
 use crate::limits::{CHUNK_BYTES, SORT_BUFFER_BYTES, SPILL_ROWS, THREADS_MAX};
 pub use extent::Deleted;
 use late::{Again, Gathered};
+pub(crate) use row::ids;
 use row::{Checker, Leads};
 use snapshot::Snapshot;
 use std::collections::{BTreeMap, HashMap, HashSet};

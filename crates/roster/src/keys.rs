@@ -5,10 +5,33 @@
 //! never grows.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// The hash of a key. Its lowest bit is free for a mark.
 pub(crate) fn hash(key: &[u8]) -> u64 {
     (xxhash_rust::xxh3::xxh3_64(key) & !MARK).max(2)
+}
+
+/// A map by [`hash`]: what is spread already needs no hashing.
+pub(crate) type ByHash<V> = HashMap<u64, V, BuildHasherDefault<Spread>>;
+
+/// Takes a hash for what it is.
+#[derive(Default)]
+pub(crate) struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = hash(bytes);
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        // The lowest bit, which says nothing, must not choose the bucket.
+        self.0 = hash.rotate_right(MARK.trailing_ones());
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// The bit of a hash that says that the record is marked.
@@ -16,6 +39,7 @@ pub(crate) const MARK: u64 = 1;
 
 /// A set of hashes with room for so many: linear probing from the place that the high bits name, so
 /// that hashes that come in about their order touch memory in order.
+#[derive(Debug)]
 pub(crate) struct KeySet {
     slots: Vec<u64>,
 }

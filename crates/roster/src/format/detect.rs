@@ -37,6 +37,10 @@ impl Default for Detected {
     }
 }
 
+/// Columns of users that came with OneRoster 1.2, where role and organizations went to a file of their own.
+const SINCE_1_2: [&str; 6] =
+    ["userMasterIdentifier", "preferredGivenName", "preferredMiddleName", "preferredFamilyName", "primaryOrgSourcedId", "pronouns"];
+
 /// The format that an export is in, by its manifest or else by headers that only one format has. SDS
 /// v2.1 when nothing tells; what is wrong with the files is then said by its rules.
 pub fn detect(files: &[Source]) -> Detected {
@@ -53,10 +57,14 @@ pub fn detect(files: &[Source]) -> Detected {
     let modified = Format::OneRoster11.files().iter().find(|spec| has(spec.name, "status") && has(spec.name, "dateLastModified"));
     if let Some(spec) = modified {
         let told = format!("{} has the columns status and dateLastModified", spec.name);
-        return if has("roles.csv", "roleType") {
-            Detected::of(Format::OneRoster12, told + ", and roles.csv has roleType")
-        } else {
-            Detected::of(Format::OneRoster11, told + ", and there is no roles.csv of 1.2")
+        let of_1_1 = ["role", "orgSourcedIds"].iter().any(|column| has("users.csv", column));
+        let of_1_2 = SINCE_1_2.iter().find(|column| has("users.csv", column)).filter(|_| !of_1_1);
+        return match of_1_2 {
+            _ if has("roles.csv", "roleType") => Detected::of(Format::OneRoster12, told + ", and roles.csv has roleType"),
+            Some(column) => {
+                Detected::of(Format::OneRoster12, format!("{told}, and users.csv has {column} and neither role nor orgSourcedIds"))
+            }
+            None => Detected::of(Format::OneRoster11, told + ", and there is no roles.csv or users.csv of 1.2"),
         };
     }
     // Its headers differ by country; its names of files are its own.
@@ -108,6 +116,12 @@ mod tests {
         let orgs = ("orgs.csv", "sourcedId,status,dateLastModified,name,type");
         assert_eq!(detected(&[orgs]), Ok("oneroster-1.1"));
         assert_eq!(detected(&[orgs, ("roles.csv", "sourcedId,status,dateLastModified,userSourcedId,roleType")]), Ok("oneroster-1.2"));
+        let users = |columns: &str| format!("sourcedId,status,dateLastModified,enabledUser,{columns}username,givenName,familyName");
+        assert_eq!(detected(&[("users.csv", &format!("{},userMasterIdentifier,pronouns", users("")))]), Ok("oneroster-1.2"));
+        assert_eq!(detected(&[("users.csv", &users(""))]), Ok("oneroster-1.1"));
+        assert_eq!(detected(&[("users.csv", &users("orgSourcedIds,role,"))]), Ok("oneroster-1.1"));
+        // Made by hand, with something of both: what 1.1 cannot do without decides.
+        assert_eq!(detected(&[("users.csv", &format!("{},pronouns", users("orgSourcedIds,role,")))]), Ok("oneroster-1.1"));
         assert_eq!(detected(&[("Student.csv", "SIS ID,School SIS ID,Username")]), Ok("sds-v1"));
         assert_eq!(detected(&[("users.csv", "sourcedId,orgSourcedIds,username,role")]), Err("SDS v2 of before 2.1".to_owned()));
         assert_eq!(detected(&[("users.csv", "sourcedId,username"), ("roles.csv", "userSourcedId,orgSourcedId,role")]), Ok("sds-v2.1"));

@@ -20,6 +20,7 @@ pub use crate::ingest::{Records, Report, RowView};
 use crate::model::Entity;
 pub use detect::{Detected, detect};
 use encoding_rs::Encoding;
+pub(crate) use oneroster::Links;
 pub(crate) use sds_v1::People;
 use std::io;
 
@@ -78,8 +79,9 @@ impl Format {
     /// Looks at the files before their rows are read. `records`: whether records will be made of them.
     pub(crate) fn prepare(self, files: &[Source], encoding: Option<&'static Encoding>, records: bool) -> io::Result<Context> {
         Ok(match self {
-            Self::SdsV21 | Self::OneRoster11 | Self::OneRoster12 => Context::default(),
-            Self::SdsV1 => Context { people: People::of(files, encoding, records)? },
+            Self::SdsV21 => Context::default(),
+            Self::SdsV1 => Context { people: People::of(files, encoding, records)?, ..Context::default() },
+            Self::OneRoster11 | Self::OneRoster12 => Context { links: Links::of(self.files(), files, encoding)?, ..Context::default() },
         })
     }
 
@@ -116,6 +118,15 @@ pub(crate) const MANIFEST: &str = "manifest.csv";
 pub struct Context {
     /// SDS v1: who is who among its files of people.
     pub(crate) people: People,
+    /// OneRoster: what its files say about each other's records.
+    pub(crate) links: Links,
+}
+
+impl Context {
+    /// Whether a file is said to be the whole truth about its records.
+    pub(crate) fn is_bulk(&self, file: &str) -> bool {
+        self.links.is_bulk(file)
+    }
 }
 
 /// By its name.
@@ -144,8 +155,10 @@ pub struct FileSpec {
     pub varies: &'static [usize],
     /// Records that many rows describe beside what they are about.
     pub derived: &'static [Derived],
-    /// A column whose value belongs to one key only, compared without regard to case.
+    /// What only one record may have.
     pub unique: Option<Unique>,
+    /// Columns that stay blank in a file which is the whole truth about its records.
+    pub blank_in_bulk: &'static [usize],
     /// Start and end column of a span of time.
     pub span: Option<(usize, usize)>,
     /// Checks across columns, of rows whose values are all good.
@@ -154,6 +167,8 @@ pub struct FileSpec {
     pub mark: Option<fn(&RowView<'_>) -> bool>,
     /// A column and the value in it that says that the record is gone: the row is left out.
     pub gone: Option<(usize, &'static str)>,
+    /// A header that only files have whose dates with slashes begin with the day.
+    pub day_first: Option<&'static str>,
     /// What the headers of columns begin with that anybody may add; they are passed over in silence.
     pub extension: Option<&'static str>,
     /// Whether the format asks for the columns in just this order, with those that were added behind them.
@@ -183,10 +198,12 @@ impl FileSpec {
             varies: &[],
             derived: &[],
             unique: None,
+            blank_in_bulk: &[],
             span: None,
             rules: &[],
             mark: None,
             gone: None,
+            day_first: None,
             extension: None,
             ordered: false,
             gives,
@@ -295,8 +312,8 @@ pub enum Kind {
     Phone,
     /// ISO 8601.
     Date,
-    /// ISO 8601, also without hyphens, or month, day and year with slashes; kept as ISO 8601.
-    UsDate,
+    /// ISO 8601, also without hyphens, or with slashes, in the order that the file has; kept as ISO 8601.
+    SlashDate(Slashes),
     /// `true` or `false`.
     Boolean,
     /// Four digits.
@@ -305,6 +322,15 @@ pub enum Kind {
     SchoolYear,
     /// Read and thrown away: never stored, never shown.
     Password,
+}
+
+/// What stands first in a date with slashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slashes {
+    /// The month, as in Microsoft's samples.
+    MonthFirst,
+    /// The day; where that cannot be, the month.
+    DayFirst,
 }
 
 /// The words that a format gives for a column, whatever codes a tenant has.
@@ -339,15 +365,32 @@ pub struct Derived {
     pub columns: &'static [usize],
 }
 
-/// A value that only one record may have.
+/// What only one record may have: the first one keeps it. By its code an error drops every later record,
+/// a warning its value.
 #[derive(Debug, Clone, Copy)]
 pub struct Unique {
     /// The column.
     pub column: usize,
+    /// What of it belongs to one key.
+    pub claim: Claim,
     /// Code of the finding about every record but the first.
     pub code: &'static str,
-    /// What is wrong, by the value.
-    pub message: fn(&str) -> String,
+    /// What is wrong with such a record.
+    pub message: fn(&RowView<'_>) -> String,
+}
+
+/// What a row claims for its key alone.
+#[derive(Debug, Clone, Copy)]
+pub enum Claim {
+    /// The value of the column, compared without regard to case.
+    Value,
+    /// The first place among the rows with the same values in `among`, when the row says that it has it.
+    First {
+        /// Columns of those values.
+        among: &'static [usize],
+        /// Whether a row says so.
+        says: fn(&RowView<'_>) -> bool,
+    },
 }
 
 #[cfg(test)]

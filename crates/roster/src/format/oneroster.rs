@@ -11,13 +11,16 @@
 //! - Guardians, parents and relatives are contacts. They have no role in an organization; together
 //!   with `agentSourcedIds`, whichever side names the other, they make a relationship, once.
 //! - A student's first grade level is that of the role; passwords are never kept.
-//! - Gradebook and resource files, and `userProfiles.csv`, are passed over.
+//! - Gradebook and resource files are passed over; of `userProfiles.csv` it is only looked at whose profile is whose.
 
-use super::{Column, FileSpec, Kind as K, Unique, Words};
+mod links;
+
+use super::{Claim, Column, FileSpec, Kind as K, Unique, Words};
 use crate::codes::CodeList as L;
 use crate::finding::shorten;
 use crate::ingest::{Records, Report, RowView};
 use crate::model::Entity;
+pub(crate) use links::Links;
 
 const ORGS: &str = "orgs.csv";
 const SESSIONS: &str = "academicSessions.csv";
@@ -117,7 +120,7 @@ static ROLE_1_1: Words = as_they_are(&[
     ("proctor", "proctor"),
     ("relative", "relative"),
     ("student", STUDENT),
-    ("teacher", "teacher"),
+    ("teacher", TEACHER),
 ]);
 static ROLE_1_2: Words = Words {
     meanings: &[
@@ -132,7 +135,7 @@ static ROLE_1_2: Words = Words {
         ("siteAdministrator", "administrator"),
         ("student", STUDENT),
         ("systemAdministrator", "itAdmin"),
-        ("teacher", "teacher"),
+        ("teacher", TEACHER),
     ],
     extension: Some("other"),
 };
@@ -143,14 +146,14 @@ static SECTION_ROLE_1_1: Words = as_they_are(&[
     ("administrator", "administrator"),
     ("proctor", "proctor"),
     ("student", STUDENT),
-    ("teacher", "teacher"),
+    ("teacher", TEACHER),
     ("aide", "teacherAssistant"),
     ("guardian", "other"),
     ("parent", "other"),
     ("relative", "other"),
 ]);
 static SECTION_ROLE_1_2: Words = Words {
-    meanings: &[("administrator", "administrator"), ("proctor", "proctor"), ("student", STUDENT), ("teacher", "teacher")],
+    meanings: &[("administrator", "administrator"), ("proctor", "proctor"), ("student", STUDENT), ("teacher", TEACHER)],
     extension: Some("other"),
 };
 
@@ -169,7 +172,12 @@ const fn modified() -> Column {
 
 /// An optional file whose rows have a status, and which anybody may add columns to.
 const fn file(name: &'static str, columns: &'static [Column], gives: &'static [Entity], map: fn(&RowView<'_>, &mut Records)) -> FileSpec {
-    FileSpec { gone: Some((1, TO_BE_DELETED)), extension: Some("metadata."), ..FileSpec::new(name, columns, &[0], gives, map) }
+    FileSpec {
+        gone: Some((1, TO_BE_DELETED)),
+        blank_in_bulk: &[1, 2],
+        extension: Some("metadata."),
+        ..FileSpec::new(name, columns, &[0], gives, map)
+    }
 }
 /// The same in 1.2, which asks for the columns in order.
 const fn ordered(
@@ -181,13 +189,38 @@ const fn ordered(
     FileSpec { ordered: true, ..file(name, columns, gives, map) }
 }
 
-const fn unique_username(column: usize) -> Unique {
-    Unique {
-        column,
-        code: "DuplicateUsername",
-        message: |name| format!("The username '{}' is used by another person in this file.", shorten(name)),
-    }
+/// A username is that of one person.
+const fn unique_username(column: usize, message: fn(&RowView<'_>) -> String) -> Unique {
+    Unique { column, claim: Claim::Value, code: "DuplicateUsername", message }
 }
+
+fn used_username(username: &str) -> String {
+    format!("The username '{}' is used by another person in this file.", shorten(username))
+}
+
+/// A class has one primary teacher.
+const PRIMARY_TEACHER: Unique = Unique {
+    column: ENROLLED_PRIMARY,
+    claim: Claim::First {
+        among: &[ENROLLED_CLASS],
+        says: |row| row.value(ENROLLED_PRIMARY) == "true" && row.value(ENROLLED_ROLE) == TEACHER && !row.is_marked(ENROLLED_USER),
+    },
+    code: "SecondPrimary",
+    message: |row| {
+        format!("The class '{}' has a primary teacher on an earlier line; this one is not primary.", shorten(row.value(ENROLLED_CLASS)))
+    },
+};
+
+/// In an organization a person has one primary role.
+const PRIMARY_ROLE: Unique = Unique {
+    column: ROLE_TYPE_AT,
+    claim: Claim::First { among: &[ROLE_USER, ROLE_ORG], says: |row| row.value(ROLE_TYPE_AT) == "primary" },
+    code: "SecondPrimary",
+    message: |row| {
+        let [user, org] = [ROLE_USER, ROLE_ORG].map(|column| shorten(row.value(column)));
+        format!("'{user}' has a primary role in '{org}' on an earlier line; this one is not primary.")
+    },
+};
 
 /// Flags of a person, as Microsoft has providers of OneRoster send them.
 const USER_FLAGS: &str = "metadata.microsoft.userFlags";
@@ -225,12 +258,33 @@ fn class(row: &RowView<'_>, out: &mut Records) {
     out.push(Entity::Class, &[row.value(0), school, title, terms, course, code]);
 }
 
+const ENROLLED_CLASS: usize = 3;
 const ENROLLED_USER: usize = 5;
+const ENROLLED_ROLE: usize = 6;
+const ENROLLED_PRIMARY: usize = 7;
+const ENROLLED: (usize, usize) = (8, 9);
+const TEACHER: &str = "teacher";
 
 fn enrollment(row: &RowView<'_>, out: &mut Records) {
     if !row.is_marked(ENROLLED_USER) {
-        out.push(Entity::Enrollment, &[row.value(3), row.value(ENROLLED_USER), row.value(6)]);
+        out.push(Entity::Enrollment, &[row.value(ENROLLED_CLASS), row.value(ENROLLED_USER), row.value(ENROLLED_ROLE)]);
     }
+}
+
+/// Somebody is in a class while it takes place. An end is exclusive, so that it may be the day after.
+fn enrolled_while_class_is(row: &RowView<'_>, report: &mut Report) {
+    let (begin, end) = (row.value(ENROLLED.0), row.value(ENROLLED.1));
+    let Some(span) = row.context.links.span(row.value(ENROLLED_CLASS)).filter(|_| !(begin.is_empty() && end.is_empty())) else { return };
+    let outside = |day: &str, last: &str| !day.is_empty() && (day < span.start.as_str() || day > last);
+    let (column, what, day) = if outside(begin, &span.end) {
+        (ENROLLED.0, "beginDate", begin)
+    } else if outside(end, &span.day_after) {
+        (ENROLLED.1, "endDate", end)
+    } else {
+        return;
+    };
+    let message = format!("{what} {day} is outside of {}, when the class is: {} to {}.", shorten(&span.sessions), span.start, span.end);
+    report.remark("OutsideOfSession", column, message);
 }
 
 fn demographic(row: &RowView<'_>, out: &mut Records) {
@@ -318,9 +372,31 @@ fn user_1_2(row: &RowView<'_>, out: &mut Records) {
     }
 }
 
+const PRIMARY_ORG: usize = 20;
+
+fn primary_org_has_a_role(row: &RowView<'_>, report: &mut Report) {
+    let org = row.value(PRIMARY_ORG);
+    if !org.is_empty() && row.context.links.lacks_role(row.value(0), org) {
+        let message = format!("The person has no role in '{}' in roles.csv; the value is kept.", shorten(org));
+        report.remark("PrimaryOrgWithoutRole", PRIMARY_ORG, message);
+    }
+}
+
+const ROLE_USER: usize = 3;
+const ROLE_TYPE_AT: usize = 4;
+const ROLE_ORG: usize = 8;
+const ROLE_PROFILE: usize = 9;
+
+fn profile_of_the_user(row: &RowView<'_>, report: &mut Report) {
+    let (profile, user) = (row.value(ROLE_PROFILE), row.value(ROLE_USER));
+    if !profile.is_empty() && row.context.links.is_profile_of_other(profile, user) {
+        let message = format!("'{}' is no profile of '{}' in userProfiles.csv; the value is dropped.", shorten(profile), shorten(user));
+        report.finding("ProfileOfOther", ROLE_PROFILE, message);
+    }
+}
+
 fn role_1_2(row: &RowView<'_>, out: &mut Records) {
-    const USER: usize = 3;
-    let [user, kind, role, begin, end, org] = [USER, 4, 5, 6, 7, 8].map(|column| row.value(column));
+    let [user, kind, role, begin, end, org] = [ROLE_USER, ROLE_TYPE_AT, 5, 6, 7, ROLE_ORG].map(|column| row.value(column));
     if CONTACTS.contains(&role) {
         out.contact(user, role);
         return;
@@ -328,7 +404,7 @@ fn role_1_2(row: &RowView<'_>, out: &mut Records) {
     if role == STUDENT {
         out.student(user);
     }
-    if !row.is_marked(USER) {
+    if !row.is_marked(ROLE_USER) {
         let primary = if kind == "primary" { "true" } else { "false" };
         out.push(Entity::Role, &[user, org, role, "", "", primary, begin, end]);
     }
@@ -425,7 +501,7 @@ pub(super) static FILES_1_1: &[FileSpec] = &[
     },
     FileSpec {
         required: true,
-        unique: Some(unique_username(USER_1_1.username)),
+        unique: Some(unique_username(USER_1_1.username, |row| used_username(row.value(USER_1_1.username)))),
         mark: Some(is_disabled),
         rules: &[say_disabled],
         ..file(
@@ -480,7 +556,9 @@ pub(super) static FILES_1_1: &[FileSpec] = &[
         )
     },
     FileSpec {
-        span: Some((8, 9)),
+        unique: Some(PRIMARY_TEACHER),
+        span: Some(ENROLLED),
+        rules: &[enrolled_while_class_is],
         ..file(
             "enrollments.csv",
             &[
@@ -586,9 +664,9 @@ pub(super) static FILES_1_2: &[FileSpec] = &[
     },
     FileSpec {
         required: true,
-        unique: Some(unique_username(USER_1_2.username)),
+        unique: Some(unique_username(USER_1_2.username, |row| used_username(row.value(USER_1_2.username)))),
         mark: Some(is_disabled),
-        rules: &[say_disabled],
+        rules: &[say_disabled, primary_org_has_a_role],
         ..ordered(
             USERS,
             &[
@@ -622,7 +700,9 @@ pub(super) static FILES_1_2: &[FileSpec] = &[
     },
     FileSpec {
         required: true,
+        unique: Some(PRIMARY_ROLE),
         span: Some((6, 7)),
+        rules: &[profile_of_the_user],
         ..ordered(
             "roles.csv",
             &[
@@ -666,7 +746,9 @@ pub(super) static FILES_1_2: &[FileSpec] = &[
         )
     },
     FileSpec {
-        span: Some((8, 9)),
+        unique: Some(PRIMARY_TEACHER),
+        span: Some(ENROLLED),
+        rules: &[enrolled_while_class_is],
         ..ordered(
             "enrollments.csv",
             &[
@@ -730,9 +812,19 @@ mod tests {
             assert_eq!(COURSE_SUBJECTS, (at(COURSES, "subjects"), at(COURSES, "subjectCodes")));
             assert_eq!(CLASS_SUBJECTS, (at(CLASSES, "subjects"), at(CLASSES, "subjectCodes")));
             assert_eq!((CLASS_SCHOOL, COURSE_YEAR), (at(CLASSES, "schoolSourcedId"), at(COURSES, "schoolYearSourcedId")));
-            assert_eq!(ENROLLED_USER, at("enrollments.csv", "userSourcedId"));
-            assert!(files.iter().all(|spec| spec.columns[1].name == "status" && spec.key == [0]));
+            assert_eq!(
+                [ENROLLED_CLASS, ENROLLED_USER, ENROLLED_ROLE, ENROLLED_PRIMARY, ENROLLED.0, ENROLLED.1],
+                ["classSourcedId", "userSourcedId", "role", "primary", "beginDate", "endDate"].map(|column| at("enrollments.csv", column))
+            );
+            let blank = |spec: &FileSpec| spec.blank_in_bulk.iter().map(|column| spec.columns[*column].name).collect::<Vec<_>>();
+            assert!(files.iter().all(|spec| blank(spec) == ["status", "dateLastModified"] && spec.key == [0]));
         }
+        let role = |column| FILES_1_2.iter().find(|spec| spec.name == "roles.csv").unwrap().column(column).unwrap();
+        assert_eq!(
+            [ROLE_USER, ROLE_TYPE_AT, ROLE_ORG, ROLE_PROFILE],
+            ["userSourcedId", "roleType", "orgSourcedId", "userProfileSourcedId"].map(role)
+        );
+        assert_eq!(FILES_1_2[3].columns[PRIMARY_ORG].name, "primaryOrgSourcedId");
         assert_eq!((FILES_1_1[3].columns[ORGS_1_1].name, FILES_1_1[3].columns[ROLE_1_1_AT].name), ("orgSourcedIds", "role"));
     }
 

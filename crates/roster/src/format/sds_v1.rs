@@ -5,7 +5,7 @@
 
 mod people;
 
-use super::{Column, Derived, FileSpec, Kind as K, Unique};
+use super::{Claim, Column, Derived, FileSpec, Kind as K, Slashes, Unique};
 use crate::codes::CodeList as L;
 use crate::finding::shorten;
 use crate::ingest::{Records, Report, RowView};
@@ -27,11 +27,13 @@ const fn file(
     gives: &'static [Entity],
     map: fn(&RowView<'_>, &mut Records),
 ) -> FileSpec {
-    FileSpec { any_case: true, ..FileSpec::new(name, columns, key, gives, map) }
+    FileSpec { any_case: true, day_first: Some(SCHOOL_DFE_NUMBER), ..FileSpec::new(name, columns, key, gives, map) }
 }
 
 const SIS_ID: Column = need("SIS ID", K::Id).or(&["ID"]);
-const SCHOOL: Column = need("School SIS ID", K::Id).or(&["School DfE Number"]).of("School.csv");
+/// What School SIS ID is called in the United Kingdom, where a day comes before its month.
+const SCHOOL_DFE_NUMBER: &str = "School DfE Number";
+const SCHOOL: Column = need("School SIS ID", K::Id).or(&[SCHOOL_DFE_NUMBER]).of("School.csv");
 const SECTION: Column = need("Section SIS ID", K::Id).or(&["Section ID"]).of("Section.csv");
 
 /// The files in order of dependency.
@@ -119,7 +121,7 @@ const STUDENT: FileSpec = FileSpec {
             may("Secondary Email", K::Email),
             may("Student Number", K::Text),
             may("Grade", K::Code(L::Grade)),
-            may("Birthdate", K::UsDate),
+            may("Birthdate", K::SlashDate(Slashes::MonthFirst)),
         ],
         &[student::SIS_ID],
         &[Entity::User, Entity::Role, Entity::Demographic],
@@ -179,16 +181,23 @@ const TEACHER: FileSpec = FileSpec {
 
 const USERNAME: Unique = Unique {
     column: student::USERNAME,
+    claim: Claim::Value,
     code: "DuplicateUsername",
-    message: |name| format!("The username '{}' is used by another person in this file.", shorten(name)),
+    message: |row| format!("The username '{}' is used by another person in this file.", shorten(row.value(student::USERNAME))),
 };
 
-/// One domain is appended to the usernames of students and one to those of teachers, so that the same name
-/// in both files is no mistake by itself; but without domains both would match one account.
+/// A username with a domain is that of one person. One without gets the domain of students or that of
+/// teachers appended, so that the same name in both files is no mistake by itself; but without domains both
+/// would match one account.
 fn username_is_no_students(row: &RowView<'_>, report: &mut Report) {
     let username = row.value(teacher::USERNAME);
-    if row.people().share_username(username) {
-        let message = format!("The username '{}' is also that of a student, who is another person.", shorten(username));
+    if !row.people().share_username(username) {
+        return;
+    }
+    let message = format!("The username '{}' is also that of a student, who is another person.", shorten(username));
+    if username.contains('@') {
+        report.finding("DuplicateUsername", teacher::USERNAME, message);
+    } else {
         report.remark("UsernameInBothFiles", teacher::USERNAME, message);
     }
 }
@@ -232,8 +241,8 @@ const SECTIONS: FileSpec = FileSpec {
             may("Section Number", K::Text),
             may("Term SIS ID", K::Id).or(&["Term ID"]),
             may("Term Name", K::Text),
-            may("Term StartDate", K::UsDate),
-            may("Term EndDate", K::UsDate),
+            may("Term StartDate", K::SlashDate(Slashes::MonthFirst)),
+            may("Term EndDate", K::SlashDate(Slashes::MonthFirst)),
             may("Course SIS ID", K::Id).or(&["Course ID"]),
             may("Course Name", K::Text),
             may("Course Number", K::Text),

@@ -40,13 +40,13 @@ pub struct Defect {
 }
 
 impl Defect {
-    fn new(kind: &'static str, code: &'static str, table: &'static Table, line: u64) -> Self {
+    pub(super) fn of_file(kind: &'static str, code: &'static str, file: &'static str, line: u64) -> Self {
         let severity = CATALOGUE.iter().find(|entry| entry.code == code).map_or("", |entry| entry.severity.word());
-        Self { kind, code, severity, file: table.file, line, column: None, key: None, value: None, root_cause: None }
+        Self { kind, code, severity, file, line, column: None, key: None, value: None, root_cause: None }
     }
 
     fn of(kind: Kind, table: &'static Table, line: u64) -> Self {
-        Self::new(kind.name(), kind.code(table), table, line)
+        Self::of_file(kind.name(), kind.code(table), table.file, line)
     }
 }
 
@@ -67,6 +67,14 @@ enum Kind {
     ListLengths(usize),
     EncodedTwice(usize),
     IncompleteContact(usize),
+    SecondPrimary(usize, &'static str),
+    OutsideOfSession(usize),
+    PrimaryOrgWithoutRole(usize),
+    OtherType(usize, &'static str),
+    NotEnabled(usize),
+    Gone(usize),
+    FilledStatus(usize),
+    OtherDerived(usize),
     FieldTooFew,
     FieldTooMany,
     LineBreak,
@@ -92,6 +100,14 @@ impl Kind {
             Self::ListLengths(_) => "list-lengths",
             Self::EncodedTwice(_) => "encoded-twice",
             Self::IncompleteContact(_) => "incomplete-contact",
+            Self::SecondPrimary(..) => "second-primary",
+            Self::OutsideOfSession(_) => "outside-of-session",
+            Self::PrimaryOrgWithoutRole(_) => "primary-org-without-role",
+            Self::OtherType(..) => "reference-to-other-type",
+            Self::NotEnabled(_) => "not-enabled",
+            Self::Gone(_) => "gone",
+            Self::FilledStatus(_) => "filled-status",
+            Self::OtherDerived(_) => "other-derived-value",
             Self::FieldTooFew => "field-too-few",
             Self::FieldTooMany => "field-too-many",
             Self::LineBreak => "line-break",
@@ -119,6 +135,14 @@ impl Kind {
             Self::ListLengths(_) => "ListLengthsDiffer",
             Self::EncodedTwice(_) => "EncodedTwice",
             Self::IncompleteContact(_) => "ContactIncomplete",
+            Self::SecondPrimary(..) => "SecondPrimary",
+            Self::OutsideOfSession(_) => "OutsideOfSession",
+            Self::PrimaryOrgWithoutRole(_) => "PrimaryOrgWithoutRole",
+            Self::OtherType(..) => "ReferenceOfOtherType",
+            Self::NotEnabled(_) => "UserNotEnabled",
+            Self::Gone(_) => "RecordGone",
+            Self::FilledStatus(_) => "StatusInBulkFile",
+            Self::OtherDerived(_) => "DerivedRecordDiffers",
             Self::FieldTooFew | Self::FieldTooMany => "FieldCount",
             Self::LineBreak => "LineBreakInQuotes",
             Self::WrongEncoding => "InvalidEncoding",
@@ -130,9 +154,28 @@ impl Kind {
     fn is_in_place(self, table: &Table) -> bool {
         match self {
             Self::BadValue(column) | Self::BadReference(column) => !table.columns[column].required,
-            Self::OwnParent(_) | Self::CircleOfTwo(_) | Self::ListLengths(_) | Self::EncodedTwice(_) => true,
+            Self::OwnParent(_)
+            | Self::CircleOfTwo(_)
+            | Self::ListLengths(_)
+            | Self::EncodedTwice(_)
+            | Self::OutsideOfSession(_)
+            | Self::PrimaryOrgWithoutRole(_)
+            | Self::OtherType(..)
+            | Self::NotEnabled(_)
+            | Self::FilledStatus(_)
+            | Self::OtherDerived(_) => true,
             _ => false,
         }
+    }
+
+    /// Whether a row of the population comes again, which must then stand before it as it was.
+    fn repeats(self) -> bool {
+        matches!(self, Self::IdenticalRow | Self::ConflictingRow(_) | Self::UsedName(_) | Self::SecondPrimary(..))
+    }
+
+    /// Whether it is told once a file, and therefore done once.
+    fn is_told_once(self) -> bool {
+        matches!(self, Self::EncodedTwice(_) | Self::EndlessLine | Self::FilledStatus(_) | Self::OtherDerived(_))
     }
 
     /// Everything that can be done to the rows of a file.
@@ -162,7 +205,15 @@ impl Kind {
         kinds.extend(table.subject_codes.map(Self::ListLengths));
         kinds.extend(table.alter.filter(|column| table.columns[*column].form == Form::Text).map(Self::EncodedTwice));
         kinds.extend(table.contact.map(Self::IncompleteContact));
+        kinds.extend(table.primary.map(|(column, value)| Self::SecondPrimary(column, value)));
+        kinds.extend(table.in_session.map(Self::OutsideOfSession));
+        kinds.extend(table.primary_org.map(Self::PrimaryOrgWithoutRole));
+        kinds.extend(table.other_type.map(|(column, value)| Self::OtherType(column, value)));
+        kinds.extend(table.enabled.map(Self::NotEnabled));
+        kinds.extend(table.status.map(Self::Gone));
+        kinds.extend(table.derived.map(Self::OtherDerived));
         if table.misshapen {
+            kinds.extend(table.status.map(Self::FilledStatus));
             kinds.extend([Self::FieldTooFew, Self::FieldTooMany, Self::LineBreak, Self::WrongEncoding, Self::ControlCharacter]);
             // It takes two megabytes: once in a set is enough.
             kinds.extend(table.unique.map(|_| Self::EndlessLine));
@@ -247,10 +298,13 @@ impl Injector {
     /// Defects of the file as a whole, before its rows.
     pub(super) fn start(table: &'static Table, shared: &mut Shared) {
         if table.utf16 {
-            shared.defects.push(Defect::new("utf-16", "Utf16Encoding", table, 0));
+            shared.defects.push(Defect::of_file("utf-16", "Utf16Encoding", table.file, 0));
         }
         if table.extra_column {
-            shared.defects.push(Defect::new("unknown-column", "UnknownColumn", table, 1));
+            shared.defects.push(Defect::of_file("unknown-column", "UnknownColumn", table.file, 1));
+        }
+        if table.swapped.is_some() {
+            shared.defects.push(Defect::of_file("swapped-columns", "HeaderOrder", table.file, 1));
         }
     }
 
@@ -281,8 +335,7 @@ impl Injector {
         }
         for index in 0..self.scheduled.len() {
             let Scheduled { kind, due, .. } = self.scheduled[index];
-            let repeats = matches!(kind, Kind::IdenticalRow | Kind::ConflictingRow(_) | Kind::UsedName(_));
-            if due <= now && !kind.is_in_place(table) && !(repeats && changed) && self.add(kind, table, fields, file, shared)? {
+            if due <= now && !kind.is_in_place(table) && !(kind.repeats() && changed) && self.add(kind, table, fields, file, shared)? {
                 self.done(index, table);
             }
         }
@@ -308,8 +361,7 @@ impl Injector {
     fn done(&mut self, index: usize, table: &Table) {
         let scheduled = &mut self.scheduled[index];
         scheduled.times += 1;
-        // What is told once a file is done once.
-        if matches!(scheduled.kind, Kind::EncodedTwice(_) | Kind::EndlessLine) {
+        if scheduled.kind.is_told_once() {
             scheduled.due = u64::MAX;
             return;
         }

@@ -87,7 +87,23 @@ pub(super) struct Table {
     pub(super) parent: Option<usize>,
     /// A column whose person needs names and an address.
     pub(super) contact: Option<usize>,
-    /// Whether rows are made that are no rows: one of the large files is enough for each of these.
+    /// A column, and the value in it that only one row of a class or of a person may have.
+    pub(super) primary: Option<(usize, &'static str)>,
+    /// A column of days that must be in the session.
+    pub(super) in_session: Option<usize>,
+    /// A column with an organization in which the row's person must have a role.
+    pub(super) primary_org: Option<usize>,
+    /// A column that refers to a record of one type, and one of another type.
+    pub(super) other_type: Option<(usize, &'static str)>,
+    /// A column that says whether somebody is active.
+    pub(super) enabled: Option<usize>,
+    /// A column that says what has become of a record, blank in a whole set.
+    pub(super) status: Option<usize>,
+    /// A column in which all rows say the same of one record, which they describe beside their own.
+    pub(super) derived: Option<usize>,
+    /// Two columns that change places when the file is to have defects.
+    pub(super) swapped: Option<(usize, usize)>,
+    /// Whether rows are made that are no rows, and others that are told once a file: one of the large files is enough for each of these.
     pub(super) misshapen: bool,
     /// Whether the file is UTF-16 when it is to have defects.
     pub(super) utf16: bool,
@@ -109,6 +125,14 @@ impl Table {
             span: None,
             parent: None,
             contact: None,
+            primary: None,
+            in_session: None,
+            primary_org: None,
+            other_type: None,
+            enabled: None,
+            status: None,
+            derived: None,
+            swapped: None,
             misshapen: false,
             utf16: false,
             extra_column: false,

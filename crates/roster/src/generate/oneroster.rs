@@ -1,6 +1,7 @@
 //! OneRoster CSV, versions 1.1 and 1.2: columns in the order of the specification, lists in one quoted field,
 //! status and time of change blank, as a bulk file has them.
 
+use super::Options;
 use super::details::details;
 use super::format::{Form, Table, may, need};
 use super::output::{CsvFile, Outputs};
@@ -31,6 +32,7 @@ const CLASS_FILE: &str = "classes.csv";
 const USER_FILE: &str = "users.csv";
 
 const SESSION_TABLE: Table = Table {
+    status: Some(1),
     alter: Some(3),
     span: Some((5, 6)),
     ..Table::new(
@@ -51,6 +53,7 @@ const SESSION_TABLE: Table = Table {
 };
 
 const ORG_TABLE: Table = Table {
+    status: Some(1),
     alter: Some(3),
     parent: Some(6),
     ..Table::new(
@@ -69,6 +72,7 @@ const ORG_TABLE: Table = Table {
 };
 
 const COURSE_TABLE: Table = Table {
+    status: Some(1),
     alter: Some(4),
     subject_codes: Some(9),
     ..Table::new(
@@ -90,6 +94,7 @@ const COURSE_TABLE: Table = Table {
 };
 
 const CLASS_TABLE: Table = Table {
+    status: Some(1),
     alter: Some(3),
     subject_codes: Some(12),
     ..Table::new(
@@ -115,6 +120,9 @@ const CLASS_TABLE: Table = Table {
 };
 
 const ENROLLMENT_TABLE: Table = Table {
+    status: Some(1),
+    primary: Some((7, "true")),
+    in_session: Some(8),
     alter: Some(9),
     span: Some((8, 9)),
     misshapen: true,
@@ -137,6 +145,7 @@ const ENROLLMENT_TABLE: Table = Table {
 };
 
 const DEMOGRAPHIC_TABLE: Table = Table {
+    status: Some(1),
     alter: Some(14),
     utf16: true,
     extra_column: true,
@@ -165,6 +174,8 @@ const DEMOGRAPHIC_TABLE: Table = Table {
 };
 
 const USER_TABLE_11: Table = Table {
+    status: Some(1),
+    enabled: Some(3),
     alter: Some(9),
     unique: Some(6),
     misshapen: true,
@@ -195,6 +206,9 @@ const USER_TABLE_11: Table = Table {
 };
 
 const USER_TABLE_12: Table = Table {
+    status: Some(1),
+    enabled: Some(3),
+    primary_org: Some(20),
     alter: Some(7),
     unique: Some(4),
     misshapen: true,
@@ -229,6 +243,8 @@ const USER_TABLE_12: Table = Table {
 };
 
 const ROLE_TABLE: Table = Table {
+    status: Some(1),
+    primary: Some((4, "primary")),
     alter: Some(7),
     span: Some((6, 7)),
     ..Table::new(
@@ -252,19 +268,19 @@ const ROLE_TABLE: Table = Table {
 pub(super) const TABLES_11: &[Table] =
     &[SESSION_TABLE, ORG_TABLE, COURSE_TABLE, CLASS_TABLE, USER_TABLE_11, ENROLLMENT_TABLE, DEMOGRAPHIC_TABLE];
 pub(super) const TABLES_12: &[Table] = &[
-    strict(SESSION_TABLE),
-    strict(ORG_TABLE),
-    strict(COURSE_TABLE),
-    strict(CLASS_TABLE),
-    strict(USER_TABLE_12),
-    strict(ENROLLMENT_TABLE),
-    strict(DEMOGRAPHIC_TABLE),
-    strict(ROLE_TABLE),
+    strict(&SESSION_TABLE),
+    Table { swapped: Some((5, 6)), ..strict(&ORG_TABLE) },
+    Table { other_type: Some((3, "Y27-1")), ..strict(&COURSE_TABLE) },
+    strict(&CLASS_TABLE),
+    strict(&USER_TABLE_12),
+    strict(&ENROLLMENT_TABLE),
+    strict(&DEMOGRAPHIC_TABLE),
+    strict(&ROLE_TABLE),
 ];
 
 /// In 1.2 an id is made of letters, digits and `./@_-`.
-const fn strict(table: Table) -> Table {
-    Table { strict_ids: true, ..table }
+const fn strict(table: &Table) -> Table {
+    Table { strict_ids: true, ..*table }
 }
 
 pub(super) const MANIFEST: &str = "manifest.csv";
@@ -296,8 +312,10 @@ const FILES_SINCE_12: [&str; 8] = [
     "userResources",
 ];
 
-/// Writes the manifest of a package with these files; gives its rows and bytes.
-pub(super) fn write_manifest(dir: &Path, format: Format, files: &[&str], delta: bool) -> io::Result<(u64, u64)> {
+/// Writes the manifest of a package with these files; gives its rows and bytes, and the line that is not as it
+/// should be, when there is to be one.
+pub(super) fn write_manifest(dir: &Path, options: &Options, files: &[&str]) -> io::Result<(u64, u64, Option<u64>)> {
+    let Options { format, delta, .. } = *options;
     let version = if format == Format::OneRoster12 { "1.2" } else { "1.1" };
     let mut manifest = CsvFile::create(&dir.join(MANIFEST), false)?;
     manifest.put(["propertyName", "value"])?;
@@ -312,8 +330,11 @@ pub(super) fn write_manifest(dir: &Path, format: Format, files: &[&str], delta: 
         };
         manifest.put([&format!("file.{name}"), mode])?;
     }
+    // In 1.2 it would stop everything.
+    let irregular = options.dirty > 0.0 && format == Format::OneRoster11;
+    let line = irregular.then(|| manifest.put(["source.vendor", "homeroom"])).transpose()?;
     manifest.put(["source.systemName", "homeroom generate"])?;
-    Ok((manifest.rows(), manifest.finish()?))
+    Ok((manifest.rows(), manifest.finish()?, line))
 }
 
 /// Writes OneRoster of either version.

@@ -13,6 +13,8 @@ const BUFFER_BYTES: usize = 256 * 1024;
 pub(super) struct CsvFile {
     out: BufWriter<File>,
     utf16: bool,
+    /// Two columns that stand in each other's place.
+    pub(super) swapped: Option<(usize, usize)>,
     record: Vec<u8>,
     /// Number of the next line.
     line: u64,
@@ -23,7 +25,7 @@ pub(super) struct CsvFile {
 impl CsvFile {
     pub(super) fn create(path: &Path, utf16: bool) -> io::Result<Self> {
         let out = BufWriter::with_capacity(BUFFER_BYTES, File::create(path)?);
-        let mut file = Self { out, utf16, record: Vec::new(), line: 1, records: 0, bytes: 0 };
+        let mut file = Self { out, utf16, swapped: None, record: Vec::new(), line: 1, records: 0, bytes: 0 };
         if utf16 {
             file.write(&[0xff, 0xfe])?;
         }
@@ -34,6 +36,10 @@ impl CsvFile {
     pub(super) fn put<F: AsRef<[u8]>>(&mut self, fields: impl IntoIterator<Item = F>) -> io::Result<u64> {
         let mut record = std::mem::take(&mut self.record);
         record.clear();
+        let mut fields: Vec<F> = fields.into_iter().collect();
+        if let Some((one, other)) = self.swapped.filter(|(one, other)| fields.len() > *one.max(other)) {
+            fields.swap(one, other);
+        }
         for (index, field) in fields.into_iter().enumerate() {
             if index > 0 {
                 record.push(b',');

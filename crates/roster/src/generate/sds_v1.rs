@@ -54,6 +54,7 @@ pub(super) const TABLES: &[Table] = &[
     },
     Table {
         alter: Some(2),
+        derived: Some(5),
         span: Some((6, 7)),
         ..Table::new(
             SECTION_FILE,

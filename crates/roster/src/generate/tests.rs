@@ -415,12 +415,13 @@ fn wrong_options_and_strange_folders_are_refused() {
 fn defects_are_where_they_are_said_to_be() {
     for format in Format::ALL {
         let set = make(&Options { dirty: 0.01, ..options(format, 600, "places") });
-        let read: BTreeMap<&str, (Vec<String>, BTreeMap<_, _>)> = format
-            .tables()
+        let read: BTreeMap<&str, (Vec<String>, BTreeMap<_, _>)> = set
+            .made
+            .files
             .iter()
-            .map(|table| {
-                let (header, rows) = set.read(table.file);
-                (table.file, (header, rows.into_iter().collect()))
+            .map(|file| {
+                let (header, rows) = set.read(file.name);
+                (file.name, (header, rows.into_iter().collect()))
             })
             .collect();
         for defect in &set.made.defects {

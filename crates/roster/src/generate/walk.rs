@@ -123,7 +123,8 @@ pub(super) trait Sink {
     fn enrollment(&mut self, enrollment: &Enrollment<'_>) -> io::Result<()>;
 }
 
-const STATE_ORG: &str = "O1";
+/// An organization in which nobody has a role.
+pub(super) const STATE_ORG: &str = "O1";
 
 pub(super) fn district_id(district: u32) -> String {
     format!("O{}", 1_000 + district)

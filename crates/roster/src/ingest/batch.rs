@@ -1,8 +1,7 @@
 //! One chunk checked: all that has to be known about its rows, in order.
 
-use super::row::{Checker, ENCODED_TWICE, FILE_MISSING, Leads, Memory, Row, Told, ids};
+use super::row::{Checker, Leads, Memory, Row, TOLD_ONCE, Told, ids};
 use super::view::Records;
-use crate::check::is_surely_lower_case;
 use crate::chunks::{Chunk, DAMAGE, first_line};
 use crate::fields::{Fields, control_character, is_rest_of_value};
 use crate::finding::Finding;
@@ -17,7 +16,7 @@ pub(crate) struct Batch {
     pub(crate) findings: Vec<Finding>,
     /// Of each good row: hash of the key, hash of the row with the mark in its lowest bit, line.
     pub(crate) seen: Vec<Triple>,
-    /// Of each good row with a unique value: hash of the value, hash of the key, line.
+    /// Of each good row that claims something for itself: hash of that, hash of the key, line.
     pub(crate) unique: Vec<Triple>,
     /// Of each reference of a good row to its own file: hash of the key, hash of the reference, line and
     /// column as [`place`] packs them.
@@ -212,12 +211,8 @@ impl<'c> Rows<'c, '_> {
         let (key, whole) = checker.hashes(row, self.plain.then_some(text), joined);
         let marked = spec.mark.is_some_and(|mark| mark(&checker.view(row)));
         batch.seen.push([key, whole | if marked { MARK } else { 0 }, row.line]);
-        if let Some(unique) = spec.unique
-            && let value = &row.values[unique.column]
-            && !value.is_empty()
-        {
-            let value = if is_surely_lower_case(value) { hash(value.as_bytes()) } else { hash(value.to_lowercase().as_bytes()) };
-            batch.unique.push([value, key, row.line]);
+        if let Some(claim) = spec.unique.and_then(|unique| checker.claim(row, unique, joined)) {
+            batch.unique.push([claim, key, row.line]);
         }
         for (index, column) in checker.columns.iter().enumerate() {
             if matches!(column.leads, Leads::Within) {
@@ -301,17 +296,17 @@ impl Batch {
     }
 
     /// Leaves out what an earlier chunk of the file has told already.
-    pub(crate) fn tell_once(&mut self, told: &mut Vec<(&'static str, &'static str)>) {
-        self.findings.retain(|finding| match finding.column {
-            Some(column) if [FILE_MISSING, ENCODED_TWICE].contains(&finding.code) => {
-                let this = (finding.code, column);
-                let new = !told.contains(&this);
-                if new {
-                    told.push(this);
-                }
-                new
+    pub(crate) fn tell_once(&mut self, told: &mut Vec<(&'static str, Option<&'static str>)>) {
+        self.findings.retain(|finding| {
+            let this = (finding.code, finding.column);
+            if !TOLD_ONCE.contains(&finding.code) {
+                return true;
             }
-            _ => true,
+            let new = !told.contains(&this);
+            if new {
+                told.push(this);
+            }
+            new
         });
     }
 }

@@ -9,9 +9,10 @@ use super::snapshot::Snapshot;
 use super::view::Records;
 use super::{FileReport, IngestError, Tuning};
 use crate::basic::header;
+use crate::catalogue::severity_of;
 use crate::chunks::{Chunk, Chunks, first_line};
 use crate::finding::{Finding, Severity, shorten};
-use crate::format::Kind;
+use crate::format::{Kind, Unique};
 use crate::keys::{Dropped, KeySet, Keys, MARK, Target, hash};
 use crate::limits::SORT_BUFFER_BYTES;
 use crate::sort::Sorter;
@@ -46,7 +47,7 @@ enum Verdict {
     Repeated = b'r',
     /// Its key stands before it, with other values.
     Conflicting = b'c',
-    /// Another key has its unique value.
+    /// Another key has what it claims.
     Taken = b't',
     /// It refers to nothing in its file.
     Lost = b'l',
@@ -77,7 +78,7 @@ pub(super) fn settle(checker: &Checker<'_>, gathered: Gathered, referred: bool, 
     let fixed = if checker.spec.varies.is_empty() { !0 } else { FIXED };
     settled.duplicates(gathered.seen, referred, fixed, dir)?;
     if let Some(unique) = checker.spec.unique {
-        settled.taken(gathered.unique, unique.column, dir)?;
+        settled.taken(gathered.unique, unique, dir)?;
     }
     settled.accepted = good - settled.late.len() as u64;
     settled.within(checker, gathered.within, dir)?;
@@ -128,11 +129,12 @@ impl Settled {
         })
     }
 
-    /// Of the keys with one unique value the first one keeps it. A row that is a duplicate by its key
-    /// takes a value from nobody.
-    fn taken(&mut self, unique: Spill, column: usize, dir: &Path) -> io::Result<()> {
+    /// Of the keys that claim one thing the first one keeps it. A row that is a duplicate by its key
+    /// takes nothing from anybody.
+    fn taken(&mut self, claims: Spill, unique: Unique, dir: &Path) -> io::Result<()> {
+        let drops = severity_of(unique.code) >= Severity::Error;
         let mut apart = KeySet::for_keys(0);
-        unique.partitions(|part| {
+        claims.partitions(|part| {
             apart.reset(part.len());
             let again: HashSet<u64> =
                 part.iter().map(|[value, ..]| *value).filter(|value| !apart.insert((value << PARTITION_BITS).max(2))).collect();
@@ -141,9 +143,11 @@ impl Settled {
                 part.iter().filter(|[value, _, line]| again.contains(value) && !self.late.contains(line)).copied().collect();
             for [value, key, line] in clashing {
                 if *owners.entry(value).or_insert(key) != key {
-                    self.late.insert(line);
-                    self.keys.late.insert(key);
-                    self.say(Verdict::Taken, place(line, column), dir)?;
+                    if drops {
+                        self.late.insert(line);
+                        self.keys.late.insert(key);
+                    }
+                    self.say(Verdict::Taken, place(line, unique.column), dir)?;
                 }
             }
             Ok(())
@@ -306,8 +310,12 @@ impl<'e> Again<'e> {
                 }
                 Verdict::Taken => {
                     let Some(unique) = checker.spec.unique else { continue };
-                    let told = Told::new(unique.code, (unique.message)(&row.values[*column]));
+                    let told = Told::new(unique.code, (unique.message)(&checker.view(&row)));
                     checker.about(&mut row, *column, told, findings);
+                    if !row.failed {
+                        row.set(*column, "");
+                        corrected = Some(Records::default());
+                    }
                 }
                 Verdict::Differing => {
                     let Some(derived) = checker.spec.derived.iter().find(|derived| derived.columns.contains(column)) else { continue };

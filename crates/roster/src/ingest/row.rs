@@ -6,7 +6,7 @@ use crate::catalogue::severity_of;
 use crate::check::{self, Checked};
 use crate::codes::Codes;
 use crate::finding::{Finding, Severity, shorten};
-use crate::format::{Column, Context, FileSpec, Kind};
+use crate::format::{Claim, Column, Context, FileSpec, Kind, Slashes, Unique};
 use crate::keys::{Keys, MARK, Target, hash};
 use crate::segment::KEY_SEPARATOR;
 use std::borrow::Cow;
@@ -34,6 +34,8 @@ pub(crate) struct Checker<'e> {
 /// A column in the file at hand.
 pub(crate) struct Place<'e> {
     pub(crate) column: &'static Column,
+    /// The form of the values in this file.
+    kind: Kind,
     /// The header as the file spells it.
     pub(crate) header: &'static str,
     /// Which field it is, when the file has it.
@@ -86,6 +88,8 @@ pub(crate) struct Memory<'c> {
     missing_told: Vec<bool>,
     /// Whether it has been told that values have been encoded twice.
     twice_told: Vec<bool>,
+    /// Whether it has been told that columns are filled that should be blank.
+    filled_told: bool,
 }
 
 impl<'e> Checker<'e> {
@@ -97,8 +101,13 @@ impl<'e> Checker<'e> {
         context: &'e Context,
         leads: impl Fn(&'static str) -> Leads<'e>,
     ) -> Self {
+        let day_first = header.columns.iter().flatten().any(|(_, name)| Some(*name) == spec.day_first);
         let place = |(column, place): (&'static Column, &Option<(usize, &'static str)>)| Place {
             column,
+            kind: match column.kind {
+                Kind::SlashDate(_) if day_first => Kind::SlashDate(Slashes::DayFirst),
+                kind => kind,
+            },
             header: place.map_or(column.name, |(_, header)| header),
             position: place.map(|(position, _)| position),
             leads: column.refers_to.map_or(Leads::Nowhere, |other| if other == spec.name { Leads::Within } else { leads(other) }),
@@ -117,6 +126,7 @@ impl<'e> Checker<'e> {
             codes: vec![Vec::new(); columns],
             missing_told: vec![false; columns],
             twice_told: vec![false; columns],
+            filled_told: !self.context.is_bulk(self.spec.name),
         }
     }
 
@@ -149,6 +159,12 @@ impl<'e> Checker<'e> {
             row.values[end] = end_as_written.unwrap_or_default();
             self.about(row, end, Told::new("EndBeforeStart", message), findings);
         }
+        if row.failed {
+            return;
+        }
+        if !memory.filled_told {
+            self.filled(row, memory, findings);
+        }
         for rule in self.spec.rules {
             if row.failed {
                 break;
@@ -165,6 +181,20 @@ impl<'e> Checker<'e> {
                 self.about(row, column, Told::new(code, message), findings);
             }
         }
+    }
+
+    /// Says that a row has values in columns that should be blank.
+    fn filled(&self, row: &Row<'_>, memory: &mut Memory<'_>, findings: &mut Vec<Finding>) {
+        let mut filled = self.spec.blank_in_bulk.iter().filter(|column| !row.values[**column].is_empty());
+        let Some(first) = filled.next() else { return };
+        memory.filled_told = true;
+        let names: Vec<&str> = std::iter::once(first).chain(filled).map(|column| self.columns[*column].header).collect();
+        let message = format!(
+            "The manifest says that {} is bulk, and {} should be blank then; it is read all the same.",
+            self.file,
+            names.join(" and ")
+        );
+        findings.push(Finding { line: row.line, ..Finding::of_file(FILLED, self.file, message) });
     }
 
     fn value<'c>(&self, row: &mut Row<'c>, index: usize, memory: &mut Memory<'c>, findings: &mut Vec<Finding>)
@@ -186,7 +216,7 @@ impl<'e> Checker<'e> {
             Cow::Borrowed(text) => *text,
             Cow::Owned(text) => {
                 let text = text.clone();
-                let checked = check::value(column.kind, &text, self.codes).into_owned();
+                let checked = check::value(self.columns[index].kind, &text, self.codes).into_owned();
                 return self.apply(row, index, &text, checked, findings);
             }
         };
@@ -205,7 +235,7 @@ impl<'e> Checker<'e> {
             }
             return;
         }
-        let checked = check::value(column.kind, text, self.codes);
+        let checked = check::value(self.columns[index].kind, text, self.codes);
         let good = matches!(checked, Checked::Good | Checked::Changed(_));
         if !matches!(checked, Checked::Good) {
             self.apply(row, index, text, checked, findings);
@@ -236,7 +266,7 @@ impl<'e> Checker<'e> {
             Checked::Bad(why, hint) => {
                 let code = match (column.required, column.kind) {
                     (true, Kind::Id) => "InvalidCharacter",
-                    (true, Kind::Date | Kind::UsDate) => "InvalidDate",
+                    (true, Kind::Date | Kind::SlashDate(_)) => "InvalidDate",
                     (true, Kind::Year | Kind::SchoolYear) => "InvalidYear",
                     (true, Kind::Code(_) | Kind::Codes(_) | Kind::Word(_)) => "InvalidReferenceCode",
                     (true, _) => "InvalidValue",
@@ -372,18 +402,8 @@ impl<'e> Checker<'e> {
     /// The key of a row, parts joined by [`KEY_SEPARATOR`].
     pub(crate) fn key(&self, row: &Row<'_>) -> Vec<u8> {
         let mut key = Vec::new();
-        self.key_into(row, &mut key);
+        joined_into(row, self.spec.key, &mut key);
         key
-    }
-
-    fn key_into(&self, row: &Row<'_>, out: &mut Vec<u8>) {
-        out.clear();
-        for (index, column) in self.spec.key.iter().enumerate() {
-            if index > 0 {
-                out.push(KEY_SEPARATOR);
-            }
-            out.extend_from_slice(row.values[*column].as_bytes());
-        }
     }
 
     /// Hashes of the key and of the whole row: equal rows have equal hashes, however they are spelled.
@@ -404,11 +424,27 @@ impl<'e> Checker<'e> {
             [only] => hash(row.values[*only].as_bytes()),
             _ if self.key_is_row => whole,
             _ => {
-                self.key_into(row, joined);
+                joined_into(row, self.spec.key, joined);
                 hash(joined)
             }
         };
         (key, whole)
+    }
+
+    /// Hash of what a row claims for its key alone; none when it claims nothing.
+    pub(crate) fn claim(&self, row: &Row<'_>, unique: Unique, joined: &mut Vec<u8>) -> Option<u64> {
+        match unique.claim {
+            Claim::Value => match row.values[unique.column].as_ref() {
+                "" => None,
+                value if check::is_surely_lower_case(value) => Some(hash(value.as_bytes())),
+                value => Some(hash(value.to_lowercase().as_bytes())),
+            },
+            Claim::First { among: [only], says } => says(&self.view(row)).then(|| hash(row.values[*only].as_bytes())),
+            Claim::First { among, says } => says(&self.view(row)).then(|| {
+                joined_into(row, among, joined);
+                hash(joined)
+            }),
+        }
     }
 
     /// Hash of some values of a row, in the order of the file.
@@ -425,13 +461,25 @@ impl<'e> Checker<'e> {
     }
 }
 
+/// Some values of a row, joined by [`KEY_SEPARATOR`].
+fn joined_into(row: &Row<'_>, columns: &[usize], out: &mut Vec<u8>) {
+    out.clear();
+    for (index, column) in columns.iter().enumerate() {
+        if index > 0 {
+            out.push(KEY_SEPARATOR);
+        }
+        out.extend_from_slice(row.values[*column].as_bytes());
+    }
+}
+
 /// The half of a row's hash that is about values which are the same in all rows of a key, where others may vary.
 pub(crate) const FIXED: u64 = !0 << 32;
 
+const FILE_MISSING: &str = "ReferencedFileMissing";
+const ENCODED_TWICE: &str = "EncodedTwice";
+const FILLED: &str = "StatusInBulkFile";
 /// Codes of findings that are told once a file and column.
-pub(crate) const FILE_MISSING: &str = "ReferencedFileMissing";
-/// See [`FILE_MISSING`].
-pub(crate) const ENCODED_TWICE: &str = "EncodedTwice";
+pub(crate) const TOLD_ONCE: [&str; 3] = [FILE_MISSING, ENCODED_TWICE, FILLED];
 
 /// What a finding about a value says.
 pub(crate) struct Told {

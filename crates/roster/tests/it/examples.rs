@@ -2,18 +2,15 @@
 //!
 //! The page of findings takes its examples from here, so that what it says is what happens.
 
+use roster::archive::ArchiveLimits;
 use roster::{Codes, Finding, Format, IngestOptions, Source, delta};
 
 /// Codes without an example here: it takes more than an export to get them.
 pub(crate) const ONLY_IN_RUNS: &[(&str, &str)] = &[
     ("FileMissingFromSet", "it takes the upload before"),
-    ("InvalidFileFormat", "it takes an archive"),
     ("ProviderValueNotTaken", "it takes a provider"),
-    ("ArchiveTooLarge", "it takes an archive"),
     ("ProviderChangesNotTaken", "it takes a provider"),
     ("LastPullFailed", "it takes a provider"),
-    ("UnsupportedFormat", "it takes a connector"),
-    ("DeltaBaseVersion", "it takes the upload before"),
     ("ChangesOvertaken", "it takes another upload"),
     ("DuplicateMatch", "it takes the accounts of the directory"),
     ("AmbiguousMatch", "it takes the accounts of the directory"),
@@ -43,11 +40,14 @@ use Format::{OneRoster11, OneRoster12, SdsV1, SdsV21};
 const OR_ORGS: &str = "sourcedId,status,dateLastModified,name,type\nA,,,North School,school\n";
 const OR_USERS: &str =
     "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,givenName,familyName\nu1,,,true,A,teacher,ann,Ann,Hill\n";
-const MANIFEST_1_2: &str = "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\nfile.academicSessions,bulk\nfile.categories,absent\nfile.classes,absent\n\
-    file.classResources,absent\nfile.courses,bulk\nfile.courseResources,absent\nfile.demographics,absent\nfile.enrollments,absent\n\
-    file.lineItemLearningObjectiveIds,absent\nfile.lineItems,absent\nfile.lineItemScoreScales,absent\nfile.orgs,bulk\nfile.resources,absent\n\
-    file.resultLearningObjectiveIds,absent\nfile.results,absent\nfile.resultScoreScales,absent\nfile.roles,absent\nfile.scoreScales,absent\n\
-    file.userProfiles,absent\nfile.userResources,absent\nfile.users,bulk\n";
+const OR_USERS_1_2: &str = "sourcedId,status,dateLastModified,enabledUser,username,givenName,familyName\nu1,,,true,ann,Ann,Hill\n";
+const OR_ROLES: &str = "sourcedId,status,dateLastModified,userSourcedId,roleType,role,orgSourcedId\nr1,,,u1,primary,teacher,A\n";
+/// What a manifest of 1.2 must speak of, without the ending of each file.
+const PACKAGE_1_2: &str = "academicSessions categories classes classResources courses courseResources demographics enrollments \
+    lineItemLearningObjectiveIds lineItems lineItemScoreScales orgs resources resultLearningObjectiveIds results resultScoreScales roles \
+    scoreScales userProfiles userResources users";
+const OR_SESSIONS: &str = "sourcedId,title,type,startDate,endDate,schoolYear\nT1,Fall,term,2026-08-24,2026-12-18,2027\n";
+const OR_CLASSES: &str = "sourcedId,title,courseSourcedId,classType,schoolSourcedId,termSourcedIds\nk1,Algebra,c1,scheduled,A,T1\n";
 const OR_MANIFEST: &str = "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\nfile.orgs,bulk\nfile.users,bulk\n";
 
 #[rustfmt::skip]
@@ -57,6 +57,7 @@ const EXAMPLES: &[Example] = &[
     Example("ManifestFileMissing", OneRoster11, &[with("manifest.csv", "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\nfile.orgs,bulk\nfile.users,bulk\nfile.classes,bulk\n")]),
     Example("DeltaWithoutBase", OneRoster11, &[with("manifest.csv", "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\nfile.orgs,bulk\nfile.users,delta\n")]),
     Example("DuplicateFile", SdsV1, &[with("student.csv", STUDENT)]),
+    Example("UnsupportedFormat", SdsV21, &[with("users.csv", "sourcedId,orgSourcedIds,username,role\nu1,A,ann,teacher\n")]),
     Example("EmptyFile", SdsV21, &[with("users.csv", "sourcedId,username\nu1,\n")]),
     Example("HeaderNotFound", SdsV1, &[with("Teacher.csv", "SIS_ID,School SIS ID,Username\nt1,A,bob\n")]),
     Example("DuplicateHeader", SdsV21, &[with("users.csv", "sourcedId,username,username\nu1,ann,ann\n")]),
@@ -92,7 +93,19 @@ const EXAMPLES: &[Example] = &[
         "sourcedId,status,dateLastModified,name,type\nA,,,North School,school\nB,tobedeleted,2026-09-01,South School,school\n")]),
     Example("UserNotEnabled", OneRoster11, &[with("users.csv",
         "sourcedId,enabledUser,orgSourcedIds,role,username,givenName,familyName\nu1,false,A,teacher,ann,Ann,Hill\n")]),
-    Example("ReferenceOfOtherType", OneRoster12, &[with("manifest.csv", MANIFEST_1_2), with("academicSessions.csv",
+    Example("SecondPrimary", OneRoster11, &[with("academicSessions.csv", OR_SESSIONS), with("classes.csv", OR_CLASSES),
+        with("enrollments.csv", "sourcedId,classSourcedId,schoolSourcedId,userSourcedId,role,primary\ne1,k1,A,u1,teacher,true\ne2,k1,A,u1,teacher,true\n")]),
+    Example("OutsideOfSession", OneRoster11, &[with("academicSessions.csv", OR_SESSIONS), with("classes.csv", OR_CLASSES),
+        with("enrollments.csv", "sourcedId,classSourcedId,schoolSourcedId,userSourcedId,role,beginDate\ne1,k1,A,u1,teacher,2026-07-01\n")]),
+    Example("PrimaryOrgWithoutRole", OneRoster12, &[
+        with("orgs.csv", "sourcedId,status,dateLastModified,name,type\nA,,,North School,school\nB,,,South School,school\n"),
+        with("users.csv", "sourcedId,status,dateLastModified,enabledUser,username,givenName,familyName,primaryOrgSourcedId\nu1,,,true,ann,Ann,Hill,B\n")]),
+    Example("ProfileOfOther", OneRoster12, &[
+        with("userProfiles.csv", "sourcedId,status,dateLastModified,userSourcedId\np2,,,u2\n"),
+        with("roles.csv", "sourcedId,status,dateLastModified,userSourcedId,roleType,role,orgSourcedId,userProfileSourcedId\nr1,,,u1,primary,teacher,A,p2\n")]),
+    Example("StatusInBulkFile", OneRoster11, &[with("orgs.csv",
+        "sourcedId,status,dateLastModified,name,type\nA,active,2026-09-01,North School,school\n")]),
+    Example("ReferenceOfOtherType", OneRoster12, &[with("academicSessions.csv",
         "sourcedId,status,dateLastModified,title,type,startDate,endDate,parentSourcedId,schoolYear\nT1,,,Fall,term,2026-08-24,2026-12-18,,2027\n"),
         with("courses.csv", "sourcedId,status,dateLastModified,schoolYearSourcedId,title,courseCode,grades,orgSourcedId,subjects,subjectCodes\nc1,,,T1,Algebra,,,A,,\n")]),
     Example("InvalidOptionalCode", SdsV1, &[with("Student.csv", "SIS ID,School SIS ID,Username,Grade\ns1,A,ann,99\n")]),
@@ -151,6 +164,51 @@ fn bytes_of(code: &str) -> Option<(&'static str, Vec<u8>)> {
     }
 }
 
+/// The manifest of a package of 1.2 with these files.
+pub(crate) fn manifest_1_2(files: &[&str]) -> String {
+    let mode = |stem: &str| if files.iter().any(|name| name.strip_suffix(".csv") == Some(stem)) { "bulk" } else { "absent" };
+    let modes: String = PACKAGE_1_2.split_whitespace().map(|stem| format!("file.{stem},{}\n", mode(stem))).collect();
+    format!("propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\n{modes}")
+}
+
+/// Findings of an archive with these entries.
+fn in_archive(entries: &[&str]) -> Vec<Finding> {
+    let dir = tempfile::tempdir().unwrap();
+    let source = Source { name: "export.zip".to_owned(), path: dir.path().join("export.zip") };
+    let mut writer = zip::ZipWriter::new(std::fs::File::create(&source.path).unwrap());
+    for name in entries {
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+    }
+    writer.finish().unwrap();
+    let opened = roster::archive::open_archives(vec![source], &dir.path().join("out"), &ArchiveLimits::DEFAULT).unwrap();
+    opened.errors.into_iter().chain(opened.warnings).collect()
+}
+
+/// Findings of a package of changes in 1.2 to a set in 1.1.
+fn in_changes() -> Vec<Finding> {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |folder: &str, files: &[(&str, &str)]| -> Vec<Source> {
+        std::fs::create_dir(dir.path().join(folder)).unwrap();
+        let write = |(name, text): &(&str, &str)| {
+            let path = dir.path().join(folder).join(name);
+            std::fs::write(&path, text).unwrap();
+            Source { name: (*name).to_owned(), path }
+        };
+        files.iter().map(write).collect()
+    };
+    let base = write("base", &[("orgs.csv", OR_ORGS), ("users.csv", OR_USERS), ("manifest.csv", OR_MANIFEST)]);
+    let manifest = manifest_1_2(&["users.csv"]).replace("bulk", "delta");
+    let changes = write("changes", &[("users.csv", OR_USERS_1_2), ("manifest.csv", &manifest)]);
+    let mut found = Vec::new();
+    write("out", &[]);
+    let applied = delta::apply(&base, &changes, delta::Parts::Records, None, &dir.path().join("out"), &mut |finding| {
+        found.push(finding.clone());
+        Ok(())
+    });
+    applied.unwrap();
+    found
+}
+
 /// The finding that the example of a code provokes: the first with that code.
 ///
 /// # Panics
@@ -160,10 +218,25 @@ pub(crate) fn provoke(code: &str, codes: &Codes) -> Finding {
     if let Some((_, changes)) = OF_CHANGES.iter().find(|(of, _)| *of == code) {
         return provoke_by_changes(code, changes);
     }
+    let found = match code {
+        "InvalidFileFormat" => in_archive(&["orgs.csv", "notes.docx"]),
+        "ArchiveTooLarge" => {
+            let names: Vec<String> = (0..=ArchiveLimits::DEFAULT.entries_max).map(|n| format!("{n}.csv")).collect();
+            in_archive(&names.iter().map(String::as_str).collect::<Vec<_>>())
+        }
+        "DeltaBaseVersion" => in_changes(),
+        _ => in_export(code, codes),
+    };
+    found.into_iter().find(|finding| finding.code == code).unwrap_or_else(|| panic!("no example provokes {code}"))
+}
+
+/// Findings of the export that the example of a code is.
+fn in_export(code: &str, codes: &Codes) -> Vec<Finding> {
     let (format, changed) = EXAMPLES.iter().find(|example| example.0 == code).map_or((SdsV21, &[][..]), |example| (example.1, example.2));
     let good = match format {
         SdsV21 => [with("orgs.csv", ORGS), with("users.csv", USERS), with("roles.csv", ROLES)],
-        OneRoster11 | OneRoster12 => [with("orgs.csv", OR_ORGS), with("users.csv", OR_USERS), with("manifest.csv", OR_MANIFEST)],
+        OneRoster11 => [with("orgs.csv", OR_ORGS), with("users.csv", OR_USERS), with("manifest.csv", OR_MANIFEST)],
+        OneRoster12 => [with("orgs.csv", OR_ORGS), with("users.csv", OR_USERS_1_2), with("roles.csv", OR_ROLES)],
         SdsV1 => [with("School.csv", SCHOOL), with("Student.csv", STUDENT), with("Teacher.csv", TEACHER)],
     };
     let dir = tempfile::tempdir().unwrap();
@@ -172,21 +245,26 @@ pub(crate) fn provoke(code: &str, codes: &Codes) -> Finding {
     let kept = good.iter().filter(|(name, _)| !changed.iter().any(|(other, _)| other == name));
     let kept: Vec<_> = kept.filter(|(name, _)| bytes_of(code).is_none_or(|(other, _)| other != *name)).collect();
     files.extend(kept.into_iter().filter_map(|(name, text)| Some((*name, (*text)?.into()))));
+    if format == OneRoster12 && !files.iter().any(|(name, _)| *name == "manifest.csv") {
+        let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+        files.push(("manifest.csv", manifest_1_2(&names).into()));
+    }
     let sources: Vec<Source> = files.iter().map(|(name, _)| Source { name: (*name).to_owned(), path: dir.path().join(name) }).collect();
     for ((_, bytes), source) in files.iter().zip(&sources) {
         if code != "FileUnreadable" {
             std::fs::write(&source.path, bytes).unwrap();
         }
     }
-    let basic = roster::basic_validate(&sources, Some(format));
+    // A format that is not read is told from the files, which no one has named.
+    let named = (code != "UnsupportedFormat").then_some(format);
+    let basic = roster::basic_validate(&sources, named);
     let mut found = Vec::new();
     let mut progress = |_: &str, _| true;
-    let mut options = IngestOptions { format: Some(format), ..IngestOptions::new(codes, &mut progress) };
+    let mut options = IngestOptions { format: named, ..IngestOptions::new(codes, &mut progress) };
     let kept = roster::validate(&sources, &mut options, &mut |finding| {
         found.push(finding.clone());
         Ok(())
     });
     kept.unwrap();
-    let all = found.into_iter().chain(basic.errors).chain(basic.warnings);
-    all.into_iter().find(|finding| finding.code == code).unwrap_or_else(|| panic!("no example provokes {code}"))
+    found.into_iter().chain(basic.errors).chain(basic.warnings).collect()
 }

@@ -1,6 +1,7 @@
 //! OneRoster packages that others made, packages of changes, and what becomes of records.
 
 use super::dirty::generate;
+use super::examples::manifest_1_2;
 use super::samples::sample;
 use super::{Loaded, load, load_as, sources};
 use roster::{Entity, Finding, Format, Source, basic_validate, delta};
@@ -52,6 +53,16 @@ const RJEIKE: Reasons = &[
     (1, "UnknownColumn enrollments.csv -", "three columns without a name"),
 ];
 
+/// A package that fills what a bulk file leaves blank.
+const FILLED: Reasons = &[
+    (1, "StatusInBulkFile academicSessions.csv -", ACTIVE),
+    (1, "StatusInBulkFile classes.csv -", ACTIVE),
+    (1, "StatusInBulkFile enrollments.csv -", ACTIVE),
+    (1, "StatusInBulkFile orgs.csv -", ACTIVE),
+    (1, "StatusInBulkFile users.csv -", ACTIVE),
+];
+const ACTIVE: &str = "active and a time in its rows, and bulk in the manifest";
+
 const TERMS: &str = "ReferenceNotFound classes.csv termSourcedIds";
 const YEARS: &str = "OptionalReferenceNotFound courses.csv schoolYearSourcedId";
 const NO_TERM: &str = "267_FYT_2019; academicSessions.csv has 001_FYT_2019";
@@ -61,12 +72,17 @@ const NO_YEAR: &str = "2019 is no session";
 fn packages_of_others_have_the_findings_that_they_deserve() {
     let step = |name: &'static str, more: Reasons| (vec!["oneroster-1.1", "rjeike-steps", name], Format::OneRoster11, [RJEIKE, more]);
     let cases: Vec<(Vec<&str>, Format, [Reasons; 2])> = vec![
-        (vec!["oneroster-1.1", "gospelnerd-school"], Format::OneRoster11, [&[], &[]]),
+        (
+            vec!["oneroster-1.1", "gospelnerd-school"],
+            Format::OneRoster11,
+            [FILLED, &[(1, "StatusInBulkFile courses.csv -", ACTIVE), (1, "StatusInBulkFile demographics.csv -", ACTIVE)]],
+        ),
         (
             vec!["oneroster-1.1", "oat-base"],
             Format::OneRoster11,
             [
                 &[
+                    (1, "StatusInBulkFile orgs.csv -", ACTIVE),
                     (1, "UnknownColumn orgs.csv -", "extensions without the prefix metadata."),
                     (1, "HeaderNotFound academicSessions.csv schoolYear", "a draft of 1.1 did not have it"),
                 ],
@@ -92,13 +108,17 @@ fn packages_of_others_have_the_findings_that_they_deserve() {
                     (1, "ListLengthsDiffer classes.csv subjectCodes", "three subjects, two codes"),
                     (2, "OptionalReferenceNotFound academicSessions.csv parentSourcedId", "the school year is not in the file"),
                     (1, "OptionalReferenceNotFound orgs.csv parentSourcedId", "the school is not in the file"),
-                ],
-                &[
+                    (
+                        3,
+                        "OutsideOfSession enrollments.csv beginDate",
+                        "from March to June, in a class of the term from September to December",
+                    ),
                     (1, "RecordGone academicSessions.csv status", "tobedeleted"),
                     (1, "RecordGone classes.csv status", "tobedeleted"),
                     (1, "ReferencedFileMissing classes.csv courseSourcedId", "there is no courses.csv"),
                     (3, "ReferencedRecordDropped enrollments.csv classSourcedId", "of the class to be deleted, but active"),
                 ],
+                FILLED,
             ],
         ),
         (vec!["oneroster-1.2", "longsight-valid", "full-bulk-package.zip"], Format::OneRoster12, [&[], &[]]),
@@ -115,13 +135,18 @@ fn packages_of_others_have_the_findings_that_they_deserve() {
         ),
         (vec!["broken", "oneroster-1.2-longsight", "semantic-validation-failure.zip"], Format::OneRoster12, [&[], &[]]),
     ];
+    let mut differing = Vec::new();
     for (parts, format, reasons) in cases {
         let Some((folder, _dir)) = package(&parts) else { return };
         let loaded = load(&folder, None);
         assert_eq!(loaded.report.detected.format, Ok(format), "{parts:?}");
         let expected: BTreeMap<String, usize> = reasons.into_iter().flatten().map(|(count, of, _)| ((*of).to_owned(), *count)).collect();
-        assert_eq!(counted(&loaded.found), expected, "{parts:?}");
+        let found = counted(&loaded.found);
+        if found != expected {
+            differing.push(format!("{parts:?}\nfound {found:#?}\nexpected {expected:#?}"));
+        }
     }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
 
 /// The project that made these packages says what is wrong with each; see its own codes beside them.
@@ -283,7 +308,10 @@ fn records_of_1_1_are_mapped() {
     );
     let loaded = load(dir.path(), None);
     let codes: Vec<_> = loaded.found.iter().map(|f| format!("{} {}:{}", f.code, f.file, f.line)).collect();
-    assert_eq!(codes, ["UserNotEnabled users.csv:5", "RecordGone users.csv:7", "RecordGone enrollments.csv:5"]);
+    assert_eq!(
+        codes,
+        ["StatusInBulkFile users.csv:2", "UserNotEnabled users.csv:5", "RecordGone users.csv:7", "RecordGone enrollments.csv:5"]
+    );
     assert_eq!(fields(&loaded, Entity::Session), ["Y|Y|schoolYear|2027|2026-08-24|2027-06-11"]);
     assert_eq!(fields(&loaded, Entity::Course), ["C|D|C|c|Y|02|09"]);
     assert_eq!(fields(&loaded, Entity::User)[2], "s1|s1|S|One|||s1@x.example|||77");
@@ -325,15 +353,8 @@ fn records_of_1_2_are_mapped() {
     );
     let loaded = load_as(dir.path(), Some(Format::OneRoster12));
     assert_eq!(loaded.report.catastrophic.as_ref().map(|f| f.file.as_str()), Some("manifest.csv"));
-    let mut manifest = "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\n".to_owned();
-    for file in "academicSessions categories classes classResources courses courseResources demographics enrollments \
-                 lineItemLearningObjectiveIds lineItems lineItemScoreScales orgs resources resultLearningObjectiveIds results \
-                 resultScoreScales roles scoreScales userProfiles userResources users"
-        .split_whitespace()
-    {
-        let mode = if dir.path().join(format!("{file}.csv")).exists() { "bulk" } else { "absent" };
-        manifest += &format!("file.{file},{mode}\n");
-    }
+    let files: Vec<String> = sources(dir.path()).into_iter().map(|source| source.name).collect();
+    let manifest = manifest_1_2(&files.iter().map(String::as_str).collect::<Vec<_>>());
     write(dir.path(), &[("manifest.csv", &manifest)]);
     let loaded = load(dir.path(), None);
     let codes: Vec<_> = loaded.found.iter().map(|f| format!("{} {}:{} {}", f.code, f.file, f.line, f.column.unwrap_or("-"))).collect();
@@ -365,4 +386,152 @@ fn records_of_1_2_are_mapped() {
     // A version that is named outweighs the one that the files show, and the manifest does not fit it then.
     let named = load_as(dir.path(), Some(Format::OneRoster11));
     assert!(named.codes().contains(&"ManifestIrregular"), "{:?}", named.codes());
+}
+
+/// A package of 1.2 with these files, which the manifest calls bulk.
+fn bulk_1_2(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let small = [
+        ("orgs.csv", "sourcedId,name,type\nA,A,school\nB,B,school\n"),
+        ("users.csv", "sourcedId,enabledUser,username,givenName,familyName\nu1,true,u1,U,One\nu2,true,u2,U,Two\n"),
+        ("roles.csv", "sourcedId,userSourcedId,roleType,role,orgSourcedId\nr1,u1,primary,teacher,A\nr2,u2,primary,teacher,A\n"),
+        (
+            "academicSessions.csv",
+            "sourcedId,title,type,startDate,endDate,schoolYear\nF,Fall,term,2026-08-24,2026-12-18,2027\nS,Spring,term,2027-01-11,2027-06-11,2027\n",
+        ),
+        ("courses.csv", "sourcedId,title,orgSourcedId\nC,C,A\n"),
+        (
+            "classes.csv",
+            "sourcedId,title,courseSourcedId,classType,schoolSourcedId,termSourcedIds\nK,K,C,scheduled,A,F\nL,L,C,scheduled,A,\"F,S\"\n",
+        ),
+    ];
+    let of = |name: &str| files.iter().find(|(other, _)| *other == name);
+    let all: Vec<_> = small.iter().filter(|(name, _)| of(name).is_none()).chain(files).copied().collect();
+    write(dir.path(), &all);
+    let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+    write(dir.path(), &[("manifest.csv", &manifest_1_2(&names))]);
+    dir
+}
+
+fn told(loaded: &Loaded) -> Vec<String> {
+    assert_eq!(loaded.report.catastrophic, None);
+    let told = |f: &Finding| format!("{}:{} {} {}", f.file, f.line, f.code, f.column.unwrap_or("-"));
+    loaded.found.iter().filter(|f| f.code != "HeaderOrder").map(told).collect()
+}
+
+#[test]
+fn a_class_has_one_primary_teacher_and_an_organization_one_primary_role_of_a_person() {
+    let dir = bulk_1_2(&[
+        (
+            "users.csv",
+            "sourcedId,enabledUser,username,givenName,familyName\nu1,true,u1,U,One\nu2,true,u2,U,Two\nu3,true,u3,U,Three\noff,false,off,O,Ff\n",
+        ),
+        (
+            "roles.csv",
+            "sourcedId,userSourcedId,roleType,role,orgSourcedId\nr1,u1,primary,teacher,A\nr2,u1,primary,aide,A\nr3,u1,primary,teacher,B\n\
+             r4,u2,secondary,teacher,A\nr5,u2,primary,teacher,A\nr6,u3,primary,student,A\nr7,off,primary,teacher,A\n",
+        ),
+        (
+            "enrollments.csv",
+            "sourcedId,classSourcedId,schoolSourcedId,userSourcedId,role,primary\n\
+             e1,K,A,off,teacher,true\ne2,K,A,u3,student,true\ne3,K,A,u1,teacher,maybe\ne4,K,A,u1,teacher,true\ne5,K,A,u2,teacher,TRUE\n\
+             e6,K,A,u2,teacher,false\ne7,L,A,u2,teacher,true\ne7,L,A,u2,teacher,true\n",
+        ),
+    ]);
+    let loaded = load(dir.path(), None);
+    assert_eq!(
+        told(&loaded),
+        [
+            "users.csv:5 UserNotEnabled enabledUser",
+            "roles.csv:3 SecondPrimary roleType",
+            "enrollments.csv:4 InvalidOptionalValue primary",
+            "enrollments.csv:6 SecondPrimary primary",
+            "enrollments.csv:9 DuplicateRecord -",
+        ]
+    );
+    let message = |line| loaded.found.iter().find(|f| f.code == "SecondPrimary" && f.line == line).unwrap().message.clone();
+    assert_eq!(message(3), "'u1' has a primary role in 'A' on an earlier line; this one is not primary.");
+    assert_eq!(message(6), "The class 'K' has a primary teacher on an earlier line; this one is not primary.");
+    // The record stays without its claim.
+    let primary: Vec<String> = loaded.records(Entity::Role).iter().map(|(_, f)| format!("{} {} {} {}", f[0], f[1], f[2], f[5])).collect();
+    assert_eq!(
+        primary,
+        ["u1 A teacher true", "u1 A teacherAssistant false", "u1 B teacher true", "u2 A teacher false", "u3 A student true"]
+    );
+    assert_eq!(fields(&loaded, Entity::Enrollment), ["K|u1|teacher", "K|u2|teacher", "K|u3|student", "L|u2|teacher"]);
+}
+
+#[test]
+fn enrolments_are_within_the_sessions_of_their_class() {
+    let dir = bulk_1_2(&[
+        (
+            "academicSessions.csv",
+            "sourcedId,status,title,type,startDate,endDate,schoolYear\nF,,Fall,term,2026-08-24T00:00:00,2026-12-31,2027\n\
+             S,,Spring,term,2027-01-11,2027-06-11,2027\nG,tobedeleted,Gone,term,2027-01-11,2027-06-11,2027\n",
+        ),
+        (
+            "classes.csv",
+            "sourcedId,title,courseSourcedId,classType,schoolSourcedId,termSourcedIds\nK,K,C,scheduled,A,F\nL,L,C,scheduled,A,\"F,S\"\n\
+             M,M,C,scheduled,A,\"F,G\"\n",
+        ),
+        (
+            "enrollments.csv",
+            "sourcedId,classSourcedId,schoolSourcedId,userSourcedId,role,beginDate,endDate\n\
+             e1,K,A,u1,teacher,2026-08-24,2027-01-01\ne2,K,A,u2,student,2026-08-23,2026-12-01\ne3,K,A,u2,student,2026-08-24,2027-01-02\n\
+             e4,K,A,u2,student,2027-01-01,\ne5,K,A,u2,student,,2026-08-01\ne6,K,A,u2,student,,\n\
+             e7,L,A,u2,student,2026-12-31,2027-06-12\ne8,L,A,u2,student,2026-09-01,2027-06-13\ne9,M,A,u2,student,2030-01-01,\n",
+        ),
+    ]);
+    let loaded = load(dir.path(), None);
+    assert_eq!(
+        told(&loaded),
+        [
+            "academicSessions.csv:4 RecordGone status",
+            "classes.csv:4 OptionalReferenceNotFound termSourcedIds",
+            "enrollments.csv:3 OutsideOfSession beginDate",
+            "enrollments.csv:4 OutsideOfSession endDate",
+            "enrollments.csv:5 OutsideOfSession beginDate",
+            "enrollments.csv:6 OutsideOfSession endDate",
+            "enrollments.csv:9 OutsideOfSession endDate",
+        ]
+    );
+    let last = loaded.found.last().unwrap();
+    assert_eq!(last.message, "endDate 2027-06-13 is outside of F,S, when the class is: 2026-08-24 to 2027-06-11.");
+    assert_eq!(loaded.report.files.last().map(|file| file.accepted), Some(9), "all records stay");
+}
+
+#[test]
+fn primary_organizations_and_profiles_are_those_of_the_person() {
+    let users = "sourcedId,enabledUser,username,givenName,familyName,primaryOrgSourcedId\nu1,true,u1,U,One,A\nu2,true,u2,U,Two,B\nu3,true,u3,U,Three,\n";
+    let roles = "sourcedId,status,userSourcedId,roleType,role,orgSourcedId,userProfileSourcedId\nr1,,u1,primary,teacher,A,p1\n\
+                 r2,,u2,primary,teacher,A,p1\nr3,tobedeleted,u2,secondary,teacher,B,\nr4,,u3,primary,student,A,p9\nr5,,u3,secondary,student,B,\n";
+    let profiles = "sourcedId,status,userSourcedId\np1,,u1\np2,,u2\n";
+    let with = bulk_1_2(&[("users.csv", users), ("roles.csv", roles), ("userProfiles.csv", profiles)]);
+    let expected = ["users.csv:3 PrimaryOrgWithoutRole primaryOrgSourcedId", "roles.csv:4 RecordGone status"];
+    let loaded = load(with.path(), None);
+    let all =
+        [expected[0], "roles.csv:3 ProfileOfOther userProfileSourcedId", expected[1], "roles.csv:5 ProfileOfOther userProfileSourcedId"];
+    assert_eq!(told(&loaded), all);
+    assert_eq!(loaded.records(Entity::User).len(), 3);
+    assert_eq!(loaded.records(Entity::Role).len(), 4);
+    // Without a file of profiles nobody can say whose they are.
+    let without = bulk_1_2(&[("users.csv", users), ("roles.csv", roles)]);
+    assert_eq!(told(&load(without.path(), None)), expected);
+}
+
+/// Only what the manifest calls bulk must be blank, and it is told once a file.
+#[test]
+fn a_bulk_file_has_no_status() {
+    let orgs = "sourcedId,status,dateLastModified,name,type\nA,,,A,school\nB,active,,B,school\nC,,2026-09-01,C,school\nD,tobedeleted,2026-09-01,D,school\n";
+    let dir = bulk_1_2(&[("orgs.csv", orgs)]);
+    let loaded = load(dir.path(), None);
+    assert_eq!(told(&loaded), ["orgs.csv:3 StatusInBulkFile -", "orgs.csv:5 RecordGone status"]);
+    let message = "The manifest says that orgs.csv is bulk, and status should be blank then; it is read all the same.";
+    assert_eq!(loaded.found[0].message, message);
+    assert_eq!(loaded.records(Entity::Org).len(), 3);
+    let dir = tempfile::tempdir().unwrap();
+    let users = "sourcedId,enabledUser,orgSourcedIds,role,username,givenName,familyName\nu1,true,A,teacher,u1,U,One\n";
+    write(dir.path(), &[("orgs.csv", orgs), ("users.csv", users)]);
+    let loaded = load_as(dir.path(), Some(Format::OneRoster11));
+    assert_eq!(told(&loaded), ["manifest.csv:0 ManifestNotFound -", "orgs.csv:5 RecordGone status"]);
 }

@@ -106,6 +106,25 @@ fn the_headers_of_the_united_kingdom_are_read() {
     assert_eq!(lines(&loaded, Entity::Enrollment), ["k|s|student", "k|t|teacher"]);
 }
 
+/// A day comes before its month where the header is of the United Kingdom, and the month elsewhere.
+#[test]
+fn dates_with_slashes_are_read_as_the_header_says() {
+    let students = "1,A,a,4/8/2015\n2,A,b,24/8/2015\n3,A,c,8/24/2015\n4,A,d,2015-08-04\n5,A,e,31/2/2015\n";
+    let births = |loaded: &Loaded| -> Vec<String> {
+        loaded.records(Entity::Demographic).into_iter().map(|(id, fields)| format!("{id} {}", fields[2])).collect()
+    };
+    let uk = run(&[("Student.csv", &format!("ID,School DfE Number,Username,Birthdate\n{students}"))]);
+    assert_eq!(summary(&uk), ["InvalidOptionalValue Student.csv:6 Birthdate"]);
+    assert_eq!(births(&uk), ["1 2015-08-04", "2 2015-08-24", "3 2015-08-24", "4 2015-08-04"]);
+    let us = run(&[("Student.csv", &format!("SIS ID,School SIS ID,Username,Birthdate\n{students}"))]);
+    assert_eq!(summary(&us), ["InvalidOptionalValue Student.csv:3 Birthdate", "InvalidOptionalValue Student.csv:6 Birthdate"]);
+    assert_eq!(births(&us), ["1 2015-04-08", "3 2015-08-24", "4 2015-08-04"]);
+    let message = "'24/8/2015' in Birthdate has the day before the month, and dates with slashes are read with the month first here.";
+    assert_eq!(us.found[0].message, message);
+    let hint = "Look at every date of the column, and write the year first, such as 2026-08-24.";
+    assert_eq!(us.found[0].hint.as_deref(), Some(hint));
+}
+
 #[test]
 fn files_are_taken_in_any_case_and_headers_are_not() {
     let loaded =
@@ -184,6 +203,18 @@ fn one_username_of_a_student_and_a_teacher_is_a_remark() {
     assert_eq!(summary(&loaded), ["UsernameInBothFiles Teacher.csv:3 Username", "UsernameInBothFiles Teacher.csv:4 Username"]);
     let people: Vec<String> = loaded.records(Entity::User).into_iter().map(|(key, _)| key).collect();
     assert_eq!(people, ["1", "3", "4", "student:2", "teacher:2"]);
+}
+
+#[test]
+fn one_username_with_a_domain_is_one_persons() {
+    let teachers = "SIS ID,School SIS ID,First Name,Last Name,Username\n1,A,Ann,A,ann@x.example\n2,A,Bob,B,Bob@x.example\n";
+    let students = "SIS ID,School SIS ID,First Name,Last Name,Username\n1,A,Ann,A,Ann@x.example\n4,A,Dee,D,bob@x.example\n";
+    let section = ("Section.csv", "SIS ID,School SIS ID,Section Name\nk,A,Maths\n");
+    let roster = ("TeacherRoster.csv", "Section SIS ID,SIS ID\nk,1\nk,2\n");
+    let loaded = run(&[("Student.csv", students), ("Teacher.csv", teachers), section, roster]);
+    assert_eq!(summary(&loaded), ["DuplicateUsername Teacher.csv:3 Username", "ReferencedRecordDropped TeacherRoster.csv:3 SIS ID"]);
+    let people: Vec<String> = loaded.records(Entity::User).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(people, ["1", "4"]);
 }
 
 /// A row of a file of people: id, school, name, username.

@@ -4,7 +4,9 @@ use super::super::changes::joined;
 use super::super::format::{Form, Table};
 use super::super::output::CsvFile;
 use super::super::population::GUARDIAN_PREFIX;
+use super::super::walk::STATE_ORG;
 use super::{Defect, Injector, Kind, REPEATED_AFTER, Shared};
+use crate::finding::Severity;
 use crate::limits::LINE_BYTES_MAX;
 use std::io;
 
@@ -88,6 +90,34 @@ impl Injector {
                 "JosÃ©".clone_into(&mut row[column]);
                 column
             }
+            Kind::OutsideOfSession(column) => {
+                "2026-07-01".clone_into(&mut row[column]);
+                column
+            }
+            Kind::PrimaryOrgWithoutRole(column) => {
+                STATE_ORG.clone_into(&mut row[column]);
+                column
+            }
+            Kind::OtherType(column, other) => {
+                other.clone_into(&mut row[column]);
+                column
+            }
+            // A contact has no roles and enrolments that would be lost.
+            Kind::NotEnabled(column) if fields[0].starts_with(GUARDIAN_PREFIX) => {
+                "false".clone_into(&mut row[column]);
+                column
+            }
+            // What the first row says is what counts.
+            Kind::OtherDerived(column) if self.row > 1 => {
+                row[column].push_str(" (other)");
+                column
+            }
+            Kind::FilledStatus(column) => {
+                "active".clone_into(&mut row[column]);
+                let line = put(table, &row, file)?;
+                shared.defects.push(Defect::of(kind, table, line));
+                return Ok(true);
+            }
             Kind::CircleOfTwo(_) => {
                 self.held = Some(row);
                 return Ok(true);
@@ -145,6 +175,12 @@ impl Injector {
                 row[column].clone_from(person);
                 column
             }
+            Kind::SecondPrimary(column, value) if row[column] == value => column,
+            Kind::SecondPrimary(..) => return Ok(false),
+            Kind::Gone(column) => {
+                "tobedeleted".clone_into(&mut row[column]);
+                column
+            }
             Kind::IdenticalRow | Kind::ConflictingRow(_) | Kind::UsedName(_) => {
                 self.repeat_later(kind, table, fields, row);
                 return Ok(true);
@@ -153,8 +189,9 @@ impl Injector {
         };
         let line = put(table, &row, file)?;
         let defect = Defect { root_cause, ..about(kind, table, line, &row, column) };
-        // Later files may refer to it. What is a consequence itself has another root.
-        if let (None, Some(key), [only]) = (&defect.root_cause, &defect.key, table.key)
+        // Later files may refer to what was dropped. What is a consequence itself has another root.
+        if defect.severity == Severity::Error.word()
+            && let (None, Some(key), [only]) = (&defect.root_cause, &defect.key, table.key)
             && *only != column
         {
             shared.dropped.insert(table.file, key.clone());
@@ -212,7 +249,7 @@ impl Injector {
             Form::Id => format!("BAD-{serial}"),
             Form::Email if column.required => format!("bad-{serial}@bad.example"),
             Form::Email => String::new(),
-            Form::Refs(_) if !column.required => String::new(),
+            Form::Ref(_) | Form::Refs(_) if !column.required => String::new(),
             _ if table.unique == Some(index) => format!("bad-{serial}"),
             _ => (*field).to_owned(),
         };

@@ -19,6 +19,13 @@ const PEOPLE: usize = 5;
 
 /// A good value of row `n`.
 fn good(file: &FileSpec, column: &Column, n: usize) -> String {
+    if file.blank_in_bulk.iter().any(|blank| file.columns[*blank].name == column.name) {
+        return String::new();
+    }
+    // A session lasts until after whatever happens in it.
+    if (file.name, column.name) == ("academicSessions.csv", "endDate") {
+        return "2027-06-11".to_owned();
+    }
     if column.kind == Kind::EmailKey {
         return format!("p{n}@x.example");
     }
@@ -52,7 +59,7 @@ fn good(file: &FileSpec, column: &Column, n: usize) -> String {
         Kind::Phone => format!("+1202555010{n}"),
         // The end of a span is the later one of its columns.
         Kind::Date => format!("2026-08-{:02}", n + 1 + file.column(column.name).unwrap_or_default()),
-        Kind::UsDate => format!("8/{}/2026", n + 1 + file.column(column.name).unwrap_or_default()),
+        Kind::SlashDate(_) => format!("8/{}/2026", n + 1 + file.column(column.name).unwrap_or_default()),
         Kind::Boolean => "TRUE".to_owned(),
         Kind::Year | Kind::SchoolYear => "2027".to_owned(),
     }
@@ -72,7 +79,7 @@ fn wrong(column: &Column, choice: u8) -> Option<(String, &'static str)> {
         Kind::Code(_) | Kind::Word(_) => ("wizzard", code("InvalidReferenceCode", "InvalidOptionalCode")),
         Kind::Codes(_) => ("wizzard", "InvalidOptionalCode"),
         Kind::EmailKey => ("nobody@x.example", code("ReferenceNotFound", "OptionalReferenceNotFound")),
-        Kind::Date | Kind::UsDate => ("24.08.2026", code("InvalidDate", "InvalidOptionalValue")),
+        Kind::Date | Kind::SlashDate(_) => ("24.08.2026", code("InvalidDate", "InvalidOptionalValue")),
         Kind::Year | Kind::SchoolYear => ("27", "InvalidYear"),
         Kind::Email | Kind::Phone | Kind::Boolean => ("not this", code("InvalidValue", "InvalidOptionalValue")),
     };
@@ -149,7 +156,8 @@ proptest! {
         let tuning = Tuning { chunk_bytes, ..Tuning::default() };
         let mut options = IngestOptions { tuning, format: Some(format), ..IngestOptions::new(&codes, &mut progress) };
         validate(&sources, &mut options, &mut |finding| { found.push(finding.clone()); Ok(()) }).unwrap();
-        found.retain(|finding| finding.code != "HeaderOrder");
+        // A role that is broken is missed where the person names its organization, which comes before it.
+        found.retain(|finding| !["HeaderOrder", "PrimaryOrgWithoutRole"].contains(&finding.code));
         // What follows from it comes in later files.
         let first = found.first().unwrap();
         let header = spec.columns[column].name;

@@ -191,3 +191,12 @@ fn a_replacement_character_that_stands_in_the_file_is_no_damage() {
     assert_eq!(summary(&found)[..2], ["Utf16Encoding orgs.csv:0 -", "InvalidEncoding orgs.csv:3 -"].map(str::to_owned));
     assert!(found[1].message.contains("Character 4 "), "{}", found[1].message);
 }
+
+#[test]
+fn an_id_is_the_same_however_it_is_quoted() {
+    let orgs = "sourcedId,name,type\n\"A\"\"x\",North,school\nB,South,school\n";
+    let roles = "userSourcedId,orgSourcedId,role\n1,\"A\"\"x\",student\n\"1\",\"B\",student\n2,\"A\"\"y\",student\n 2,B,student\n";
+    let (_, found, dir) = run(&[("orgs.csv", orgs), ("roles.csv", roles)]);
+    assert_eq!(summary(&found), ["ReferenceNotFound roles.csv:4 orgSourcedId", "ReferenceNotFound roles.csv:5 userSourcedId"]);
+    assert_eq!(keys(&dir, Entity::Role), ["1/A\"x/student", "1/B/student"]);
+}

@@ -21,6 +21,7 @@ static PEOPLE: [FileSpec; 2] = [
         varies: &[],
         derived: &[],
         unique: None,
+        blank_in_bulk: &[],
         span: None,
         rules: &[|row, report| {
             if row.value(1) == "closed" {
@@ -29,6 +30,7 @@ static PEOPLE: [FileSpec; 2] = [
         }],
         mark: None,
         gone: None,
+        day_first: None,
         extension: None,
         ordered: false,
         gives: &[Entity::User, Entity::Role],
@@ -48,10 +50,12 @@ static PEOPLE: [FileSpec; 2] = [
         varies: &[],
         derived: &[],
         unique: None,
+        blank_in_bulk: &[],
         span: None,
         rules: &[],
         mark: None,
         gone: None,
+        day_first: None,
         extension: None,
         ordered: false,
         gives: &[Entity::User],

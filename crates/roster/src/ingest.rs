@@ -204,7 +204,7 @@ fn read_table(
     };
     let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
     let context = match &detected.format {
-        Ok(format) => format.prepare(files, chosen, out.is_some())?,
+        Ok(format) => format.prepare(&whole(files, options.changes), chosen, out.is_some())?,
         Err(_) => Context::default(),
     };
     let report = IngestReport { detected, files: Vec::new(), codes: BTreeMap::new(), segments: Vec::new(), catastrophic: None };
@@ -228,6 +228,11 @@ fn read_table(
         engine.report.segments = snapshot.seal()?;
     }
     Ok(engine.report)
+}
+
+/// The files that are all there: what is looked up in them beforehand cannot be elsewhere.
+fn whole(files: &[Source], changes: Option<&Deleted>) -> Vec<Source> {
+    files.iter().filter(|file| changes.is_none_or(|changes| changes.of(&file.name).is_none())).cloned().collect()
 }
 
 struct Engine<'a> {

@@ -529,3 +529,26 @@ fn without_a_set_references_are_decided_as_far_as_they_can_be() {
     );
     assert_eq!(report.unwrap().catastrophic, None, "a file that only deletes is no broken export");
 }
+
+/// A rule that needs all rows of a file is not asked where there are only changes of it.
+#[test]
+fn a_role_may_be_in_the_set_that_changes_are_for() {
+    let users = "sourcedId,status,dateLastModified,enabledUser,username,givenName,familyName,primaryOrgSourcedId\n\
+        u,active,2026-09-02,true,u,U,U,A\n";
+    let roles = "sourcedId,status,dateLastModified,userSourcedId,roleType,role,orgSourcedId\nr,active,2026-09-02,v,primary,student,A\n";
+    let found = |mode| {
+        let orgs = ("orgs", "bulk", "sourcedId,name,type\nA,A,school\n");
+        let (changes, _changes) = package("1.2", &[orgs, ("users", "delta", users), ("roles", mode, roles)]);
+        let (out, mut found) = (tempfile::tempdir().unwrap(), Vec::new());
+        let applied = check(None, &changes, None, None, out.path(), &mut |_| Ok(())).unwrap();
+        let (codes, mut progress) = (crate::testing::codes(), |_: &str, _| true);
+        let mut options = crate::IngestOptions { changes: Some(&applied.deleted), ..crate::IngestOptions::new(&codes, &mut progress) };
+        crate::validate(&applied.files, &mut options, &mut |finding| {
+            found.extend((finding.file == "users.csv").then_some(finding.code));
+            Ok(())
+        })
+        .unwrap();
+        found
+    };
+    assert_eq!((found("delta"), found("bulk")), (Vec::new(), vec!["PrimaryOrgWithoutRole"]));
+}

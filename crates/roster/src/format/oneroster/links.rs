@@ -41,7 +41,7 @@ pub(super) struct Span {
 }
 
 /// The little that is wanted of `userProfiles.csv`.
-static PROFILES: FileSpec =
+static USER_PROFILES: FileSpec =
     file("userProfiles.csv", &[need("sourcedId", K::SourcedId), status(), need("userSourcedId", K::Id)], &[], |_, _| ());
 
 impl Links {
@@ -51,7 +51,7 @@ impl Links {
         let modes = Manifest::read(files).unwrap_or_default().unwrap_or_default();
         let bulk = table.iter().map(|spec| spec.name).filter(|file| modes.mode(file) == Some(Mode::Bulk)).map(str::to_owned).collect();
         let roles = glance.pairs(glance.spec("roles.csv"), ["userSourcedId", "orgSourcedId"])?;
-        let profiles = glance.pairs(Some(&PROFILES), ["sourcedId", "userSourcedId"])?;
+        let profiles = glance.pairs(Some(&USER_PROFILES), ["sourcedId", "userSourcedId"])?;
         let mut links = Self { bulk, roles, profiles, ..Self::default() };
         glance.spans(&mut links)?;
         Ok(links)

@@ -250,6 +250,10 @@ pub(crate) struct Validate {
     /// Folder of the export's files, zip archives among them; one zip archive; one file; or - for a file from a pipe.
     /// In one file by itself everything is checked but its references to other files
     pub path: PathBuf,
+    /// With a package of changes (OneRoster delta): folder or zip archive of the set that they are for. Checked is the
+    /// set that both make; without it, what can be told from the changes alone
+    #[arg(long, value_name = "PATH")]
+    pub base: Option<PathBuf>,
     /// Which file it is that comes from a pipe or has another name, for example users.csv
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,

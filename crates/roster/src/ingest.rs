@@ -7,6 +7,7 @@
 
 mod batch;
 pub mod delta;
+mod extent;
 mod facts;
 mod late;
 mod pump;
@@ -23,11 +24,12 @@ use crate::finding::{Finding, Severity};
 use crate::format::{Context, Detected, FileSpec, Format, detect, manifest};
 use crate::keys::Keys;
 use crate::limits::{CHUNK_BYTES, SORT_BUFFER_BYTES, SPILL_ROWS, THREADS_MAX};
+pub use extent::Deleted;
 use late::{Again, Gathered};
 pub(crate) use row::ids;
 use row::{Checker, Leads};
 use snapshot::Snapshot;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 pub use view::{Records, Report, RowView};
@@ -43,6 +45,9 @@ pub struct IngestOptions<'a> {
     /// Whether the files are part of an export only: no other file is missed, and what they refer to in others
     /// is taken for good.
     pub in_part: bool,
+    /// What is deleted, when the files are what [`delta::check`] makes of changes without the set that they are for:
+    /// a record that is not here is taken to be in that set, unless it was deleted.
+    pub changes: Option<&'a Deleted>,
     /// Called with the file and the rows read so far; `false` stops.
     pub progress: &'a mut dyn FnMut(&str, u64) -> bool,
     /// Threads that check rows; none is as many as there are processors, four at most.
@@ -54,7 +59,7 @@ pub struct IngestOptions<'a> {
 impl<'a> IngestOptions<'a> {
     /// UTF-8 in the format that the files show, by as many threads as are of use.
     pub fn new(codes: &'a Codes, progress: &'a mut dyn FnMut(&str, u64) -> bool) -> Self {
-        Self { codes, format: None, encoding: None, in_part: false, progress, threads: None, tuning: Tuning::default() }
+        Self { codes, format: None, encoding: None, in_part: false, changes: None, progress, threads: None, tuning: Tuning::default() }
     }
 }
 
@@ -199,14 +204,15 @@ fn read_table(
     };
     let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
     let context = match &detected.format {
-        Ok(format) => format.prepare(files, chosen, out.is_some())?,
+        Ok(format) => format.prepare(&whole(files, options.changes), chosen, out.is_some())?,
         Err(_) => Context::default(),
     };
     let report = IngestReport { detected, files: Vec::new(), codes: BTreeMap::new(), segments: Vec::new(), catastrophic: None };
     let mut engine = Engine {
         encoding: chosen,
         codes: options.codes,
-        in_part: options.in_part,
+        in_part: options.in_part || options.changes.is_some(),
+        changes: options.changes,
         context: &context,
         threads: options.threads.unwrap_or_else(cores),
         tuning: options.tuning,
@@ -224,10 +230,16 @@ fn read_table(
     Ok(engine.report)
 }
 
+/// The files that are all there: what is looked up in them beforehand cannot be elsewhere.
+fn whole(files: &[Source], changes: Option<&Deleted>) -> Vec<Source> {
+    files.iter().filter(|file| changes.is_none_or(|changes| changes.of(&file.name).is_none())).cloned().collect()
+}
+
 struct Engine<'a> {
     encoding: Option<&'static encoding_rs::Encoding>,
     codes: &'a Codes,
     in_part: bool,
+    changes: Option<&'a Deleted>,
     context: &'a Context,
     threads: usize,
     tuning: Tuning,
@@ -323,14 +335,15 @@ impl Engine<'_> {
         }
         let first = (index as u64) << ORDER_BITS;
         let referred = table[index..].iter().flat_map(|file| file.columns).any(|column| column.refers_to == Some(spec.name));
-        let gathered = self.rows(&checker, &mut chunks, first, referred, &mut report)?;
+        let mut gathered = self.rows(&checker, &mut chunks, first, referred, &mut report)?;
+        gathered.elsewhere = self.deleted(spec).cloned();
         let mut settled = late::settle(&checker, gathered, referred, &self.scratch)?;
         report.accepted = settled.accepted;
         self.tell(&checker, source, first, &mut settled, &mut report)?;
         if let Some(snapshot) = &mut self.snapshot {
             settled.late.iter().for_each(|line| snapshot.skip(first + line * 2));
         }
-        let empty = spec.required && report.accepted == 0;
+        let empty = spec.required && report.accepted == 0 && self.deleted(spec).is_none();
         self.report.files.push(report);
         if referred {
             known.insert(spec.name, settled.keys);
@@ -341,6 +354,11 @@ impl Engine<'_> {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// What is deleted of a file of which only changes are here.
+    fn deleted(&self, spec: &FileSpec) -> Option<&'_ HashSet<u64>> {
+        self.changes.and_then(|changes| changes.of(spec.name))
     }
 
     /// Reads all rows of a file.

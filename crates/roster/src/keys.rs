@@ -96,6 +96,8 @@ pub(crate) struct Keys {
     pub(crate) late: HashSet<u64>,
     /// Keys of rows that were dropped.
     pub(crate) dropped: Dropped,
+    /// When only changes of the file are here: what they delete. Any other key may be that of a record elsewhere.
+    pub(crate) elsewhere: Option<HashSet<u64>>,
 }
 
 /// Keys of rows that were dropped.
@@ -131,9 +133,16 @@ impl Keys {
             if self.late.contains(&key) { Target::Dropped } else { Target::Accepted }
         } else if self.dropped.keys.contains(&key) {
             Target::Dropped
+        } else if self.elsewhere.as_ref().is_some_and(|deleted| !deleted.contains(&key)) {
+            Target::Accepted
         } else {
             Target::Missing
         }
+    }
+
+    /// Whether the record of a key is here and was not marked.
+    pub(crate) fn is_unmarked(&self, key: u64) -> bool {
+        self.accepted.get(key).is_some_and(|marked| marked & MARK == 0)
     }
 
     /// Whether the record of a key was marked.

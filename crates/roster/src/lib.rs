@@ -36,7 +36,7 @@ pub use codes::{CodeList, Codes};
 pub use finding::{Finding, Severity};
 pub use format::{Detected, Format};
 pub use ingest::delta;
-pub use ingest::{FileReport, IngestError, IngestOptions, IngestReport, MANIFEST, SegmentReport, Tuning, ingest, validate};
+pub use ingest::{Deleted, FileReport, IngestError, IngestOptions, IngestReport, MANIFEST, SegmentReport, Tuning, ingest, validate};
 pub use model::Entity;
 
 use std::io;

@@ -36,6 +36,7 @@ pub use preview::{GroupChange, Plan};
 pub use runs::built_in_codes;
 pub use shutdown::Shutdown;
 pub use tls::Tls;
+pub use worker::VALIDATION_FAILPOINTS;
 
 /// Serves HTTP on a listener, with the worker beside it, until told to stop. Requests under way are finished.
 pub async fn serve(app: App, listener: tokio::net::TcpListener, shutdown: Shutdown) -> Result<(), AdminError> {

@@ -9,7 +9,7 @@ mod pull;
 pub(crate) use configuration::spec;
 pub(crate) use finish::{finish, record};
 pub use ports::built_in_codes;
-pub(crate) use ports::{StorePorts, codes};
+pub(crate) use ports::{StorePorts, codes, failpoint};
 
 use crate::app::App;
 use crate::error::AppError;

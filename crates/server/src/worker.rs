@@ -19,6 +19,7 @@ use std::time::Duration;
 use store::{Job, StoreError, TenantId};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
+pub use validation::VALIDATION_FAILPOINTS;
 
 /// Signs of life in the length of a lease: one may get lost.
 const HEARTBEATS: u32 = 3;

@@ -1,12 +1,15 @@
 //! `homeroom validate`: the whole check of an export, without a server.
 
+mod changes;
+
 use super::report::Report;
 use super::{Ended, Failure};
 use crate::cli;
 use crate::output::{self, Colour};
+use changes::{Package, traced};
 use roster::archive::{ArchiveLimits, Opened, is_archive, open_archives};
 use roster::report::Findings;
-use roster::{CATALOGUE, Detected, FileReport, Finding, IngestOptions, IngestReport, Severity, Source};
+use roster::{CATALOGUE, Deleted, Detected, FileReport, Finding, IngestError, IngestOptions, IngestReport, Severity, Source};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,27 +27,109 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
     let folder = tempfile::tempdir().map_err(Failure::io("make a temporary directory"))?;
     let (Opened { files, errors, warnings }, in_part) = sources(arguments, folder.path())?;
     let reports: Vec<Report> = arguments.report.iter().map(|path| Report::create(path)).collect::<Result<_, _>>()?;
-    let mut kept: Vec<Finding> = Vec::new();
-    let mut firsts: BTreeMap<&'static str, Vec<Finding>> = BTreeMap::new();
-    let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
-    let mut roots = 0_u64;
+    let format = roster::Format::of_name(&arguments.format);
+    let package = if errors.is_empty() { Package::of(arguments, &files, format, in_part, folder.path())? } else { None };
     let log_path = folder.path().join("findings.jsonl");
-    let mut log = BufWriter::new(File::create(&log_path).map_err(Failure::io("write a temporary file"))?);
+    let log = if reports.is_empty() { None } else { Some(File::create(&log_path).map_err(Failure::io("write a temporary file"))?) };
+    let mut tally = Tally { most: arguments.max_findings, log: log.map(BufWriter::new), ..Tally::default() };
     let started = Instant::now();
-    let bar = indicatif::ProgressBar::new_spinner();
-    let mut take = |finding: &Finding| -> io::Result<()> {
-        *counts.entry(finding.severity()).or_default() += 1;
-        roots += u64::from(finding.root.is_none());
-        if kept.len() < arguments.max_findings {
-            kept.push(finding.clone());
+    for finding in errors.iter().chain(&warnings) {
+        tally.take(finding).map_err(Failure::io("write the report"))?;
+    }
+    // With an archive that cannot be opened nobody knows what the export is.
+    let (checked, applied) = match (errors.first(), &package) {
+        (Some(finding), _) => (stopped(finding.clone()), None),
+        (None, None) => (check(arguments, &files, in_part, None, started, &mut |finding| tally.take(finding))?, None),
+        (None, Some(package)) => {
+            let applied = package.apply(arguments, &files, format, &folder.path().join("whole"), &mut |finding| tally.take(finding))?;
+            let deleted = package.base.is_none().then_some(&applied.deleted);
+            let checked = if let Some(finding) = &applied.catastrophic {
+                stopped(finding.clone())
+            } else {
+                check(arguments, &applied.files, false, deleted, started, &mut |finding| tally.take(&traced(finding, &applied)))?
+            };
+            (checked, Some(applied))
         }
-        let first = firsts.entry(finding.code).or_default();
+    };
+    if in_part && checked.files.is_empty() && checked.catastrophic.is_none() {
+        return Err(not_of_the_format(&files, &checked));
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let totals = Totals { counts: std::mem::take(&mut tally.counts), roots: tally.roots, rows: checked.rows() };
+    tally.log.as_mut().map_or(Ok(()), BufWriter::flush).map_err(Failure::io("write a temporary file"))?;
+    let findings = Findings {
+        subject: arguments.path.display().to_string(),
+        logs: vec![log_path],
+        files: checked.files.clone(),
+        stopped: checked.catastrophic.as_ref().map(|finding| finding.message.clone()),
+    };
+    reports.into_iter().try_for_each(|report| report.write(&findings))?;
+    let changes = package.as_ref().zip(applied.as_ref());
+    if arguments.output.json {
+        let changes = changes.map_or(Value::Null, |(package, applied)| package.as_json(applied));
+        output::json(&as_json(&checked, &tally, &totals, changes));
+    } else {
+        output::line(&format!("read as {}: {}", output::coloured(title(&checked), Colour::Bold), checked.detected.why));
+        if let Some((package, applied)) = changes {
+            package.show(applied);
+        }
+        show(&checked, &tally, &totals, seconds);
+        if in_part {
+            output::line("one file by itself: its references to other files are not checked");
+        }
+        if let Some((package, _)) = changes {
+            package.show_limits(&arguments.path, tally.of_base);
+        }
+    }
+    let bad = totals.of(Severity::Error) + totals.of(Severity::Catastrophic) > 0;
+    Ok(if bad { Ended::FoundErrors } else { Ended::Good })
+}
+
+/// What becomes of findings.
+#[derive(Default)]
+struct Tally {
+    /// Findings that are kept, and how many that may be.
+    kept: Vec<Finding>,
+    most: usize,
+    /// The first ones of each kind.
+    firsts: BTreeMap<&'static str, Vec<Finding>>,
+    counts: BTreeMap<Severity, u64>,
+    codes: BTreeMap<&'static str, u64>,
+    /// Findings that do not follow from another one.
+    roots: u64,
+    /// Whether any is about a file of the base.
+    of_base: bool,
+    /// All of them, for the reports.
+    log: Option<BufWriter<File>>,
+}
+
+impl Tally {
+    fn take(&mut self, finding: &Finding) -> io::Result<()> {
+        *self.counts.entry(finding.severity()).or_default() += 1;
+        *self.codes.entry(finding.code).or_default() += 1;
+        self.roots += u64::from(finding.root.is_none());
+        self.of_base |= finding.file.starts_with(changes::BASE);
+        if self.kept.len() < self.most {
+            self.kept.push(finding.clone());
+        }
+        let first = self.firsts.entry(finding.code).or_default();
         if first.len() < PLACES_SHOWN {
             first.push(finding.clone());
         }
-        if reports.is_empty() { Ok(()) } else { writeln!(log, "{}", finding.to_json()) }
-    };
-    let codes = server::built_in_codes();
+        self.log.as_mut().map_or(Ok(()), |log| writeln!(log, "{}", finding.to_json()))
+    }
+}
+
+/// Reads all rows, with a line on the terminal that says how far it is.
+fn check(
+    arguments: &cli::Validate,
+    files: &[Source],
+    in_part: bool,
+    changes: Option<&Deleted>,
+    started: Instant,
+    take: &mut dyn FnMut(&Finding) -> io::Result<()>,
+) -> Result<IngestReport, Failure> {
+    let bar = indicatif::ProgressBar::new_spinner();
     let (mut before, mut current) = (0, (String::new(), 0));
     let mut progress = |file: &str, rows: u64| {
         if current.0 != file {
@@ -57,57 +142,34 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
         bar.tick();
         true
     };
-    let format = roster::Format::of_name(&arguments.format);
-    let mut options =
-        IngestOptions { encoding: arguments.encoding.as_deref(), format, in_part, ..IngestOptions::new(&codes, &mut progress) };
-    for finding in errors.iter().chain(&warnings) {
-        take(finding).map_err(Failure::io("write the report"))?;
-    }
-    // With an archive that cannot be opened nobody knows what the export is.
-    let checked = match errors.first() {
-        None => roster::validate(&files, &mut options, &mut take),
-        Some(finding) => Ok(IngestReport {
-            catastrophic: Some(finding.clone()),
-            detected: Detected::default(),
-            files: Vec::new(),
-            codes: BTreeMap::new(),
-            segments: Vec::new(),
-        }),
-    };
+    let (codes, format) = (server::built_in_codes(), roster::Format::of_name(&arguments.format));
+    let encoding = arguments.encoding.as_deref();
+    let mut options = IngestOptions { encoding, format, in_part, changes, ..IngestOptions::new(&codes, &mut progress) };
+    let checked = roster::validate(files, &mut options, take);
     bar.finish_and_clear();
-    let mut checked = checked.map_err(|error| match error {
-        roster::IngestError::UnknownEncoding(label) => Failure::hinting(
+    checked.map_err(|error| unread(&error))
+}
+
+/// The export cannot be read at all.
+fn unread(error: &IngestError) -> Failure {
+    match error {
+        IngestError::UnknownEncoding(label) => Failure::hinting(
             format!("there is no encoding `{label}`"),
             "use a label of the Encoding Standard, for example windows-1252 or iso-8859-15",
         ),
-        other => Failure::new(format!("the export cannot be read: {}", server::error::chain(&other))),
-    })?;
-    for finding in errors.iter().chain(&warnings) {
-        *checked.codes.entry(finding.code).or_default() += 1;
+        other => Failure::new(format!("the export cannot be read: {}", server::error::chain(other))),
     }
-    if in_part && checked.files.is_empty() && checked.catastrophic.is_none() {
-        return Err(not_of_the_format(&files, &checked));
+}
+
+/// The report about an export that was not read because of a finding.
+fn stopped(finding: Finding) -> IngestReport {
+    IngestReport {
+        catastrophic: Some(finding),
+        detected: Detected::default(),
+        files: Vec::new(),
+        codes: BTreeMap::new(),
+        segments: Vec::new(),
     }
-    let seconds = started.elapsed().as_secs_f64();
-    let totals = Totals { counts, roots, rows: checked.rows() };
-    log.flush().map_err(Failure::io("write a temporary file"))?;
-    let findings = Findings {
-        subject: arguments.path.display().to_string(),
-        logs: vec![log_path],
-        files: checked.files.clone(),
-        stopped: checked.catastrophic.as_ref().map(|finding| finding.message.clone()),
-    };
-    reports.into_iter().try_for_each(|report| report.write(&findings))?;
-    if arguments.output.json {
-        output::json(&as_json(&checked, &kept, &totals));
-    } else {
-        show(&checked, &firsts, &totals, seconds);
-        if in_part {
-            output::line("one file by itself: its references to other files are not checked");
-        }
-    }
-    let bad = totals.of(Severity::Error) + totals.of(Severity::Catastrophic) > 0;
-    Ok(if bad { Ended::FoundErrors } else { Ended::Good })
 }
 
 struct Totals {
@@ -132,9 +194,9 @@ impl Totals {
 
 /// Each kind of finding with its count and the first places, the worst first; consequences last, since mending their
 /// causes mends them.
-fn show_codes(checked: &IngestReport, firsts: &BTreeMap<&'static str, Vec<Finding>>) {
+fn show_codes(tally: &Tally) {
     let of = |code: &str| CATALOGUE.iter().find(|entry| entry.code == code);
-    let mut codes: Vec<_> = checked.codes.iter().collect();
+    let mut codes: Vec<_> = tally.codes.iter().collect();
     codes.sort_by_key(|(code, count)| {
         (**code == CONSEQUENCE, std::cmp::Reverse(of(code).map(|entry| entry.severity)), std::cmp::Reverse(**count))
     });
@@ -142,7 +204,7 @@ fn show_codes(checked: &IngestReport, firsts: &BTreeMap<&'static str, Vec<Findin
         let severity = of(code).map_or(Severity::Error, |entry| entry.severity);
         let colour = if severity <= Severity::Warning { Colour::Yellow } else { Colour::Red };
         output::line(&format!("{} {}  {count} ×", output::coloured(severity.word(), colour), output::coloured(code, Colour::Bold)));
-        let findings = firsts.get(code).map_or(&[][..], Vec::as_slice);
+        let findings = tally.firsts.get(code).map_or(&[][..], Vec::as_slice);
         for finding in findings {
             let place = if finding.line > 0 { format!("{}:{}", finding.file, finding.line) } else { finding.file.clone() };
             output::line(&format!("  {place}  {}", output::printable(&finding.message)));
@@ -155,7 +217,7 @@ fn show_codes(checked: &IngestReport, firsts: &BTreeMap<&'static str, Vec<Findin
             output::line(&format!("  {}", output::coloured(&output::printable(hint), Colour::Cyan)));
         }
     }
-    if checked.codes.values().any(|count| *count > PLACES_SHOWN as u64) {
+    if tally.codes.values().any(|count| *count > PLACES_SHOWN as u64) {
         output::line("all of them: --report FILE.html, .csv or .json");
     }
 }
@@ -197,7 +259,7 @@ fn listed(path: &Path) -> Result<Vec<Source>, Failure> {
 /// A file by itself that was not looked at.
 fn not_of_the_format(files: &[Source], checked: &IngestReport) -> Failure {
     let name = files.first().map_or("", |file| &file.name);
-    let title = checked.detected.format.as_ref().map_or_else(String::as_str, |format| format.title());
+    let title = title(checked);
     let hint = "say with --name which file it is, for example --name users.csv, and with --format of which format";
     Failure::hinting(format!("{name} is not a file of {title} that is read"), hint).usage()
 }
@@ -213,24 +275,27 @@ fn from_pipe(name: Option<&str>, work: &Path) -> Result<Source, Failure> {
     Ok(Source { name: name.to_owned(), path })
 }
 
-fn as_json(checked: &IngestReport, kept: &[Finding], totals: &Totals) -> Value {
-    let findings: Vec<Value> = kept.iter().map(Finding::to_json).collect();
-    let mut counted = json!({ "rows": totals.rows, "findings": totals.all(), "rootCauses": totals.roots, "codes": checked.codes });
+/// The format that an export was read as.
+fn title(checked: &IngestReport) -> &str {
+    checked.detected.format.as_ref().map_or_else(String::as_str, |format| format.title())
+}
+
+fn as_json(checked: &IngestReport, tally: &Tally, totals: &Totals, changes: Value) -> Value {
+    let findings: Vec<Value> = tally.kept.iter().map(Finding::to_json).collect();
+    let mut counted = json!({ "rows": totals.rows, "findings": totals.all(), "rootCauses": totals.roots, "codes": tally.codes });
     for (severity, count) in totals.by_severity() {
         counted[severity] = json!(count);
     }
     let format = checked.detected.format.as_ref().map_or_else(String::as_str, |format| format.name());
-    json!({ "format": format, "formatToldBy": checked.detected.why, "files": checked.files, "findings": findings, "totals": counted })
+    json!({ "format": format, "formatToldBy": checked.detected.why, "changes": changes, "files": checked.files, "findings": findings, "totals": counted })
 }
 
-fn show(checked: &IngestReport, firsts: &BTreeMap<&'static str, Vec<Finding>>, totals: &Totals, seconds: f64) {
-    let format = checked.detected.format.as_ref().map_or_else(String::as_str, |format| format.title());
-    output::line(&format!("read as {}: {}", output::coloured(format, Colour::Bold), checked.detected.why));
+fn show(checked: &IngestReport, tally: &Tally, totals: &Totals, seconds: f64) {
     let number = |n: u64| n.to_string();
     let row = |f: &FileReport| vec![f.name.clone(), number(f.rows), number(f.accepted), number(f.errors), number(f.warnings)];
     output::table(&["file", "rows", "accepted", "errors", "warnings"], &checked.files.iter().map(row).collect::<Vec<_>>());
     output::line("");
-    show_codes(checked, firsts);
+    show_codes(tally);
     let verdict = match totals.all() {
         0 => output::coloured("no findings", Colour::Green),
         _ => format!(

@@ -336,3 +336,127 @@ fn validate_says_what_is_wrong_and_where() {
     assert_eq!(homeroom().args(["validate", "/nowhere/at/all"]).output().unwrap().status.code(), Some(3));
     assert_eq!(homeroom().args(["validate", path, "--encoding", "klingon"]).output().unwrap().status.code(), Some(3));
 }
+
+const CHANGED: &str = "2026-09-02T02:00:00Z";
+
+/// A package of OneRoster 1.1 in a folder, with the modes of its files.
+fn package(folder: &Path, files: &[(&str, &str, String)]) {
+    std::fs::create_dir(folder).unwrap();
+    let mut manifest = "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\n".to_owned();
+    for (name, mode, text) in files {
+        manifest += &format!("file.{name},{mode}\n");
+        std::fs::write(folder.join(format!("{name}.csv")), text).unwrap();
+    }
+    std::fs::write(folder.join("manifest.csv"), manifest).unwrap();
+}
+
+/// A set, and a night's changes to it: some files with changes, one whole, some not in the package. What is found is found
+/// in the file that it was sent in.
+#[test]
+fn validate_checks_changes_as_the_set_that_they_make() {
+    let dir = tempfile::tempdir().unwrap();
+    let users = "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,givenName,familyName\n";
+    let classes = "sourcedId,title,courseSourcedId,classType,schoolSourcedId,termSourcedIds\n";
+    let enrollments = "sourcedId,classSourcedId,schoolSourcedId,userSourcedId,role\n";
+    let orgs = |rows: &str| format!("sourcedId,name,type\n{rows}");
+    let whole = [
+        ("orgs", "bulk", orgs("A,North,school\nB,South,school\n")),
+        ("academicSessions", "bulk", "sourcedId,title,type,startDate,endDate,schoolYear\nT,T,term,2026-08-24,2026-12-18,2027\n".to_owned()),
+        (
+            "users",
+            "bulk",
+            format!("{users}s1,,,true,A,student,ann,Ann,Hill\ns2,,,true,B,student,bob,Bob,Hill\ns3,,,true,A,student,cy,Cy,Hill\n"),
+        ),
+        ("classes", "bulk", format!("{classes}K1,Maths,c,scheduled,A,T\nK2,Art,c,scheduled,A,T\n")),
+        ("enrollments", "bulk", format!("{enrollments}e1,K1,A,s1,student\ne2,K2,A,s1,student\ne3,K2,A,s3,student\n")),
+    ];
+    package(&dir.path().join("base"), &whole);
+    let changed_classes = "sourcedId,status,dateLastModified,title,courseSourcedId,classType,schoolSourcedId,termSourcedIds\n";
+    let changes = [
+        ("orgs", "bulk", orgs("A,North,school\nC,East,school\n")),
+        (
+            "users",
+            "delta",
+            // s4 is new in an organization that is gone, s5 has no name, nobody is not there; s3 does not change.
+            format!(
+                "{users}s2,tobedeleted,{CHANGED},true,B,student,bob,Bob,Hill\ns1,active,{CHANGED},true,C,student,ann,Anna,Hill\n\
+                 s4,active,{CHANGED},true,B,student,dee,Dee,Hill\ns5,active,{CHANGED},true,A,student,eve,,Hill\n\
+                 nobody,tobedeleted,{CHANGED},true,A,student,x,X,X\ns6,active,some day,true,A,student,x,X,X\n"
+            ),
+        ),
+        ("classes", "delta", format!("{changed_classes}K2,tobedeleted,{CHANGED},Art,c,scheduled,A,T\n")),
+    ];
+    package(&dir.path().join("changes"), &changes);
+    roster::archive::pack(&roster::Source::list(&dir.path().join("base")).unwrap(), &dir.path().join("base.zip")).unwrap();
+    let validate = |arguments: &[&str]| homeroom().arg("validate").args(arguments).current_dir(dir.path()).output().unwrap();
+    let found = |checked: &Value| -> Vec<String> {
+        let place = |f: &Value| format!("{} {}:{}", f["code"].as_str().unwrap(), f["file"].as_str().unwrap(), f["line"]);
+        checked["findings"].as_array().unwrap().iter().map(place).collect()
+    };
+    let table =
+        |checked: &Value, name: &str| checked["changes"]["files"].as_array().unwrap().iter().find(|f| f["name"] == name).cloned().unwrap();
+
+    for base in ["base", "base.zip"] {
+        let output = validate(&["changes", "--base", base, "--json"]);
+        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+        let checked: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let expected = [
+            "InvalidDate users.csv:7",
+            "DeletedRecordNotFound users.csv:6",
+            "ReferenceNotFound users.csv:4",
+            "RequiredValueMissing users.csv:5",
+            "ReferencedFileMissing base/classes.csv:2",
+            // Enrolments in the class that goes; they stand in the set, and are not in the package.
+            "ReferenceNotFound base/enrollments.csv:3",
+            "ReferenceNotFound base/enrollments.csv:4",
+        ];
+        assert_eq!(found(&checked), expected, "{checked:#}");
+        assert_eq!((&checked["changes"]["base"], &checked["totals"]["codes"]["ReferenceNotFound"]), (&base.into(), &3.into()));
+        let numbers = ["rows", "added", "changed", "removed", "unchanged", "notApplied"];
+        assert_eq!(numbers.map(|name| table(&checked, "users.csv")[name].as_u64().unwrap()), [6, 2, 1, 1, 1, 2]);
+        assert_eq!(numbers.map(|name| table(&checked, "classes.csv")[name].as_u64().unwrap()), [1, 0, 0, 1, 1, 0]);
+        assert_eq!(["orgs.csv", "enrollments.csv"].map(|name| table(&checked, name)["mode"].clone()), ["bulk", "absent"]);
+    }
+    let text = String::from_utf8(validate(&["changes", "--base", "base"]).stdout).unwrap();
+    for told in ["changes to the set in base", "not in the package", "base/enrollments.csv:3", "base/… is a file of the set in base"] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+
+    // By themselves: what is whole, deleted or faulty can be told, and what may be elsewhere is no finding.
+    let output = validate(&["changes", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let checked: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found(&checked), ["InvalidDate users.csv:7", "ReferenceNotFound users.csv:4", "RequiredValueMissing users.csv:5"]);
+    assert_eq!((&checked["changes"]["base"], &table(&checked, "users.csv")["toBeDeleted"]), (&Value::Null, &2.into()));
+    let text = String::from_utf8(validate(&["changes"]).stdout).unwrap();
+    assert!(text.contains("could not be checked") && text.contains("homeroom validate changes --base"), "{text}");
+
+    // Good changes end well; a whole set needs no base; a base must be a whole set; one file is no package.
+    let good = [("users", "delta", format!("{users}s1,active,{CHANGED},true,B,student,ann,Anna,Hill\n"))];
+    package(&dir.path().join("good"), &good);
+    for (arguments, code, told) in [
+        (&["good", "--base", "base"][..], 0, ""),
+        (&["good"], 0, ""),
+        (&["base", "--base", "base.zip"], 0, "without its base"),
+        (&["changes", "--base", "good"], 3, "holds only changes itself"),
+        (&["changes", "--base", "nowhere"], 3, "nowhere"),
+        (&["changes/users.csv", "--base", "base"], 2, "manifest.csv"),
+    ] {
+        let output = validate(arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stdout));
+        assert!(said.contains(told), "{arguments:?}: {said}");
+    }
+    let other = [
+        ("orgs.csv", "sourcedId,name,type\nA,A,school\n"),
+        ("users.csv", "sourcedId,username\n1,a\n"),
+        ("roles.csv", "userSourcedId,orgSourcedId,role\n1,A,student\n"),
+    ];
+    std::fs::create_dir(dir.path().join("other")).unwrap();
+    for (name, text) in other {
+        std::fs::write(dir.path().join("other").join(name), text).unwrap();
+    }
+    let output = validate(&["changes", "--base", "other", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["findings"][0]["code"], "DeltaBaseVersion");
+}

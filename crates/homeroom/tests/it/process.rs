@@ -154,6 +154,13 @@ impl Api {
 
     /// Uploads files of a folder to a connector and waits until they are validated.
     pub async fn upload<'n>(&self, connector: &str, folder: &Path, names: impl Iterator<Item = &'n str>) {
+        self.put(connector, folder, names).await;
+        let accepted = self.send(Method::POST, &format!("{connector}/validate"), None).await.unwrap();
+        self.wait_for(accepted.headers()["location"].to_str().unwrap(), "/status", &["succeeded"]).await;
+    }
+
+    /// Puts files of a folder into the upload session of a connector.
+    pub async fn put<'n>(&self, connector: &str, folder: &Path, names: impl Iterator<Item = &'n str>) {
         let session = self.get(&format!("{connector}/microsoft.graph.industryData.azureDataLakeConnector/getUploadSession")).await;
         let (path, signature) = session["sessionUrl"].as_str().unwrap().split_once('?').unwrap();
         for name in names {
@@ -161,7 +168,5 @@ impl Api {
             let request = self.http.put(format!("{path}/{name}?{signature}")).header("x-ms-blob-type", "BlockBlob").body(content);
             assert_eq!(request.send().await.unwrap().status(), 201, "{name}");
         }
-        let accepted = self.send(Method::POST, &format!("{connector}/validate"), None).await.unwrap();
-        self.wait_for(accepted.headers()["location"].to_str().unwrap(), "/status", &["succeeded"]).await;
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The token of a client with all permissions, in a fresh data directory.
-async fn token(data_dir: &Path) -> String {
+pub async fn token(data_dir: &Path) -> String {
     let app = server::App::open(data_dir, None, server::config::Config::default()).unwrap();
     let tenant = app.create_tenant("Contoso", None, None).await.unwrap();
     let client = app.create_client(tenant.id, "test", server::all_permissions()).await.unwrap();

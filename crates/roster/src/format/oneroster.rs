@@ -20,7 +20,7 @@ use crate::codes::CodeList as L;
 use crate::finding::shorten;
 use crate::ingest::{Records, Report, RowView};
 use crate::model::Entity;
-pub(crate) use links::{Links, USER_PROFILES};
+pub(crate) use links::Links;
 
 const ORGS: &str = "orgs.csv";
 const SESSIONS: &str = "academicSessions.csv";

@@ -5,24 +5,41 @@
 //! the same sourcedId or is new, what is `tobedeleted` goes. Records that are not named stay as they
 //! stand, byte for byte and in order, with whatever is wrong with them; new ones come behind them.
 //!
-//! Memory is 24 bytes or so for each change; the set itself is only streamed.
+//! The binding leaves open what counts when changes contradict each other. Here:
+//!
+//! - Of several changes of one record the one with the latest `dateLastModified` counts, wherever it stands. At
+//!   the same moment the first line counts; a later one that says the same is a warning, else an error (as with
+//!   duplicates in a whole file).
+//! - A change that is older than what the set holds of its record is not applied, whether it changes or deletes:
+//!   packages have come in another order than they were made. What the set holds is as new as the last change that
+//!   was applied to it ([`dates`]), or else as the row itself says. When neither says anything, as after a
+//!   whole file with blank dates, the change is applied.
+//! - What is to be deleted and is not there is a warning: the package may be meant for another set.
+//! - A change is the whole record. A column that the file of changes does not have is empty in it.
+//!
+//! Memory is some 60 bytes for each change of a file; the set itself is only streamed.
 
-use super::batch::{self, Batch};
-use super::row::{Checker, Leads};
-use super::{IngestError, pump};
+mod changes;
+mod dates;
+mod lines;
+mod origins;
+
+use super::{IngestError, extent::Deleted};
 use crate::Source;
-use crate::basic::{encoding, header, twice, unread, unreadable};
-use crate::chunks::{Chunk, Chunks, first_line};
-use crate::codes::Codes;
+use crate::basic::{encoding, twice, unread};
 use crate::fields::Fields;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Severity, shorten};
 use crate::format::manifest::{self, Manifest, Mode};
-use crate::format::oneroster::{STATUS, TO_BE_DELETED, USER_PROFILES};
-use crate::format::{Column, Context, FileSpec, Format, Kind, MANIFEST, detect};
-use crate::keys::{MARK, hash};
-use crate::limits::CHUNK_BYTES;
+use crate::format::{Column, Detected, FileSpec, Format, Kind, MANIFEST, detect};
+use crate::keys::hash;
 use crate::model::Entity;
-use std::collections::{HashMap, HashSet};
+use changes::{Changes, Known};
+use dates::{Dates, moment};
+use encoding_rs::Encoding;
+use lines::{Lines, row, write_row};
+use origins::FileOrigins;
+pub use origins::{Origin, Origins};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -32,9 +49,31 @@ use std::path::Path;
 pub enum Parts {
     /// Records with ids of their own, as in the CSV binding.
     Records,
-    /// Parts of users, as in the REST binding: those of a user who has changed are all there.
+    /// Parts of users, as in the REST binding: those of a user who has changed are all there. Such a package is what a
+    /// provider says now: nothing in it comes late, and what is said to be deleted may have been deleted before.
     OfUsers,
 }
+
+/// A file of users' parts that no format reads; it goes with its users all the same.
+static USER_PROFILES: FileSpec = FileSpec::new(
+    "userProfiles.csv",
+    &[
+        Column::need("sourcedId", Kind::Id),
+        Column::may("status", Kind::Text),
+        Column::may(MODIFIED, Kind::Text),
+        Column::may("userSourcedId", Kind::Text),
+        Column::may("profileType", Kind::Text),
+        Column::may("vendorId", Kind::Text),
+        Column::may("applicationId", Kind::Text),
+        Column::may("description", Kind::Text),
+        Column::may("credentialType", Kind::Text),
+        Column::may("username", Kind::Text),
+        Column::may("password", Kind::Password),
+    ],
+    &[0],
+    &[Entity::User],
+    |_, _| (),
+);
 
 /// What came of a package of changes.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -45,25 +84,41 @@ pub struct Applied {
     pub written: u64,
     /// Records of the set before that are no longer there as they were.
     pub replaced: u64,
+    /// What became of each file, in the order in which they are read.
+    pub tables: Vec<FileChanges>,
+    /// Where the rows of the set come from; empty unless [`check`] was asked.
+    pub origins: Origins,
+    /// What the package deletes, when it was looked at without a set.
+    pub deleted: Deleted,
     /// What kept the package from being applied.
     pub catastrophic: Option<Finding>,
 }
 
-/// What the first columns of every file of changes must hold.
-static CHANGE: FileSpec = FileSpec {
-    mark: Some(|row| row.value(1) == TO_BE_DELETED),
-    ..FileSpec::new(
-        "changes",
-        &[
-            Column::need("sourcedId", Kind::Id).or(&["userSourcedId"]),
-            Column::need("status", Kind::Word(&STATUS)),
-            Column::need("dateLastModified", Kind::Date),
-        ],
-        &[0],
-        &[Entity::Org],
-        |_, _| (),
-    )
-};
+/// What a package does to one file of the set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileChanges {
+    /// File name.
+    pub name: String,
+    /// How the package has the file: `delta`, `bulk` or `absent`. Only for the first all the numbers are known.
+    pub mode: &'static str,
+    /// Rows of the file of changes, without its header.
+    pub rows: u64,
+    /// Records that the set did not have.
+    pub added: u64,
+    /// Records that the set had, with other values or the same.
+    pub changed: u64,
+    /// Records that are no longer in the set.
+    pub removed: u64,
+    /// Rows of the set that no change is about, or none that counts.
+    pub unchanged: u64,
+}
+
+impl FileChanges {
+    /// Rows of the file of changes that brought nothing about: faulty, outdated, said before, or about nothing.
+    pub fn not_applied(&self) -> u64 {
+        self.rows.saturating_sub(self.added + self.changed + self.removed)
+    }
+}
 
 /// Whether a package holds, in any file that is read, only what has changed.
 pub fn is_delta(files: &[Source]) -> io::Result<bool> {
@@ -82,36 +137,51 @@ pub fn apply(
     out: &Path,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<Applied, IngestError> {
-    let encoding = match label {
-        Some(label) => Some(encoding(label).ok_or_else(|| IngestError::UnknownEncoding(label.to_owned()))?),
-        None => None,
-    };
-    let mut merge = Merge { encoding, out, findings, parts, users: HashSet::new(), applied: Applied::default() };
-    let format = match detect(changes) {
-        crate::Detected { format: Ok(format), .. } => format,
-        crate::Detected { format: Err(title), why } => {
-            merge.emit(unread(&title, &why))?;
-            return Ok(merge.applied);
-        }
-    };
-    merge.all(format, base, changes)?;
-    if merge.applied.catastrophic.is_some() {
-        merge.applied.files.clear();
-    }
-    merge.applied.files.iter().try_for_each(|file| File::open(&file.path)?.sync_all())?;
+    let (encoding, users) = (encoding_of(label)?, HashSet::new());
+    let dates = (parts == Parts::Records).then(|| Dates::create(out)).transpose()?;
+    let merge = Merge { base: Some(base), encoding, traced: false, out, findings, parts, users, dates, applied: Applied::default() };
+    let applied = merge.all(None, changes)?;
+    applied.files.iter().try_for_each(|file| File::open(&file.path)?.sync_all())?;
     if cfg!(unix) {
         File::open(out)?.sync_all()?;
     }
-    Ok(merge.applied)
+    Ok(applied)
+}
+
+/// Applies a package as [`apply`] does to see what is wrong with it: where its rows come from is kept. Without a set
+/// (`base` is none) what comes out is the records that the package puts in, and [`Applied::deleted`] says for which
+/// files that is only a part. `format` is that of the package when it is not to be told from its files.
+pub fn check(
+    base: Option<&[Source]>,
+    changes: &[Source],
+    format: Option<Format>,
+    label: Option<&str>,
+    out: &Path,
+    findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
+) -> Result<Applied, IngestError> {
+    let (encoding, users) = (encoding_of(label)?, HashSet::new());
+    let dates = base.map(|_| Dates::create(out)).transpose()?;
+    let parts = Parts::Records;
+    Merge { base, encoding, traced: true, out, findings, parts, users, dates, applied: Applied::default() }.all(format, changes)
+}
+
+fn encoding_of(label: Option<&str>) -> Result<Option<&'static Encoding>, IngestError> {
+    let found = |label: &str| encoding(label).ok_or_else(|| IngestError::UnknownEncoding(label.to_owned()));
+    label.map(found).transpose()
 }
 
 struct Merge<'m> {
-    encoding: Option<&'static encoding_rs::Encoding>,
+    /// The set before; none when changes are looked at by themselves.
+    base: Option<&'m [Source]>,
+    encoding: Option<&'static Encoding>,
+    traced: bool,
     out: &'m Path,
     findings: &'m mut dyn FnMut(&Finding) -> io::Result<()>,
     parts: Parts,
     /// Users who are among the changes, as hashes, where their parts come with them.
     users: HashSet<u64>,
+    /// When records were changed, when that counts.
+    dates: Option<Dates>,
     applied: Applied,
 }
 
@@ -124,10 +194,45 @@ impl Merge<'_> {
         Ok(())
     }
 
-    fn all(&mut self, format: Format, base: &[Source], changes: &[Source]) -> Result<(), IngestError> {
+    /// The whole package, in a format or in the one that its files show.
+    fn all(mut self, format: Option<Format>, changes: &[Source]) -> Result<Applied, IngestError> {
+        match format.map_or_else(|| detect(changes), Detected::named) {
+            Detected { format: Ok(format), .. } => self.files(format, changes)?,
+            Detected { format: Err(title), why } => self.emit(unread(&title, &why))?,
+        }
+        self.dates.take().map_or(Ok(()), Dates::finish)?;
+        if self.applied.catastrophic.is_some() {
+            self.applied.files.clear();
+        }
+        Ok(self.applied)
+    }
+
+    fn files(&mut self, format: Format, changes: &[Source]) -> Result<(), IngestError> {
         for finding in manifest::check(format, changes).into_iter().filter(|finding| finding.code != "DeltaWithoutBase") {
             self.emit(finding)?;
         }
+        self.fits(format)?;
+        let Some(manifest) = Manifest::read(changes)? else { return Ok(()) };
+        let profiles = (self.parts == Parts::OfUsers).then_some(&USER_PROFILES);
+        for spec in format.files().iter().chain(profiles) {
+            if let Some(finding) = twice(spec, changes) {
+                self.emit(finding)?;
+            }
+            let find = |files: &[Source]| files.iter().find(|source| source.name == spec.name).cloned();
+            match (manifest.mode(spec.name), self.base.and_then(find), find(changes)) {
+                (Some(Mode::Delta), before, Some(change)) => self.file(spec, before.as_ref(), &change)?,
+                (Some(Mode::Bulk), _, Some(whole)) => self.take(&whole, Origin::Changes)?,
+                // What the manifest does not speak of could be either, and is left alone.
+                (_, Some(before), _) => self.take(&before, Origin::Base)?,
+                (_, None, _) => {}
+            }
+        }
+        self.manifest(format)
+    }
+
+    /// Whether the set before is one that changes in a format can be applied to.
+    fn fits(&mut self, format: Format) -> io::Result<()> {
+        let Some(base) = self.base else { return Ok(()) };
         if base.is_empty() {
             let finding = Finding::of_file("DeltaWithoutBase", MANIFEST, "The package holds changes, and no set was accepted before it.");
             self.emit(finding.hint("Send one package with all records (bulk) first."))?;
@@ -135,146 +240,145 @@ impl Merge<'_> {
             && before != Ok(format)
         {
             let before = before.map_or_else(|title| title, |format| format.title().to_owned());
-            let message = format!("The changes are in {}, and the set that was accepted before is in {before}.", format.title());
+            let message = format!("The changes are in {}, and the set that they are for is in {before}.", format.title());
             self.emit(Finding::of_file("DeltaBaseVersion", MANIFEST, message).hint("Send one package with all records (bulk) first."))?;
         }
-        let Some(manifest) = Manifest::read(changes)? else { return Ok(()) };
-        let unread = (self.parts == Parts::OfUsers).then_some(&USER_PROFILES);
-        for spec in format.files().iter().chain(unread) {
-            if let Some(finding) = twice(spec, changes) {
-                self.emit(finding)?;
-            }
-            let find = |files: &[Source]| files.iter().find(|source| source.name == spec.name).cloned();
-            match (manifest.mode(spec.name), find(base), find(changes)) {
-                (Some(Mode::Delta), before, Some(change)) => self.file(spec, before.as_ref(), &change)?,
-                (Some(Mode::Bulk), _, Some(whole)) => self.take(&whole)?,
-                // What the manifest does not speak of could be either, and is left alone.
-                (_, Some(before), _) => self.take(&before)?,
-                (_, None, _) => {}
-            }
-        }
-        self.manifest(format)
+        Ok(())
     }
 
     /// Takes a file over as it is.
-    fn take(&mut self, source: &Source) -> io::Result<()> {
+    fn take(&mut self, source: &Source, origin: Origin) -> io::Result<()> {
         let path = self.out.join(&source.name);
         std::fs::copy(&source.path, &path)?;
+        if self.traced {
+            self.applied.origins.taken(&source.name, origin);
+        }
+        // What is sent whole is what there is, whenever it was changed.
+        if let (Origin::Base, Some(base), Some(dates)) = (origin, self.base, &mut self.dates) {
+            dates.carry(base, &source.name, |_, _| false)?;
+        }
+        let mode = if origin == Origin::Base { "absent" } else { "bulk" };
+        self.applied.tables.push(FileChanges { name: source.name.clone(), mode, ..FileChanges::default() });
         self.applied.files.push(Source { name: source.name.clone(), path });
         Ok(())
     }
 
     /// One file of changes applied to the file of the set before, if that has it.
-    fn file(&mut self, spec: &FileSpec, before: Option<&Source>, change: &Source) -> Result<(), IngestError> {
-        let Some(changes) = self.read(change)? else { return Ok(()) };
-        if self.applied.catastrophic.is_some() {
-            return Ok(());
+    fn file(&mut self, spec: &'static FileSpec, before: Option<&Source>, change: &Source) -> Result<(), IngestError> {
+        let changes = Changes::read(spec, change, self.encoding, &mut |finding| self.emit(finding))?;
+        let Some(mut changes) = changes.filter(|_| self.applied.catastrophic.is_none()) else { return Ok(()) };
+        if let (Some(base), Some(dates)) = (self.base, &mut self.dates) {
+            dates.carry(base, spec.name, |key, moment| changes.replaces(key, moment))?;
         }
-        if self.parts == Parts::OfUsers && spec.name == "users.csv" {
-            self.users = changes.keys().copied().collect();
+        let header = Lines::open(change, self.encoding)?.header;
+        let mut whole = Whole::create(&self.out.join(spec.name), spec)?;
+        whole.table.rows = changes.rows;
+        if self.traced {
+            whole.origins = Some(FileOrigins::put_together(if before.is_some() { Origin::Base } else { Origin::Changes }));
         }
-        let path = self.out.join(spec.name);
-        let mut out = BufWriter::new(File::create(&path)?);
-        // With its mark it is UTF-8, whatever encoding is named for the set.
-        out.write_all("\u{feff}".as_bytes())?;
-        let columns = if let Some(before) = before {
-            self.keep(spec, before, change, &changes, &mut out)?
+        if let Some(before) = before {
+            self.keep(before, &header, &mut changes, &mut whole)?;
         } else {
-            let columns = Lines::open(change, self.encoding)?.header;
-            write_row(&mut out, columns.iter().map(String::as_str))?;
-            columns
-        };
-        let mut lines = Lines::open(change, self.encoding)?;
-        let latest: HashSet<u64> = changes.values().filter(|latest| !latest.gone).map(|latest| latest.line).collect();
-        let positions: Vec<Option<usize>> = columns.iter().map(|column| lines.position(column)).collect();
-        let mut fields = Fields::default();
-        while let Some((number, line)) = lines.next()? {
-            if !latest.contains(&number) || fields.split(line).is_err() {
-                continue;
-            }
-            let text = String::from_utf8_lossy(line);
-            // The set is whole: nothing in it is a change any more.
-            let is_of_a_change = |column: &str| matches!(column, "status" | "dateLastModified");
-            let value = |(column, at): (&String, &Option<usize>)| match at {
-                Some(at) if !is_of_a_change(column) && *at < fields.len() => fields.text(&text, *at).to_owned(),
-                _ => String::new(),
-            };
-            let row: Vec<String> = columns.iter().zip(&positions).map(value).collect();
-            write_row(&mut out, row.iter().map(String::as_str))?;
-            self.applied.written += 1;
+            whole.columns = known_columns(spec, &header);
+            write_row(&mut whole.out, whole.columns.iter().map(String::as_str))?;
         }
+        self.put_in(change, &changes, &mut whole)?;
+        if self.parts == Parts::OfUsers && spec.name == "users.csv" {
+            self.users = changes.keys().collect();
+        }
+        let Whole { out, table, origins, .. } = whole;
         out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        self.applied.files.push(Source { name: spec.name.to_owned(), path });
+        self.applied.written += table.added + table.changed;
+        self.applied.tables.push(table);
+        if let Some(origins) = origins {
+            self.applied.origins.insert(spec.name, origins);
+        }
+        self.applied.files.push(Source { name: spec.name.to_owned(), path: self.out.join(spec.name) });
         Ok(())
     }
 
-    /// Writes the records that no change names, nor any of the user whom they belong to; gives the columns.
-    fn keep(
-        &mut self,
-        spec: &FileSpec,
-        before: &Source,
-        change: &Source,
-        changes: &HashMap<u64, Latest>,
-        out: &mut impl Write,
-    ) -> io::Result<Vec<String>> {
+    /// Writes the records that stay as they are: those that no change names, nor any of the user whom they are a part of. `header`: that of the file of changes, which may have more columns.
+    fn keep(&mut self, before: &Source, header: &[String], changes: &mut Changes, whole: &mut Whole) -> io::Result<()> {
+        let spec = whole.spec;
         let mut lines = Lines::open(before, self.encoding)?;
-        let mut columns = lines.header.clone();
-        let width = columns.len();
-        let known = |column: &String| columns.contains(column);
-        let more: Vec<String> = Lines::open(change, self.encoding)?.header.into_iter().filter(|column| !known(column)).collect();
-        columns.extend(more);
-        let padding = ",".repeat(columns.len() - width);
-        write_row(out, columns.iter().map(String::as_str))?;
-        let key = spec.columns[0].headers().find_map(|name| lines.position(name));
-        let owner = lines.position("userSourcedId").filter(|_| ["roles.csv", USER_PROFILES.name].contains(&spec.name));
+        let width = lines.header.len();
+        let is_new = |column: &String| position(spec, &lines.header, column).is_none() && !is_of_a_change(column);
+        whole.columns = lines.header.iter().cloned().chain(known_columns(spec, header).into_iter().filter(is_new)).collect();
+        let padding = ",".repeat(whole.columns.len() - width);
+        write_row(&mut whole.out, whole.columns.iter().map(String::as_str))?;
+        let key = position(spec, &lines.header, spec.columns[0].name);
+        let date = position(spec, &lines.header, MODIFIED).filter(|_| self.dates.is_some());
+        let is_part = ["roles.csv", USER_PROFILES.name].contains(&spec.name);
+        let owner = position(spec, &lines.header, "userSourcedId").filter(|_| is_part && !self.users.is_empty());
         let mut fields = Fields::default();
-        while let Some((_, line)) = lines.next()? {
-            let is_row = std::str::from_utf8(line).is_ok() && fields.split(line).is_ok() && fields.len() == width;
-            if let Some(key) = key.filter(|_| is_row) {
-                let text = String::from_utf8_lossy(line);
-                let hashed = |at: usize| hash(fields.text(&text, at).as_bytes());
-                if changes.contains_key(&hashed(key)) || owner.is_some_and(|owner| self.users.contains(&hashed(owner))) {
+        while let Some((number, line)) = lines.next()? {
+            if let Some(key) = key
+                && let Some(text) = row(line, width, &mut fields)
+            {
+                let hashed = |at: usize| hash(fields.text(text, at).as_bytes());
+                let own = || date.and_then(|date| moment(fields.text(text, date)));
+                let gives_way = changes.get_mut(hashed(key)).is_some_and(|change| change.meets(own));
+                if gives_way || owner.is_some_and(|owner| self.users.contains(&hashed(owner))) {
                     self.applied.replaced += 1;
                     continue;
                 }
             }
-            out.write_all(line)?;
-            out.write_all(padding.as_bytes())?;
-            out.write_all(b"\n")?;
+            whole.out.write_all(line)?;
+            whole.out.write_all(padding.as_bytes())?;
+            whole.out.write_all(b"\n")?;
+            whole.table.unchanged += 1;
+            whole.is_of(Origin::Base, number);
         }
-        Ok(columns)
+        Ok(())
     }
 
-    /// The last change of each record that a file of changes names; `None` after a catastrophic finding.
-    fn read(&mut self, change: &Source) -> Result<Option<HashMap<u64, Latest>>, IngestError> {
-        let mut chunks = match Chunks::open(&change.path, self.encoding, CHUNK_BYTES) {
-            Ok(chunks) => chunks,
-            Err(error) => {
-                self.emit(unreadable(&change.name, &error))?;
-                return Ok(None);
+    /// Writes the records that changes put in, and says which changes do nothing.
+    fn put_in(&mut self, source: &Source, changes: &Changes, whole: &mut Whole) -> io::Result<()> {
+        let spec = whole.spec;
+        let mut deleted = Vec::new();
+        let mut lines = Lines::open(source, self.encoding)?;
+        let from: Vec<Option<usize>> = whole.columns.iter().map(|column| position(spec, &lines.header, column)).collect();
+        let (mut reader, mut fields) = (changes.reader(spec, &lines.header), Fields::default());
+        while let Some((number, line)) = lines.next()? {
+            let Some(text) = reader.row(number, line, &mut fields) else { continue };
+            let said = reader.said(text, &fields);
+            let Some(change) = changes.get(said.key) else { continue };
+            let about = |code, message| said.finding(code, spec.name, number, message);
+            if change.line != number {
+                self.emit(change.outdoes(&said, &about))?;
+                continue;
             }
-        };
-        let mut found = Vec::new();
-        let header = header(&CHANGE, &change.name, &mut chunks, &mut found);
-        // All other columns are looked at with the whole set.
-        for finding in found.into_iter().filter(|finding| finding.code != "UnknownColumn") {
-            self.emit(finding)?;
+            match (change.known, change.gone, change.there) {
+                (Known::Later, ..) => {
+                    let message = format!("The change of '{}' is older than what the set has of it; it is not applied.", shorten(said.id));
+                    self.emit(about("StaleChange", message).hint("Send packages in the order in which they are made."))?;
+                    continue;
+                }
+                (_, true, _) if change.there || self.base.is_none() => whole.table.removed += 1,
+                // It has been deleted already, or comes and goes within the package.
+                (Known::Same, true, _) => {}
+                (_, true, _) if change.several || self.parts == Parts::OfUsers => {}
+                (_, true, _) => {
+                    let message = format!("'{}' is to be deleted, and the set does not have it.", shorten(said.id));
+                    self.emit(about("DeletedRecordNotFound", message))?;
+                }
+                (_, false, there) => {
+                    *(if there { &mut whole.table.changed } else { &mut whole.table.added }) += 1;
+                    whole.put(text, &fields, &from)?;
+                    whole.is_of(Origin::Changes, number);
+                }
+            }
+            if change.gone && self.base.is_none() {
+                deleted.push(said.key);
+            }
+            if let Some(dates) = &mut self.dates {
+                dates.push(spec.name, said.id, said.date)?;
+            }
         }
-        let Some(header) = header else { return Ok(None) };
-        let (codes, context) = (Codes::default(), Context::default());
-        let checker = Checker::new(&CHANGE, &change.name, &header, &codes, &context, |_| Leads::Nowhere);
-        let mut changes = HashMap::new();
-        pump::pump(
-            &mut chunks,
-            1,
-            |chunk, batch| batch::check(&checker, chunk, batch, None),
-            |Batch { findings, seen, .. }| {
-                findings.drain(..).try_for_each(|finding| self.emit(finding))?;
-                changes.extend(seen.iter().map(|[key, row, line]| (*key, Latest { line: *line, gone: row & MARK != 0 })));
-                Ok(())
-            },
-        )?;
-        Ok(Some(changes))
+        if self.base.is_none() {
+            self.applied.deleted.add(spec.name, deleted);
+        }
+        Ok(())
     }
 
     /// Says that the set is whole.
@@ -292,70 +396,63 @@ impl Merge<'_> {
     }
 }
 
-/// The last change of a record.
-struct Latest {
-    line: u64,
-    gone: bool,
+/// A file of the set while it is written.
+struct Whole {
+    spec: &'static FileSpec,
+    out: BufWriter<File>,
+    columns: Vec<String>,
+    table: FileChanges,
+    /// Where its rows come from, when that is wanted.
+    origins: Option<FileOrigins>,
 }
 
-/// A file line by line.
-struct Lines {
-    header: Vec<String>,
-    chunks: Chunks,
-    chunk: Chunk,
-    at: usize,
-}
+impl Whole {
+    fn create(path: &Path, spec: &'static FileSpec) -> io::Result<Self> {
+        let mut out = BufWriter::new(File::create(path)?);
+        // With its mark it is UTF-8, whatever encoding is named for the set.
+        out.write_all("\u{feff}".as_bytes())?;
+        let table = FileChanges { name: spec.name.to_owned(), mode: "delta", ..FileChanges::default() };
+        Ok(Self { spec, out, columns: Vec::new(), table, origins: None })
+    }
 
-impl Lines {
-    fn open(source: &Source, encoding: Option<&'static encoding_rs::Encoding>) -> io::Result<Self> {
-        let mut chunks = Chunks::open(&source.path, encoding, CHUNK_BYTES)?;
-        let line = chunks.header()?.unwrap_or_default();
-        let line = String::from_utf8_lossy(&line);
-        let mut fields = Fields::default();
-        let header = match fields.split(line.as_bytes()) {
-            Ok(()) => (0..fields.len()).map(|index| fields.text(&line, index).to_owned()).collect(),
-            Err(_) => Vec::new(),
+    /// Writes a row of changes. `from`: where each column stands in it.
+    fn put(&mut self, text: &str, fields: &Fields, from: &[Option<usize>]) -> io::Result<()> {
+        // The set is whole: nothing in it is a change any more.
+        let value = |(column, at): (&String, &Option<usize>)| match at {
+            Some(at) if !is_of_a_change(column) => fields.text(text, *at).to_owned(),
+            _ => String::new(),
         };
-        Ok(Self { header, chunks, chunk: Chunk::default(), at: 0 })
+        let row: Vec<String> = self.columns.iter().zip(from).map(value).collect();
+        write_row(&mut self.out, row.iter().map(String::as_str))
     }
 
-    fn position(&self, column: &str) -> Option<usize> {
-        self.header.iter().position(|name| name == column)
-    }
-
-    /// The next line that is not empty, with its number.
-    fn next(&mut self) -> io::Result<Option<(u64, &[u8])>> {
-        loop {
-            let Some((stop, next)) = first_line(&self.chunk.bytes[self.at..], true) else {
-                match self.chunks.next(std::mem::take(&mut self.chunk.bytes))? {
-                    Some(chunk) => (self.chunk, self.at) = (chunk, 0),
-                    None => return Ok(None),
-                }
-                continue;
-            };
-            let (start, number) = (self.at, self.chunk.line);
-            self.at += next;
-            self.chunk.line += 1;
-            if stop > 0 {
-                return Ok(Some((number, &self.chunk.bytes[start..start + stop])));
-            }
+    /// The row that was written last is this line.
+    fn is_of(&mut self, origin: Origin, line: u64) {
+        if let Some(origins) = &mut self.origins {
+            origins.push(origin, line);
         }
     }
 }
 
-/// One record as a line of CSV.
-fn write_row<'v>(out: &mut impl Write, row: impl Iterator<Item = &'v str>) -> io::Result<()> {
-    for (index, value) in row.enumerate() {
-        if index > 0 {
-            out.write_all(b",")?;
-        }
-        if value.contains(['"', ',']) {
-            write!(out, "\"{}\"", value.replace('"', "\"\""))?;
-        } else {
-            out.write_all(value.as_bytes())?;
-        }
-    }
-    out.write_all(b"\n")
+/// The column that says when a record was last changed.
+const MODIFIED: &str = "dateLastModified";
+
+/// Whether a column is about the change and not about the record.
+fn is_of_a_change(column: &str) -> bool {
+    matches!(column, "status" | MODIFIED)
+}
+
+/// Where a column stands in a header, under any name that it may have.
+fn position(spec: &FileSpec, header: &[String], column: &str) -> Option<usize> {
+    let at = |name: &str| header.iter().position(|other| other == name);
+    let known = || spec.columns.iter().find(|known| known.headers().any(|name| name == column));
+    at(column).or_else(|| known()?.headers().find_map(at))
+}
+
+/// The columns of a header that are read, as it spells them, in the order of the format.
+fn known_columns(spec: &FileSpec, header: &[String]) -> Vec<String> {
+    let spelled = |name: &&str| header.iter().any(|other| other == name);
+    spec.columns.iter().filter_map(|column| column.headers().find(spelled)).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

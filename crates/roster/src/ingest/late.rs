@@ -28,12 +28,14 @@ pub(super) struct Gathered {
     pub(super) within: Spill,
     pub(super) derived: Spill,
     pub(super) dropped: Dropped,
+    /// See [`Keys::elsewhere`].
+    pub(super) elsewhere: Option<HashSet<u64>>,
 }
 
 impl Gathered {
     pub(super) fn new(dir: &Path, tuning: &Tuning) -> Self {
         let spill = || Spill::new(dir, tuning.spill_rows);
-        Self { seen: spill(), unique: spill(), within: spill(), derived: spill(), dropped: Dropped::default() }
+        Self { seen: spill(), unique: spill(), within: spill(), derived: spill(), dropped: Dropped::default(), elsewhere: None }
     }
 }
 
@@ -71,7 +73,7 @@ pub(super) struct Settled {
 pub(super) fn settle(checker: &Checker<'_>, gathered: Gathered, referred: bool, dir: &Path) -> io::Result<Settled> {
     let good = gathered.seen.count();
     let accepted = KeySet::for_keys(if referred { good } else { 0 });
-    let keys = Keys { accepted, late: HashSet::new(), dropped: gathered.dropped };
+    let keys = Keys { accepted, late: HashSet::new(), dropped: gathered.dropped, elsewhere: gathered.elsewhere };
     let mut settled = Settled { keys, late: HashSet::new(), accepted: 0, verdicts: None };
     let fixed = if checker.spec.varies.is_empty() { !0 } else { FIXED };
     settled.duplicates(gathered.seen, referred, fixed, dir)?;

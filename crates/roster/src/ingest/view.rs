@@ -33,9 +33,9 @@ impl RowView<'_> {
     }
 
     /// Whether the reference in a column leads to a record of a file that was read, and not marked by it. In one
-    /// file by itself no reference does.
+    /// file by itself no reference does, and among changes none to a record that is not changed.
     pub fn is_unmarked(&self, column: usize) -> bool {
-        matches!(self.columns[column].leads, Leads::To(_, keys) if !keys.is_marked(hash(self.value(column).as_bytes())))
+        matches!(self.columns[column].leads, Leads::To(_, keys) if keys.is_unmarked(hash(self.value(column).as_bytes())))
     }
 
     /// Whether the record that the reference in a column leads to was marked by its file.

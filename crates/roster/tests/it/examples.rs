@@ -3,7 +3,7 @@
 //! The page of findings takes its examples from here, so that what it says is what happens.
 
 use roster::archive::ArchiveLimits;
-use roster::{Codes, Finding, Format, IngestOptions, Source};
+use roster::{Codes, Finding, Format, IngestOptions, Source, delta};
 
 /// Codes without an example here: it takes more than an export to get them.
 pub(crate) const ONLY_IN_RUNS: &[(&str, &str)] = &[
@@ -11,6 +11,7 @@ pub(crate) const ONLY_IN_RUNS: &[(&str, &str)] = &[
     ("ProviderValueNotTaken", "it takes a provider"),
     ("ProviderChangesNotTaken", "it takes a provider"),
     ("LastPullFailed", "it takes a provider"),
+    ("ChangesOvertaken", "it takes another upload"),
     ("DuplicateMatch", "it takes the accounts of the directory"),
     ("AmbiguousMatch", "it takes the accounts of the directory"),
     ("PersonNotMatched", "it takes the accounts of the directory"),
@@ -118,6 +119,38 @@ const EXAMPLES: &[Example] = &[
     Example("CyclicParent", SdsV21, &[with("orgs.csv", "sourcedId,name,type,parentSourcedId\nA,North School,school,A\n")]),
 ];
 
+/// Codes about packages of changes, with an orgs.csv of changes that provokes each on top of [`CHANGED_ORGS`].
+const OF_CHANGES: &[(&str, &str)] = &[
+    ("StaleChange", "sourcedId,status,dateLastModified,name,type\nA,active,2026-09-01T02:00:00Z,North,school\n"),
+    ("DeletedRecordNotFound", "sourcedId,status,dateLastModified,name,type\nB,tobedeleted,2026-09-03T02:00:00Z,South School,school\n"),
+    (
+        "ChangeSuperseded",
+        "sourcedId,status,dateLastModified,name,type\nA,active,2026-09-03T02:00:00Z,North,school\n\
+         A,active,2026-09-04T02:00:00Z,Northern School,school\n",
+    ),
+];
+const CHANGED_ORGS: &str = "sourcedId,status,dateLastModified,name,type\nA,,2026-09-02T02:00:00Z,North School,school\n";
+
+/// The finding about a package of changes.
+fn provoke_by_changes(code: &str, changes: &str) -> Finding {
+    let manifest = |mode| format!("propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\nfile.orgs,{mode}\n");
+    let package = |orgs: &str, mode| {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("orgs.csv"), orgs).unwrap();
+        std::fs::write(dir.path().join("manifest.csv"), manifest(mode)).unwrap();
+        (Source::list(dir.path()).unwrap(), dir)
+    };
+    let ((base, _base), (changes, _changes), out) =
+        (package(CHANGED_ORGS, "bulk"), package(changes, "delta"), tempfile::tempdir().unwrap());
+    let mut found = Vec::new();
+    delta::apply(&base, &changes, delta::Parts::Records, None, out.path(), &mut |finding| {
+        found.push(finding.clone());
+        Ok(())
+    })
+    .unwrap();
+    found.into_iter().find(|finding| finding.code == code).unwrap_or_else(|| panic!("no changes provoke {code}"))
+}
+
 /// Bytes that are no text, or too many of them.
 fn bytes_of(code: &str) -> Option<(&'static str, Vec<u8>)> {
     let utf16 = || [0xff, 0xfe].into_iter().chain(ORGS.encode_utf16().flat_map(u16::to_le_bytes)).collect();
@@ -168,7 +201,7 @@ fn in_changes() -> Vec<Finding> {
     let changes = write("changes", &[("users.csv", OR_USERS_1_2), ("manifest.csv", &manifest)]);
     let mut found = Vec::new();
     write("out", &[]);
-    let applied = roster::delta::apply(&base, &changes, roster::delta::Parts::Records, None, &dir.path().join("out"), &mut |finding| {
+    let applied = delta::apply(&base, &changes, delta::Parts::Records, None, &dir.path().join("out"), &mut |finding| {
         found.push(finding.clone());
         Ok(())
     });
@@ -182,6 +215,9 @@ fn in_changes() -> Vec<Finding> {
 ///
 /// When there is no example, or it does not provoke the finding.
 pub(crate) fn provoke(code: &str, codes: &Codes) -> Finding {
+    if let Some((_, changes)) = OF_CHANGES.iter().find(|(of, _)| *of == code) {
+        return provoke_by_changes(code, changes);
+    }
     let found = match code {
         "InvalidFileFormat" => in_archive(&["orgs.csv", "notes.docx"]),
         "ArchiveTooLarge" => {

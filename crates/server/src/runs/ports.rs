@@ -152,9 +152,14 @@ impl RunPorts for StorePorts {
     }
 
     fn failpoint(&self, name: &str) -> Result<(), RunError> {
-        if cfg!(debug_assertions) && std::env::var(ABORT_AT).is_ok_and(|at| at == name) {
-            std::process::abort();
-        }
+        failpoint(name);
         Ok(())
+    }
+}
+
+/// A place at which tests kill the process.
+pub(crate) fn failpoint(name: &str) {
+    if cfg!(debug_assertions) && std::env::var(ABORT_AT).is_ok_and(|at| at == name) {
+        std::process::abort();
     }
 }

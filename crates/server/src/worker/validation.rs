@@ -6,7 +6,7 @@ use crate::error::chain;
 use crate::jobs::{self, READINESS};
 use crate::organizations;
 use crate::providers;
-use crate::runs::{self, ACCEPTED, ORGANIZATIONS, REFUSED};
+use crate::runs::{self, ACCEPTED, ORGANIZATIONS, REFUSED, failpoint};
 use roster::archive::{ArchiveLimits, Opened, is_archive, open_archives};
 use roster::delta::{self, Parts};
 use roster::{BasicReport, Finding, Format, Severity, Source};
@@ -17,6 +17,9 @@ use store::{Access, Job, NewJob, OpContext, StoreError, Tx};
 
 /// Findings of each kind about a package of changes that its operation shows.
 const FINDINGS_SHOWN: usize = 100;
+/// Places where a test can kill the process: once no client can write any more, while changes are applied and something
+/// is found, once the set is put together, and once it is the accepted one.
+pub const VALIDATION_FAILPOINTS: [&str; 4] = ["upload-closed", "changes-half-applied", "set-put-together", "set-accepted"];
 /// Folder of an upload that its archives are unpacked into. No uploaded file has a name with a dot in front.
 const UNPACKED: &str = ".unpacked";
 /// Folder of an upload that has all of its files, where some came in archives.
@@ -37,6 +40,7 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
     {
         blobs.move_folder(ctx.tenant, &format!("{container}/files"), &key)?;
     }
+    failpoint("upload-closed");
     let folder = blobs.path(ctx.tenant, &key)?;
     let connector_body = connector_body(app, ctx, &connector)?;
     let again = |error: io::Error| JobError::Again(chain(&error));
@@ -48,8 +52,9 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
     let whole = if changes || archived { format!("{key}/{WHOLE}") } else { key.clone() };
     let mut report = BasicReport { errors: opened.errors, warnings: opened.warnings, ..BasicReport::default() };
     let mut files = opened.files;
+    let base = if changes { accepted_folder(app, ctx, &connector)? } else { None };
     if changes && report.errors.is_empty() {
-        files = apply_changes(app, ctx, &connector, &files, &folder.join(WHOLE), &mut report)?;
+        files = apply_changes(app, ctx, base.as_deref(), &files, &folder.join(WHOLE), &mut report)?;
     }
     // An archive that is refused may be the one with the file that seems to be missing.
     if report.errors.is_empty() {
@@ -66,23 +71,32 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
     let organizations =
         if report.errors.is_empty() { organizations::keys(&files, format, &runs::codes(&own_rows)) } else { Ok(Vec::new()) };
     let organizations = organizations.map_err(|e| JobError::Again(chain(&e)))?;
-    let (job, good, readiness) = (job.clone(), report.errors.is_empty(), app.new_id().to_string());
+    failpoint("set-put-together");
+    let (job, readiness) = (job.clone(), app.new_id().to_string());
     let accepted_key = whole.clone();
-    let write = move |tx: &mut Tx<'_>| {
+    let write = move |tx: &mut Tx<'_>| -> Result<Option<bool>, StoreError> {
         tx.check_lease(&job)?;
+        let before = tx.docs(&ACCEPTED)?.get(&connector)?;
+        // Ids of operations sort by time: a validation that was tried again must not undo a later one.
+        let newer = |doc: &store::Doc| doc.body.get("operation").and_then(Value::as_str).is_some_and(|there| there > operation.as_str());
+        let overtaken = before.as_ref().is_some_and(newer);
+        if overtaken && changes {
+            report.errors.push(overtaken_by_another());
+        }
+        let good = report.errors.is_empty();
+        if good && changes && before.as_ref().and_then(folder_of) != base {
+            return Ok(None);
+        }
         jobs::update_operation(tx, &operation, |body| {
             body.insert("status".to_owned(), json!("succeeded"));
             body.insert("errors".to_owned(), report.errors.iter().map(public_error).collect());
             body.insert("warnings".to_owned(), report.warnings.iter().map(public_error).collect());
             body.insert("validatedFiles".to_owned(), json!(report.validated));
         })?;
-        let before = tx.docs(&ACCEPTED)?.get(&connector)?;
-        // Ids of operations sort by time: a validation that was tried again must not undo a later one.
-        let newer = |doc: &store::Doc| doc.body.get("operation").and_then(Value::as_str).is_some_and(|there| there > operation.as_str());
         if let Some(error) = report.errors.first() {
             tx.docs(&REFUSED)?.put(&connector, None, &jobs::object(json!({ "why": error.message })))?;
         }
-        if good && !before.as_ref().is_some_and(newer) {
+        if good && !overtaken {
             let body = jobs::object(json!({
                 "folder": accepted_key, "files": report.validated, "operation": operation, "origin": origin, "format": format.map(Format::name),
             }));
@@ -92,9 +106,13 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job) -> Result<(), Job
             let run_at = tx.ctx().now;
             tx.enqueue(&readiness, &NewJob { kind: READINESS, payload: json!({}), run_at })?;
         }
-        tx.finish_job(&job)
+        tx.finish_job(&job)?;
+        Ok(Some(good))
     };
-    app.store().write_blocking(ctx, write)?;
+    let Some(good) = app.store().write_blocking(ctx, write)? else {
+        return Err(JobError::Again("the set that the changes are for has become another one".to_owned()));
+    };
+    failpoint("set-accepted");
     app.wake_worker();
     if good && whole != key {
         discard_received(&folder);
@@ -114,24 +132,39 @@ fn connector_body(app: &App, ctx: &OpContext, connector: &str) -> Result<Map<Str
     Ok(found.map(|doc| doc.body).unwrap_or_default())
 }
 
+/// Where the set lies that was accepted last.
+fn accepted_folder(app: &App, ctx: &OpContext, connector: &str) -> Result<Option<String>, StoreError> {
+    let id = connector.to_owned();
+    Ok(app.store().read_blocking(ctx, move |tx| tx.docs(&ACCEPTED)?.get(&id))?.as_ref().and_then(folder_of))
+}
+
+fn folder_of(accepted: &store::Doc) -> Option<String> {
+    accepted.body.get("folder")?.as_str().map(str::to_owned)
+}
+
+/// What came after the changes is in the accepted set already, and whether they fit there nobody knows.
+fn overtaken_by_another() -> Finding {
+    let message = "An upload that came after this package of changes was accepted before it, so that it was not applied.";
+    Finding::of_file("ChangesOvertaken", "", message).hint("Send the changes again, or one package with all records (bulk).")
+}
+
 /// Applies a package of changes to the set that was accepted before; gives the whole set.
 fn apply_changes(
     app: &App,
     ctx: &OpContext,
-    connector: &str,
+    base: Option<&str>,
     changes: &[Source],
     whole: &Path,
     report: &mut BasicReport,
 ) -> Result<Vec<Source>, JobError> {
     let again = |error: io::Error| JobError::Again(chain(&error));
-    let id = connector.to_owned();
-    let before = app.store().read_blocking(ctx, move |tx| tx.docs(&ACCEPTED)?.get(&id))?;
-    let base = match before.as_ref().and_then(|doc| doc.body.get("folder")?.as_str()) {
+    let base = match base {
         Some(folder) => Source::list(&app.store().blobs().path(ctx.tenant, folder)?).map_err(again)?,
         None => Vec::new(),
     };
     std::fs::create_dir(whole).map_err(again)?;
     let applied = delta::apply(&base, changes, Parts::Records, None, whole, &mut |finding| {
+        failpoint("changes-half-applied");
         let list = if finding.severity() == Severity::Catastrophic { &mut report.errors } else { &mut report.warnings };
         // The operation is read by people, and all of it at once.
         if list.len() < FINDINGS_SHOWN {

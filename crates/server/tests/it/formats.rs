@@ -88,6 +88,90 @@ async fn changes_come_on_top_of_the_accepted_set_and_nowhere_else() {
     }
 }
 
+/// A package of 1.1 with the modes of its files, all others absent.
+fn package(files: &[(&str, &str, &str)]) -> Vec<(String, Vec<u8>)> {
+    let mut manifest = "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\n".to_owned();
+    for stem in ["academicSessions", "classes", "courses", "demographics", "enrollments", "orgs", "users"] {
+        let mode = files.iter().find(|(name, ..)| *name == stem).map_or("absent", |(_, mode, _)| mode);
+        manifest += &format!("file.{stem},{mode}\n");
+    }
+    let texts = files.iter().map(|(name, _, text)| (format!("{name}.csv"), text.as_bytes().to_vec()));
+    texts.chain([("manifest.csv".to_owned(), manifest.into_bytes())]).collect()
+}
+
+const SCHOOLS: &str = "sourcedId,name,type\nA,North,school\nB,South,school\n";
+const TERMS: &str = "sourcedId,title,type,startDate,endDate,schoolYear\nT,Year,schoolYear,2026-08-24,2027-06-11,2027\n";
+const PEOPLE: &str = "sourcedId,enabledUser,orgSourcedIds,role,username,givenName,familyName\n\
+    t1,true,A,teacher,tess,Tess,Hill\ns1,true,A,student,ann,Ann,Hill\ns2,true,B,student,bob,Bob,Hill\n";
+const CLASSES: &str = "sourcedId,title,courseSourcedId,classType,schoolSourcedId,termSourcedIds\n\
+    K1,Maths,c,scheduled,A,T\nK2,Art,c,scheduled,A,T\n";
+const ENROLLED: &str = "sourcedId,classSourcedId,schoolSourcedId,userSourcedId,role\n\
+    e1,K1,A,t1,teacher\ne2,K1,A,s1,student\ne3,K2,A,s1,student\n";
+
+/// Files with changes, whole files and files that are not in the package, all in one; a class that goes while pupils are
+/// enrolled in it; what is to be deleted and was never there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_package_of_changes_may_have_whole_files_too() {
+    let (server, connector) = school(None).await;
+    let all = [
+        ("orgs", "bulk", SCHOOLS),
+        ("academicSessions", "bulk", TERMS),
+        ("users", "bulk", PEOPLE),
+        ("classes", "bulk", CLASSES),
+        ("enrollments", "bulk", ENROLLED),
+    ];
+    let before = read(&server, &connector, &package(&all)).await;
+    assert_eq!((&before["people"], &before["groups"], &before["errors"]), (&json!(3), &json!(2), &json!(0)), "{before}");
+    let people = "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,givenName,familyName\n\
+        s3,active,2026-09-02T02:00:00Z,true,B,student,cy,Cy,Hill\n\
+        s2,tobedeleted,2026-09-02T02:00:00Z,true,B,student,bob,Bob,Hill\n\
+        s9,tobedeleted,2026-09-02T02:00:00Z,true,B,student,zoe,Zoe,Hill\n";
+    let classes = "sourcedId,status,dateLastModified,title,courseSourcedId,classType,schoolSourcedId,termSourcedIds\n\
+        K2,tobedeleted,2026-09-02T02:00:00Z,Art,c,scheduled,A,T\n";
+    let schools = "sourcedId,name,type\nA,North,school\nB,South,school\nC,East,school\n";
+    let changes = package(&[("orgs", "bulk", schools), ("users", "delta", people), ("classes", "delta", classes)]);
+    let operation = server.upload(&connector, &changes).await;
+    assert_eq!(operation["errors"], json!([]), "{operation}");
+    let told = |operation: &Value, code: &str| operation["warnings"].as_array().unwrap().iter().filter(|one| one["code"] == code).count();
+    assert_eq!(told(&operation, "DeletedRecordNotFound"), 1, "{operation}");
+    let run = server.run().await;
+    let after = server.get(&format!("{ROOT}/runs/{}/getStatistics", id(&run))).await["inboundTotals"].clone();
+    // s2 has gone and s3 has come; of the enrolments those stand as before that still have their class.
+    assert_eq!((&after["organizations"], &after["people"], &after["groups"]), (&json!(3), &json!(3), &json!(1)), "{after}");
+    assert_eq!((&after["errors"], &before["memberships"], &after["memberships"]), (&json!(1), &json!(3), &json!(2)), "{after}");
+    // A package that was made before it, and comes after it, takes nothing back.
+    let late = "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,givenName,familyName\n\
+        s2,active,2026-09-01T02:00:00Z,true,B,student,bob,Bob,Hill\ns3,tobedeleted,2026-09-01T02:00:00Z,true,B,student,cy,Cy,Hill\n";
+    let operation = server.upload(&connector, &package(&[("users", "delta", late)])).await;
+    assert_eq!((operation["errors"].clone(), told(&operation, "StaleChange")), (json!([]), 2), "{operation}");
+    let run = server.run().await;
+    let still = server.get(&format!("{ROOT}/runs/{}/getStatistics", id(&run))).await["inboundTotals"].clone();
+    assert_eq!(still["people"], after["people"], "{still}");
+    server.stop().await;
+}
+
+/// What was to come before an upload that is accepted already is not slipped in behind it, and not lost in silence.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_that_were_overtaken_say_so() {
+    let (server, connector) = school(None).await;
+    server.upload(&connector, &export(Format::OneRoster11, 0, false)).await;
+    let context = server.app.system(server.tenant.id);
+    let accepted = store::Access::unchecked("_accepted");
+    let key = connector.clone();
+    let read = move |tx: &mut store::Tx<'_>| tx.docs(&accepted)?.get(&key);
+    let before = server.app.store().read::<_, store::StoreError>(&context, read.clone()).await.unwrap().unwrap().body;
+    let (key, mut later) = (connector.clone(), before.clone());
+    // Ids of operations sort by time.
+    later.insert("operation".to_owned(), json!("ffffffff-ffff-7fff-bfff-ffffffffffff"));
+    let kept = later.clone();
+    let write = move |tx: &mut store::Tx<'_>| tx.docs(&store::Access::unchecked("_accepted"))?.put(&key, None, &later);
+    server.app.store().write::<_, store::StoreError>(&context, write).await.unwrap();
+    let refused = server.upload(&connector, &export(Format::OneRoster11, 1, true)).await;
+    assert_eq!(refused["errors"][0]["code"], "ChangesOvertaken", "{refused}");
+    assert_eq!(server.app.store().read::<_, store::StoreError>(&context, read).await.unwrap().unwrap().body, kept);
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connector_that_names_a_format_takes_no_other() {
     let (server, connector) = school(Some("schoolDataSyncV1")).await;

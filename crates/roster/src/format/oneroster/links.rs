@@ -41,7 +41,7 @@ pub(super) struct Span {
 }
 
 /// The little that is wanted of `userProfiles.csv`.
-pub(crate) static USER_PROFILES: FileSpec =
+static USER_PROFILES: FileSpec =
     file("userProfiles.csv", &[need("sourcedId", K::SourcedId), status(), need("userSourcedId", K::Id)], &[], |_, _| ());
 
 impl Links {

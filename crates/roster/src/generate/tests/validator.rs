@@ -197,6 +197,9 @@ fn every_finding_of_the_validator_is_made() {
         "ManifestNotFound",
         // Both people are kept.
         "UsernameInBothFiles",
+        "StaleChange",
+        "DeletedRecordNotFound",
+        "ChangeSuperseded",
         // There is no file of profiles.
         "ProfileOfOther",
         "ProviderValueNotTaken",

@@ -60,19 +60,24 @@ pub fn basic_validate(files: &[Source], format: Option<Format>) -> BasicReport {
             report.validated.push(source.name.clone());
         }
     }
-    let is_known = |name: &str| format.passes_over(name) || format.files().iter().any(|spec| spec.is_named(name));
-    for file in files.iter().filter(|file| !is_known(&file.name)) {
-        let missing = format.files().iter().filter(|spec| !files.iter().any(|file| spec.is_named(&file.name)));
+    report.warnings.extend(unsupported(format, format.files(), files));
+    report
+}
+
+/// The files that the format has no use for. Hidden ones, which no export has, are not worth a word.
+pub(crate) fn unsupported(format: Format, table: &[FileSpec], files: &[Source]) -> impl Iterator<Item = Finding> {
+    let is_known = move |name: &str| name.starts_with('.') || format.passes_over(name) || table.iter().any(|spec| spec.is_named(name));
+    files.iter().filter(move |file| !is_known(&file.name)).map(move |file| {
+        let missing = table.iter().filter(|spec| !files.iter().any(|file| spec.is_named(&file.name)));
         let near = nearest(&file.name, missing.map(|spec| spec.name));
         let message = format!("{} is not a file of {} and is not read.", file.name, format.title());
         let finding = Finding::of_file("UnsupportedFile", &file.name, message);
-        report.warnings.push(match near {
+        match near {
             Some(name) if name.eq_ignore_ascii_case(&file.name) => finding.hint(format!("File names are case-sensitive: name it {name}.")),
             Some(name) => finding.hint(format!("Is it meant to be {name}?")),
             None => finding,
-        });
-    }
-    report
+        }
+    })
 }
 
 /// An export in a format that is known and not read.
@@ -166,16 +171,24 @@ pub(crate) fn header(spec: &'static FileSpec, file: &str, chunks: &mut Chunks, f
         findings.push(Finding { hint: near_header(spec, column, &names), ..finding });
     }
     let refused = findings.len() > before;
-    let shown = |name: &&str| match name.trim() {
-        "" => "(no name)".to_owned(),
-        name => name.chars().take(limits::VALUE_CHARACTERS_MAX).collect(),
+    let shown = |name: &&str| {
+        let cut: String = name.chars().take(limits::VALUE_CHARACTERS_MAX).collect();
+        match name.trim() {
+            "" => "(no name)".to_owned(),
+            // Blanks around it are what is wrong with it, and cannot be seen.
+            bare if bare != *name => format!("'{cut}'"),
+            _ => cut,
+        }
     };
     let unknown: Vec<&str> = names.iter().copied().filter(|name| !is_known(spec, name)).collect();
     if !unknown.is_empty() {
         let message = format!("{file} has columns that are not read: {}.", unknown.iter().map(shown).collect::<Vec<_>>().join(", "));
         let absent = || spec.columns.iter().zip(&columns).filter(|(column, place)| place.is_none() && !column.header_required);
         let near = unknown.iter().find_map(|name| Some((name, nearest(name, absent().map(|(column, _)| column.name))?)));
-        let hint = near.map(|(name, header)| format!("Is '{}' meant to be '{header}'?", shown(name)));
+        let hint = near.map(|(name, header)| match name.trim() {
+            bare if bare == header => format!("Remove the blanks around '{header}'."),
+            bare => format!("Is '{bare}' meant to be '{header}'?"),
+        });
         findings.push(Finding { line: 1, hint, ..Finding::of_file("UnknownColumn", file, message) });
     }
     findings.extend(spec.ordered.then(|| out_of_order(spec, file, &names)).flatten());
@@ -227,7 +240,12 @@ fn not_a_header(spec: &FileSpec, file: &str, names: &[&str]) -> Option<Finding> 
     // A first line of data must not be repeated in a finding: it may hold a password.
     let finding =
         Finding { line: 1, ..Finding::of_file("HeaderNotFound", file, format!("The first line of {file} names none of its columns.")) };
-    Some(finding.hint(if names.iter().any(|name| name.contains('\0')) {
+    let starts = |with: &str| names.first().is_some_and(|name| name.trim_start().starts_with(with));
+    Some(finding.hint(if starts("PK\u{3}\u{4}") {
+        "It is an Excel workbook or a zip archive by another name: save the sheet as \"CSV UTF-8\"."
+    } else if starts("<") {
+        "It is a web page or XML, perhaps what a login or an error page said: look at how the file was fetched."
+    } else if names.iter().any(|name| name.contains('\0')) {
         "It looks like UTF-16 without a byte order mark: export the file as UTF-8."
     } else {
         "The first line must be the header, with commas between the columns."

@@ -16,7 +16,7 @@ mod snapshot;
 mod view;
 
 use crate::Source;
-use crate::basic::{encoding, header, meant_for, twice, unread, unreadable};
+use crate::basic::{encoding, header, meant_for, twice, unread, unreadable, unsupported};
 use crate::catalogue::severity_of;
 use crate::chunks::Chunks;
 use crate::codes::Codes;
@@ -270,7 +270,7 @@ impl Engine<'_> {
     fn all(&mut self, files: &[Source], table: &'static [FileSpec]) -> Result<bool, IngestError> {
         let refused = match &self.report.detected.format {
             Ok(_) if self.in_part => Vec::new(),
-            Ok(format) => manifest::check(*format, files),
+            Ok(format) => manifest::check(*format, files).into_iter().chain(unsupported(*format, table, files)).collect(),
             Err(title) => vec![unread(title, &self.report.detected.why)],
         };
         for finding in refused {

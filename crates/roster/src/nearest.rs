@@ -13,6 +13,8 @@ pub(crate) fn nearest<'w>(given: &str, words: impl Iterator<Item = &'w str>) -> 
     words
         .map(|word| (strsim::damerau_levenshtein(&given, &bare(word)), word))
         .filter(|(distance, word)| *distance <= 2 && distance * 2 < word.chars().count())
+        // Its opposite is the last thing that it was meant to be: inactive, active.
+        .filter(|(_, word)| !["in", "un"].iter().any(|not| given.strip_prefix(not) == Some(&bare(word))))
         .min()
         .map(|(_, word)| word)
 }
@@ -42,6 +44,7 @@ mod tests {
         assert_eq!(near("wizard"), None);
         assert_eq!(near("99"), None, "nothing of a short word is right");
         assert_eq!(near(""), None);
+        assert_eq!(nearest("inactive", ["active", "tobedeleted"].into_iter()), None, "the opposite");
         assert_eq!(near(&"x".repeat(1000)), None);
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Places of a kind of finding that a terminal shows.
@@ -248,12 +248,19 @@ fn listed(path: &Path) -> Result<Vec<Source>, Failure> {
         )
     })?;
     if files.is_empty() {
-        return Err(Failure::hinting(
-            format!("there are no files in {}", path.display()),
-            "an export has files such as users.csv or Student.csv, or is a zip archive of them",
-        ));
+        let hint = folder_of_files(path).map_or_else(
+            || "an export has files such as users.csv or Student.csv, or is a zip archive of them".to_owned(),
+            |folder| format!("there are some in {}: name that folder", folder.display()),
+        );
+        return Err(Failure::hinting(format!("there are no files in {}", path.display()), hint));
     }
     Ok(files)
+}
+
+/// A folder below one without files that has some.
+fn folder_of_files(path: &Path) -> Option<PathBuf> {
+    let folders = std::fs::read_dir(path).ok()?.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
+    folders.into_iter().find(|folder| Source::list(folder).is_ok_and(|files| !files.is_empty()))
 }
 
 /// A file by itself that was not looked at.
@@ -290,6 +297,10 @@ fn as_json(checked: &IngestReport, tally: &Tally, totals: &Totals, changes: Valu
     json!({ "format": format, "formatToldBy": checked.detected.why, "changes": changes, "files": checked.files, "findings": findings, "totals": counted })
 }
 
+fn counted(n: u64, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 fn show(checked: &IngestReport, tally: &Tally, totals: &Totals, seconds: f64) {
     let number = |n: u64| n.to_string();
     let row = |f: &FileReport| vec![f.name.clone(), number(f.rows), number(f.accepted), number(f.errors), number(f.warnings)];
@@ -298,12 +309,15 @@ fn show(checked: &IngestReport, tally: &Tally, totals: &Totals, seconds: f64) {
     show_codes(tally);
     let verdict = match totals.all() {
         0 => output::coloured("no findings", Colour::Green),
-        _ => format!(
-            "{} errors, {} warnings; {} of these follow from another",
-            totals.of(Severity::Error) + totals.of(Severity::Catastrophic),
-            totals.of(Severity::Warning),
-            totals.all() - totals.roots
-        ),
+        _ => {
+            let errors = counted(totals.of(Severity::Error) + totals.of(Severity::Catastrophic), "error");
+            let consequences = match totals.all() - totals.roots {
+                0 => String::new(),
+                1 => "; 1 of these follows from another".to_owned(),
+                n => format!("; {n} of these follow from others"),
+            };
+            format!("{errors}, {}{consequences}", counted(totals.of(Severity::Warning), "warning"))
+        }
     };
     output::line(&format!("{} rows in {seconds:.1} s: {verdict}", totals.rows));
     if let Some(stop) = &checked.catastrophic {

@@ -334,6 +334,14 @@ fn validate_says_what_is_wrong_and_where() {
     let output = homeroom().args(["validate", path]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!(homeroom().args(["validate", "/nowhere/at/all"]).output().unwrap().status.code(), Some(3));
+    let above = tempfile::tempdir().unwrap();
+    let folder = above.path().join("export");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("users.csv"), "").unwrap();
+    let output = homeroom().arg("validate").arg(above.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains(&format!("there are some in {}", folder.display())), "{message}");
     assert_eq!(homeroom().args(["validate", path, "--encoding", "klingon"]).output().unwrap().status.code(), Some(3));
 }
 

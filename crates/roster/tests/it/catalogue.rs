@@ -61,3 +61,30 @@ fn hints_name_what_was_meant() {
         assert_eq!(provoke(code, &testing::codes()).hint.as_deref(), Some(hint), "{code}");
     }
 }
+
+/// What a file is that has the name of one of the export and is none, or nearly the name.
+#[test]
+fn files_that_are_something_else_are_told() {
+    for (name, content, code, hint) in [
+        ("users.csv", "PK\u{3}\u{4}\u{14}\0\u{8}\0", "HeaderNotFound", "It is an Excel workbook"),
+        ("users.csv", "<!DOCTYPE html>\n<html><body>Log in</body></html>\n", "HeaderNotFound", "It is a web page"),
+        ("users.csv", "s\0o\0u\0r\0c\0e\0", "HeaderNotFound", "It looks like UTF-16"),
+        ("users.csv", " sourcedId, username\nu1,u1\n", "HeaderNotFound", "There is a column ' sourcedId'"),
+        ("users.csv", "sourcedId,username, givenName\nu1,u1,Ann\n", "UnknownColumn", "Remove the blanks around 'givenName'."),
+        ("enrolments.csv", "classSourcedId,userSourcedId,role\n", "UnsupportedFile", "Is it meant to be enrollments.csv?"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for (file, rows) in [
+            ("orgs.csv", "sourcedId,name,type\no1,School,school\n"),
+            ("users.csv", "sourcedId,username\nu1,u1\n"),
+            ("roles.csv", "userSourcedId,orgSourcedId,role\nu1,o1,student\n"),
+            (name, content),
+        ] {
+            std::fs::write(folder.path().join(file), rows).unwrap();
+        }
+        let loaded = crate::load_as(folder.path(), Some(roster::Format::SdsV21));
+        let found = loaded.found.iter().find(|finding| finding.code == code && finding.file == name);
+        let told = found.and_then(|finding| finding.hint.as_deref()).unwrap_or_default();
+        assert!(told.starts_with(hint), "{name} {content:?}: {}", loaded.first_findings());
+    }
+}

@@ -5,7 +5,7 @@
 //! become paths only after they have been found in that closed list, so that there is no path to climb out by.
 
 use crate::finding::Finding;
-use crate::{Entity, Source};
+use crate::{Format, Source};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -15,34 +15,6 @@ use std::rc::Rc;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-/// Files of SDS v1, whose case does not matter.
-const SDS_V1: [&str; 8] = [
-    "School.csv",
-    "Section.csv",
-    "Student.csv",
-    "StudentEnrollment.csv",
-    "Teacher.csv",
-    "TeacherRoster.csv",
-    "User.csv",
-    "GuardianRelationship.csv",
-];
-/// Files of OneRoster 1.1 and 1.2 that SDS v2.1 does not have.
-const ONEROSTER: [&str; 14] = [
-    "manifest.csv",
-    "categories.csv",
-    "classResources.csv",
-    "courseResources.csv",
-    "lineItems.csv",
-    "resources.csv",
-    "results.csv",
-    "userProfiles.csv",
-    "userResources.csv",
-    "lineItemLearningObjectiveIds.csv",
-    "lineItemScoreScales.csv",
-    "resultLearningObjectiveIds.csv",
-    "resultScoreScales.csv",
-    "scoreScales.csv",
-];
 const COPY_BYTES: usize = 128 * 1024;
 
 /// How much an archive may hold. Everything is counted while it is unpacked.
@@ -320,7 +292,8 @@ impl Budget {
 fn unsupported(name: &str, folder: bool, link: bool, encrypted: bool, method: CompressionMethod) -> Option<&'static str> {
     if folder || name.contains(['/', '\\']) {
         Some("An archive has its files at the root: pack the files, not the folder they are in.")
-    } else if !is_of_a_format(name) {
+    // One that is wrong only in its case passes: basic validation has better words for it.
+    } else if !Format::ALL.iter().any(|format| format.has(name)) {
         Some("Only CSV files with the names of a format belong in an archive; take the others out.")
     } else if link {
         Some("It is a link: pack the file itself.")
@@ -331,13 +304,6 @@ fn unsupported(name: &str, folder: bool, link: bool, encrypted: bool, method: Co
     } else {
         None
     }
-}
-
-/// Whether any format has a file of that name. One that is wrong only in its case passes: basic
-/// validation has better words for it.
-fn is_of_a_format(name: &str) -> bool {
-    let known = Entity::ALL.map(Entity::file);
-    known.iter().chain(&SDS_V1).chain(&ONEROSTER).any(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// What desktops put into archives without being asked.

@@ -108,6 +108,13 @@ impl Format {
     pub(crate) fn passes_over(self, name: &str) -> bool {
         name.strip_suffix(".csv").is_some_and(|stem| self.package().contains(&stem)) || name == MANIFEST && !self.package().is_empty()
     }
+
+    /// Whether a file is one of the format, whatever the case of its name.
+    pub(crate) fn has(self, name: &str) -> bool {
+        let is = |known: &str| known.eq_ignore_ascii_case(name);
+        let packed = self.package().iter().any(|stem| is(&format!("{stem}.csv"))) || is(MANIFEST) && !self.package().is_empty();
+        packed || self.files().iter().any(|spec| is(spec.name))
+    }
 }
 
 /// Name of the file that says what is in a OneRoster package.

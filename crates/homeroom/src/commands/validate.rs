@@ -301,25 +301,26 @@ fn counted(n: u64, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
+fn verdict(totals: &Totals) -> String {
+    if totals.all() == 0 {
+        return output::coloured("no findings", Colour::Green);
+    }
+    let errors = counted(totals.of(Severity::Error) + totals.of(Severity::Catastrophic), "error");
+    let warnings = counted(totals.of(Severity::Warning), "warning");
+    match totals.all() - totals.roots {
+        0 => format!("{errors}, {warnings}"),
+        1 => format!("{errors}, {warnings}; 1 of these follows from another"),
+        n => format!("{errors}, {warnings}; {n} of these follow from others"),
+    }
+}
+
 fn show(checked: &IngestReport, tally: &Tally, totals: &Totals, seconds: f64) {
     let number = |n: u64| n.to_string();
     let row = |f: &FileReport| vec![f.name.clone(), number(f.rows), number(f.accepted), number(f.errors), number(f.warnings)];
     output::table(&["file", "rows", "accepted", "errors", "warnings"], &checked.files.iter().map(row).collect::<Vec<_>>());
     output::line("");
     show_codes(tally);
-    let verdict = match totals.all() {
-        0 => output::coloured("no findings", Colour::Green),
-        _ => {
-            let errors = counted(totals.of(Severity::Error) + totals.of(Severity::Catastrophic), "error");
-            let consequences = match totals.all() - totals.roots {
-                0 => String::new(),
-                1 => "; 1 of these follows from another".to_owned(),
-                n => format!("; {n} of these follow from others"),
-            };
-            format!("{errors}, {}{consequences}", counted(totals.of(Severity::Warning), "warning"))
-        }
-    };
-    output::line(&format!("{} rows in {seconds:.1} s: {verdict}", totals.rows));
+    output::line(&format!("{} rows in {seconds:.1} s: {}", totals.rows, verdict(totals)));
     if let Some(stop) = &checked.catastrophic {
         output::line(&format!("{} {}", output::coloured("a run would stop:", Colour::Red), output::printable(&stop.message)));
     }

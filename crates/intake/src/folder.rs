@@ -1,45 +1,101 @@
 //! A folder of this machine.
+//!
+//! Whoever writes to it may put a link in the place of anything at any moment, and the link may lead to whatever Homeroom
+//! can read. So no link is followed, neither to a file nor on the way to the folder, and a file is what was opened, not
+//! what its name has come to mean since.
 
 use crate::limits::ENTRIES_MAX;
 use crate::{IntakeError, Listed};
-use std::io;
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::sync::Arc;
 
-fn failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> IntakeError + use<> {
+/// How a folder is opened that is only passed through: that needs no right to list it.
+const THROUGH: OFlags = if cfg!(target_os = "linux") { OFlags::PATH } else { OFlags::RDONLY };
+
+fn failed<E: Into<io::Error>>(what: &str, path: &Path) -> impl FnOnce(E) -> IntakeError + use<E> {
     let what = format!("cannot {what} {}", path.display());
-    move |source| IntakeError::Io { what, source }
+    move |error| IntakeError::Io { what, source: error.into() }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, IntakeError> + Send + 'static) -> Result<T, IntakeError> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.unwrap_or_else(|error| Err(IntakeError::Io { what: "cannot read the folder".to_owned(), source: error.into() }))
 }
 
 pub(crate) async fn list(folder: &Path) -> Result<Vec<Listed>, IntakeError> {
-    let mut entries = tokio::fs::read_dir(folder).await.map_err(failed("read", folder))?;
+    let folder = folder.to_owned();
+    blocking(move || listed(&folder)).await
+}
+
+pub(crate) async fn fetch(folder: &Path, files: &[Listed], into: &Path) -> Result<(), IntakeError> {
+    let path = folder.to_owned();
+    let opened = Arc::new(blocking(move || open(&path)).await?);
+    for file in files {
+        let (opened, file, from, to) = (opened.clone(), file.clone(), folder.join(&file.name), into.join(&file.name));
+        blocking(move || fetch_one(&opened, &file, &from, &to)).await?;
+    }
+    Ok(())
+}
+
+/// Opens a folder step by step: a link anywhere on the way is no folder.
+fn open(folder: &Path) -> Result<OwnedFd, IntakeError> {
+    let step =
+        |at: &OwnedFd, name: &Path, how| openat(at, name, how | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+    let start = openat(CWD, ".", THROUGH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let end = start.and_then(|start| folder.components().try_fold(start, |at, part| step(&at, part.as_ref(), THROUGH)));
+    end.and_then(|at| step(&at, Path::new("."), OFlags::RDONLY)).map_err(failed("read", folder))
+}
+
+fn listed(folder: &Path) -> Result<Vec<Listed>, IntakeError> {
+    let opened = open(folder)?;
     let mut files = Vec::new();
-    let mut seen = 0;
-    while let Some(entry) = entries.next_entry().await.map_err(failed("read", folder))? {
-        seen += 1;
-        if seen > ENTRIES_MAX {
+    for (at, entry) in Dir::read_from(&opened).map_err(failed("read", folder))?.enumerate() {
+        // The folder itself and the one above it are entries, too.
+        if at >= ENTRIES_MAX + 2 {
             return Err(IntakeError::TooMuch(format!(
                 "{} has more than {ENTRIES_MAX} entries; give the export a folder of its own",
                 folder.display()
             )));
         }
-        // A link could lead to anything that Homeroom may read; `entry.metadata` does not follow it.
-        let Ok(about) = entry.metadata().await else { continue };
-        let Some(name) = entry.file_name().to_str().map(str::to_owned).filter(|_| about.is_file()) else { continue };
-        let modified = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map_or(0, |since| since.as_nanos() as i128);
-        files.push(Listed { name, size: about.len(), modified });
+        let entry = entry.map_err(failed("read", folder))?;
+        let Ok(name) = entry.file_name().to_str() else { continue };
+        // What has gone meanwhile does not count.
+        let Ok(about) = statat(&opened, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+        files.extend(file(name, &about));
     }
     Ok(files)
 }
 
-pub(crate) async fn fetch(folder: &Path, files: &[Listed], into: &Path) -> Result<(), IntakeError> {
-    for file in files {
-        let from = folder.join(&file.name);
-        let to = into.join(&file.name);
-        tokio::fs::copy(&from, &to).await.map_err(failed("copy", &from))?;
-        // Once it counts as delivered it is not fetched again: it must not be lost with the power.
-        let copied = tokio::fs::File::open(&to).await.map_err(failed("open", &to))?;
-        copied.sync_all().await.map_err(failed("store", &to))?;
+/// A file as it is listed; `None` for everything else that may have a name.
+fn file(name: &str, about: &Stat) -> Option<Listed> {
+    let modified = i128::from(about.st_mtime) * 1_000_000_000 + i128::from(about.st_mtime_nsec);
+    let listed = Listed { name: name.to_owned(), size: about.st_size as u64, modified };
+    FileType::from_raw_mode(about.st_mode).is_file().then_some(listed)
+}
+
+fn fetch_one(folder: &OwnedFd, wanted: &Listed, from: &Path, to: &Path) -> Result<(), IntakeError> {
+    let changed = || IntakeError::Changed { name: wanted.name.clone() };
+    // A pipe without a writer would not let itself be opened otherwise.
+    let how = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = match openat(folder, &wanted.name, how, Mode::empty()) {
+        Err(Errno::LOOP) => return Err(changed()),
+        opened => opened.map_err(failed("open", from))?,
+    };
+    let about = fstat(&opened).map_err(failed("read", from))?;
+    if file(&wanted.name, &about).as_ref() != Some(wanted) {
+        return Err(changed());
     }
-    Ok(())
+    let mut copy = File::create(to).map_err(failed("write", to))?;
+    // One that grows would fill the disk.
+    let copied = io::copy(&mut File::from(opened).take(wanted.size), &mut copy).map_err(failed("copy", from))?;
+    if copied != wanted.size {
+        return Err(changed());
+    }
+    // Once it counts as delivered it is not fetched again: it must not be lost with the power.
+    copy.sync_all().map_err(failed("store", to))
 }

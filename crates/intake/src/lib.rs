@@ -27,7 +27,7 @@ pub mod limits {
 /// Where exports lie.
 #[derive(Debug, Clone)]
 pub enum Place {
-    /// A folder of this machine, perhaps of a network share.
+    /// A folder of this machine, perhaps of a network share: its path without links, for none is followed.
     Folder(PathBuf),
     /// A folder of an SFTP server.
     Sftp(Sftp),
@@ -212,6 +212,54 @@ mod tests {
         std::fs::remove_file(from.path().join("users.csv")).unwrap();
         let gone = place.fetch(&files, tempfile::tempdir().unwrap().path()).await.unwrap_err();
         assert!(gone.to_string().contains("users.csv"), "{gone}");
+    }
+
+    #[tokio::test]
+    async fn what_is_put_in_the_place_of_a_listed_file_is_not_fetched() {
+        let from = tempfile::tempdir().unwrap();
+        let (secret, users) = (from.path().join("secret"), from.path().join("users.csv"));
+        let put: [(&str, &dyn Fn()); 4] = [
+            ("a link", &|| std::os::unix::fs::symlink(&secret, &users).unwrap()),
+            ("a pipe", &|| assert!(std::process::Command::new("mkfifo").arg(&users).status().unwrap().success())),
+            ("a folder", &|| std::fs::create_dir(&users).unwrap()),
+            ("a larger file", &|| std::fs::write(&users, "sourcedId\n1\n").unwrap()),
+        ];
+        for (what, put) in put {
+            let _ = std::fs::remove_file(&users).or_else(|_| std::fs::remove_dir(&users));
+            std::fs::write(&users, "sourcedId\n").unwrap();
+            // As like the other as can be.
+            std::fs::copy(&users, &secret).unwrap();
+            let modified = std::fs::metadata(&users).unwrap().modified().unwrap();
+            std::fs::File::options().write(true).open(&secret).unwrap().set_modified(modified).unwrap();
+            let place = Place::Folder(from.path().to_owned());
+            let mut files = place.list().await.unwrap();
+            files.retain(Listed::is_export);
+            std::fs::remove_file(&users).unwrap();
+            put();
+            let into = tempfile::tempdir().unwrap();
+            let error = place.fetch(&files, into.path()).await.unwrap_err();
+            assert!(matches!(error, IntakeError::Changed { .. }), "{what}: {error}");
+            assert_eq!(std::fs::read_dir(into.path()).unwrap().count(), 0, "{what} was copied");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_link_on_the_way_to_a_folder_is_not_followed() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("real/in")).unwrap();
+        std::fs::write(root.path().join("real/in/users.csv"), "a\n").unwrap();
+        std::os::unix::fs::symlink(root.path().join("real"), root.path().join("link")).unwrap();
+        std::os::unix::fs::symlink(root.path().join("real/in"), root.path().join("real/last")).unwrap();
+        let place = |path: &str| Place::Folder(root.path().join(path));
+        let files = place("real/in").list().await.unwrap();
+        assert_eq!(files.len(), 1);
+        for path in ["link/in", "real/last"] {
+            let into = tempfile::tempdir().unwrap();
+            for error in [place(path).list().await.unwrap_err(), place(path).fetch(&files, into.path()).await.unwrap_err()] {
+                assert!(error.to_string().contains(path), "{error}");
+            }
+            assert_eq!(std::fs::read_dir(into.path()).unwrap().count(), 0, "{path}");
+        }
     }
 
     #[tokio::test]

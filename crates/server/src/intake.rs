@@ -297,7 +297,7 @@ async fn deliver(
         Err(IntakeError::Changed { .. }) => return Err(Undelivered::Changed),
         Err(error) => return Err(Undelivered::Problem(chain(&error))),
     }
-    let delivery = Delivery { source: source.name.clone(), connector, container: session.container_id, origin: place.describe() };
+    let delivery = Delivery { source: source.name.clone(), connector, container: session.container_id, origin: source.describe() };
     hand_over(app, &app.system(ctx.tenant), delivery, handed_over).await
 }
 

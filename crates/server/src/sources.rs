@@ -41,20 +41,28 @@ impl Watched {
     /// Where it looks, as far as it may.
     pub(crate) async fn place(&self, app: &App) -> Result<Place, String> {
         let mut place = self.source.place()?;
-        if self.stored {
-            match &mut place {
-                Place::Folder(folder) => *folder = open_folder(&app.config().intake.folders, &self.source.tenant, folder).await?,
-                Place::Sftp(sftp) => {
-                    let open = app.egress().addresses(&sftp.host, sftp.port, Channel::Encrypted).await;
-                    sftp.addresses = open.map_err(|error| chain(&error))?;
-                }
+        match &mut place {
+            Place::Folder(folder) if self.stored => {
+                *folder = open_folder(&app.config().intake.folders, &self.source.tenant, folder).await?;
             }
+            // The links of the operator are followed, those of whoever writes to the folder are not.
+            Place::Folder(folder) => *folder = real_folder(folder).await?,
+            Place::Sftp(sftp) if self.stored => {
+                let open = app.egress().addresses(&sftp.host, sftp.port, Channel::Encrypted).await;
+                sftp.addresses = open.map_err(|error| chain(&error))?;
+            }
+            Place::Sftp(_) => {}
         }
         Ok(place)
     }
 }
 
-/// The folder itself, without links, when it is below one that the tenant may name.
+/// The folder itself, without links.
+async fn real_folder(folder: &Path) -> Result<PathBuf, String> {
+    tokio::fs::canonicalize(folder).await.map_err(|error| format!("cannot read {}: {error}", folder.display()))
+}
+
+/// [`real_folder`], when it is below one that the tenant may name.
 async fn open_folder(folders: &[PathBuf], tenant: &str, folder: &Path) -> Result<PathBuf, String> {
     let closed = || {
         let folder = folder.display();
@@ -66,8 +74,7 @@ async fn open_folder(folders: &[PathBuf], tenant: &str, folder: &Path) -> Result
     if !plain || !roots.iter().any(|root| folder.starts_with(root)) {
         return Err(closed());
     }
-    let missing = |error: std::io::Error| format!("cannot read {}: {error}", folder.display());
-    let real = tokio::fs::canonicalize(folder).await.map_err(missing)?;
+    let real = real_folder(folder).await?;
     for root in roots {
         if tokio::fs::canonicalize(root).await.is_ok_and(|root| real.starts_with(root)) {
             return Ok(real);

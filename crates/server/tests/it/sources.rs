@@ -61,7 +61,11 @@ async fn runs(server: &Server, count: usize) -> Vec<serde_json::Map<String, serd
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_in_a_watched_folder_becomes_groups_once() {
     let folder = tempfile::tempdir().unwrap();
-    let (server, _) = school(source(folder.path())).await;
+    // The operator may name it by a link.
+    let links = tempfile::tempdir().unwrap();
+    let named = links.path().join("current");
+    std::os::unix::fs::symlink(folder.path(), &named).unwrap();
+    let (server, _) = school(source(&named)).await;
     let files = roster_files::files(&ORGS, &DAY_1);
     write(folder.path(), &files[..2]);
     write(folder.path(), &files[2..]);
@@ -69,7 +73,7 @@ async fn an_export_in_a_watched_folder_becomes_groups_once() {
     assert_eq!(all[0]["status"], "completed", "{all:?}");
     assert_eq!(server.groups().await["All Students"].len(), 8);
     let shown = server.app.show_run(server.tenant.id, all[0]["id"].as_str().unwrap()).await.unwrap();
-    assert_eq!(shown["inbound"][0]["origin"], format!("folder {}", folder.path().display()), "a run says where its data came from");
+    assert_eq!(shown["inbound"][0]["origin"], format!("folder {}", named.display()), "a run says where its data came from");
     assert!(folder.path().join("users.csv").exists(), "what was fetched stays where it was");
 
     // The same export is no news; the next one is.

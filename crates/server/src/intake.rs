@@ -289,16 +289,33 @@ async fn deliver(
         Ok(Ok((connector, session)))
     });
     let (connector, session) = opened.await?.map_err(Undelivered::Problem)?;
-    let folder = Container::new(app.store(), ctx.tenant, &session.container_id)?.files_folder();
+    let delivery = Delivery { source: source.name.clone(), connector, container: session.container_id.clone(), origin: source.describe() };
+    let outcome = fill(app, ctx.tenant, place, files, delivery, handed_over).await;
+    if outcome.is_err() {
+        // Part of an export must not lie where others may read it or add to it.
+        if let Err(error) = upload::discard_session(app.uploads(), ctx, &session.container_id).await {
+            tracing::warn!(source.name = %source.name, error = chain(&error), "what was fetched in vain is removed later");
+        }
+    }
+    outcome
+}
+
+/// Fetches the files into the open session, and hands it over.
+async fn fill(
+    app: &App,
+    tenant: TenantId,
+    place: &Place,
+    files: &[Listed],
+    delivery: Delivery,
+    handed_over: Known,
+) -> Result<Known, Undelivered> {
+    let folder = Container::new(app.store(), tenant, &delivery.container)?.files_folder();
     let folder = folder.map_err(|error| Undelivered::Problem(format!("cannot make a folder for the files: {error}")))?;
     match place.fetch(files, &folder).await {
-        Ok(()) => {}
-        // The session is discarded by the next one, and its files with it.
-        Err(IntakeError::Changed { .. }) => return Err(Undelivered::Changed),
-        Err(error) => return Err(Undelivered::Problem(chain(&error))),
+        Ok(()) => hand_over(app, &app.system(tenant), delivery, handed_over).await,
+        Err(IntakeError::Changed { .. }) => Err(Undelivered::Changed),
+        Err(error) => Err(Undelivered::Problem(chain(&error))),
     }
-    let delivery = Delivery { source: source.name.clone(), connector, container: session.container_id, origin: source.describe() };
-    hand_over(app, &app.system(ctx.tenant), delivery, handed_over).await
 }
 
 /// An export that lies in its upload session.
@@ -420,6 +437,36 @@ mod tests {
         let terms = jobs::session_terms(app).unwrap();
         let opened = app.store().write(ctx, move |tx| upload::open_session(&service, tx, "connector", "", &terms, true, &id));
         opened.await.unwrap_or_else(|error: StoreError| panic!("{error}")).container_id
+    }
+
+    #[tokio::test]
+    async fn nothing_of_an_export_that_cannot_be_fetched_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = App::open(&dir.path().join("data"), None, crate::config::Config::default()).unwrap();
+        let tenant = app.create_tenant("Contoso", None, None).await.unwrap();
+        let ctx = app.system(tenant.id);
+        let connector = object(serde_json::json!({ "displayName": "CSV", "@odata.type": "#x.azureDataLakeConnector" }));
+        let insert = move |tx: &mut Tx<'_>| tx.docs(&Access::unchecked("dataConnectors"))?.insert("connector", None, &connector);
+        app.store().write(&ctx, insert).await.unwrap_or_else(|error: StoreError| panic!("{error}"));
+        let folder = dir.path().join("export");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("orgs.csv"), "a\n").unwrap();
+        std::fs::write(folder.join("users.csv"), "a\n").unwrap();
+        let place = Place::Folder(folder.clone());
+        let files = place.list().await.unwrap();
+        let source = serde_json::json!({ "name": "nightly", "tenant": "contoso", "connector": "CSV", "folder": folder });
+        let source: Source = serde_json::from_value(source).unwrap();
+        std::fs::write(folder.join("users.csv"), "ab\n").unwrap();
+        let changed = deliver(&app, &source, &ctx, &place, &files, Known::default()).await;
+        assert!(matches!(changed, Err(Undelivered::Changed)));
+        std::fs::remove_file(folder.join("users.csv")).unwrap();
+        let gone = deliver(&app, &source, &ctx, &place, &files, Known::default()).await;
+        assert!(matches!(gone, Err(Undelivered::Problem(_))));
+        let uploads = app.store().blobs().path(tenant.id, "uploads").unwrap();
+        assert!(uploads.is_dir(), "something was fetched");
+        assert_eq!(std::fs::read_dir(uploads).unwrap().count(), 0);
+        let sessions = app.store().read(&ctx, |tx| tx.docs(&Access::unchecked("_uploadSessions"))?.list(None, None, 9)).await;
+        assert!(sessions.unwrap_or_else(|error: StoreError| panic!("{error}")).is_empty(), "and nobody is given the session");
     }
 
     #[tokio::test]

@@ -141,13 +141,7 @@ pub async fn sweep(service: &UploadService, ctx: &OpContext) -> Result<Vec<Strin
         let failed = |source| StoreError::Io { what: "remove what was left of a body".to_owned(), source };
         removed.map_err(|_| StoreError::Closed)?.map_err(failed)?;
         for id in over {
-            service.usage.forget(&Container::new(&service.store, ctx.tenant, &id)?);
-            let (store, tenant, key) = (service.store.clone(), ctx.tenant, format!("uploads/{id}"));
-            let removed = tokio::task::spawn_blocking(move || store.blobs().remove_folder(tenant, &key)).await;
-            removed.map_err(|_| StoreError::Closed)??;
-            // Only now: until then the document says what is still to be removed.
-            let gone = id.clone();
-            service.store.write::<_, StoreError>(ctx, move |tx| tx.docs(&SESSIONS)?.delete(&gone)).await?;
+            remove(service, ctx, &id).await?;
             swept.push(id);
         }
         after = last;
@@ -155,6 +149,31 @@ pub async fn sweep(service: &UploadService, ctx: &OpContext) -> Result<Vec<Strin
             return Ok(swept);
         }
     }
+}
+
+/// Discards a session of the context's tenant, now and with its files; not one that was closed, whose files are its
+/// validation's.
+///
+/// # Errors
+/// Those of the store; what was marked but not removed goes with the next [`sweep`].
+pub async fn discard_session(service: &UploadService, ctx: &OpContext, container: &str) -> Result<(), StoreError> {
+    let id = container.to_owned();
+    let discard = move |tx: &mut Tx<'_>| change(tx, &id, |doc| !has_state(doc, "closed"), Some("discarded"));
+    if service.store.write::<_, StoreError>(ctx, discard).await? {
+        remove(service, ctx, container).await?;
+    }
+    Ok(())
+}
+
+/// Removes the files of a session that was discarded, and forgets it.
+async fn remove(service: &UploadService, ctx: &OpContext, id: &str) -> Result<(), StoreError> {
+    service.usage.forget(&Container::new(&service.store, ctx.tenant, id)?);
+    let (store, tenant, key) = (service.store.clone(), ctx.tenant, format!("uploads/{id}"));
+    let removed = tokio::task::spawn_blocking(move || store.blobs().remove_folder(tenant, &key)).await;
+    removed.map_err(|_| StoreError::Closed)??;
+    // Only now: until then the document says what is still to be removed.
+    let gone = id.to_owned();
+    service.store.write::<_, StoreError>(ctx, move |tx| tx.docs(&SESSIONS)?.delete(&gone)).await.map(|_| ())
 }
 
 /// Sessions of one page of a sweep.

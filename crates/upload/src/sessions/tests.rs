@@ -82,6 +82,22 @@ async fn a_sweep_removes_what_is_over_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_session_is_discarded_with_its_files_unless_they_were_taken() {
+    let mut w = world().await;
+    w.put("/users.csv", "x").await;
+    let taken = w.close(&w.ctx).await.unwrap().0;
+    let replaced = w.open("box2", true, now()).await;
+    w.go_to(&replaced);
+    w.put("/users.csv", "y").await;
+    w.open("box3", true, now()).await;
+    for id in [&taken, "box2", "box3", "box3"] {
+        discard_session(&w.service, &w.ctx, id).await.unwrap();
+    }
+    assert_eq!(states(&w).await, pairs(&[("box", "closed")]));
+    assert!(w.folder("box").join("files/users.csv").is_file() && !w.folder("box2").exists());
+}
+
+#[tokio::test]
 async fn a_sweep_leaves_a_closed_container_to_its_validation() {
     let w = world().await;
     w.put("/users.csv", "x").await;

@@ -209,11 +209,13 @@ impl App {
         sources::put(self, &self.system(tenant.id), source).await.map_err(|error| named(error.graph().message))
     }
 
-    /// Forgets a source of a tenant, by its id or domain, that is kept in the store.
-    pub async fn remove_source(&self, tenant: &str, name: &str) -> Result<(), AdminError> {
+    /// Forgets a source of a tenant, by its id or domain, that is kept in the store; `true` when one of the same name in
+    /// `homeroom.toml` goes on.
+    pub async fn remove_source(&self, tenant: &str, name: &str) -> Result<bool, AdminError> {
         let tenant = sources::tenant(self, tenant).await.map_err(|why| AdminError::hinting(why, "`homeroom tenant list` shows them"))?;
-        if sources::remove(self, &self.system(tenant.id), name).await? {
-            return Ok(());
+        let removed = sources::remove(self, &self.system(tenant.id), name).await;
+        if removed.map_err(|error| AdminError::new(error.graph().message))? {
+            return Ok(sources::is_in_settings(self, &tenant, name));
         }
         let hint = "`homeroom sources` shows them; one of homeroom.toml is removed there";
         Err(AdminError::hinting(format!("no source '{name}' of this tenant is kept in the store"), hint))

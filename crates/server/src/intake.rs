@@ -430,6 +430,9 @@ pub(crate) fn forget(tx: &mut Tx<'_>, name: &str) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, Intake};
+    use serde_json::json;
+    use std::path::Path;
 
     /// A session of the connector, as the API or a delivery opens it.
     async fn open(app: &App, ctx: &OpContext) -> String {
@@ -439,30 +442,59 @@ mod tests {
         opened.await.unwrap_or_else(|error: StoreError| panic!("{error}")).container_id
     }
 
+    /// A tenant with a connector for files.
+    async fn school(app: &App) -> OpContext {
+        let tenant = app.create_tenant("Contoso", None, Some("contoso.example")).await.unwrap();
+        let ctx = app.system(tenant.id);
+        let connector = object(json!({ "displayName": "CSV", "@odata.type": "#x.azureDataLakeConnector" }));
+        let insert = move |tx: &mut Tx<'_>| tx.docs(&Access::unchecked("dataConnectors"))?.insert("connector", None, &connector);
+        app.store().write(&ctx, insert).await.unwrap_or_else(|error: StoreError| panic!("{error}"));
+        ctx
+    }
+
+    fn nightly(folder: &Path) -> Source {
+        serde_json::from_value(json!({ "name": "nightly", "tenant": "contoso.example", "connector": "CSV", "folder": folder })).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_stored_source_that_is_removed_takes_nothing_from_the_one_in_the_settings() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = |sources| Config { sources, intake: Intake { folders: vec![dir.path().to_owned()] }, ..Config::default() };
+        let app = App::open(&dir.path().join("data"), None, config(vec![])).unwrap();
+        let ctx = school(&app).await;
+        app.put_source(nightly(dir.path())).await.unwrap();
+        let both = App::open(&dir.path().join("data"), None, config(vec![nightly(dir.path())])).unwrap();
+        let delivered = Known { delivered_at: Some(ctx.now), ..Known::default() };
+        let keep = move |tx: &mut Tx<'_>| put(tx, "nightly", &delivered);
+        both.store().write(&ctx, keep).await.unwrap_or_else(|error: StoreError| panic!("{error}"));
+        assert!(both.remove_source("contoso.example", "nightly").await.unwrap(), "the other one goes on");
+        let [left] = &both.list_sources().await.unwrap()[..] else { panic!("one is left") };
+        assert_eq!((left.set_up_by, left.delivered_at), ("homeroom.toml", Some(ctx.now)), "it has delivered its export");
+        // Without the other one, what is known goes with the source.
+        app.put_source(nightly(dir.path())).await.unwrap();
+        assert!(!app.remove_source("contoso.example", "nightly").await.unwrap());
+        assert_eq!(both.list_sources().await.unwrap()[0].delivered_at, None);
+    }
+
     #[tokio::test]
     async fn nothing_of_an_export_that_cannot_be_fetched_is_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let app = App::open(&dir.path().join("data"), None, crate::config::Config::default()).unwrap();
-        let tenant = app.create_tenant("Contoso", None, None).await.unwrap();
-        let ctx = app.system(tenant.id);
-        let connector = object(serde_json::json!({ "displayName": "CSV", "@odata.type": "#x.azureDataLakeConnector" }));
-        let insert = move |tx: &mut Tx<'_>| tx.docs(&Access::unchecked("dataConnectors"))?.insert("connector", None, &connector);
-        app.store().write(&ctx, insert).await.unwrap_or_else(|error: StoreError| panic!("{error}"));
+        let app = App::open(&dir.path().join("data"), None, Config::default()).unwrap();
+        let ctx = school(&app).await;
         let folder = dir.path().join("export");
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("orgs.csv"), "a\n").unwrap();
         std::fs::write(folder.join("users.csv"), "a\n").unwrap();
         let place = Place::Folder(folder.clone());
         let files = place.list().await.unwrap();
-        let source = serde_json::json!({ "name": "nightly", "tenant": "contoso", "connector": "CSV", "folder": folder });
-        let source: Source = serde_json::from_value(source).unwrap();
+        let source = nightly(&folder);
         std::fs::write(folder.join("users.csv"), "ab\n").unwrap();
         let changed = deliver(&app, &source, &ctx, &place, &files, Known::default()).await;
         assert!(matches!(changed, Err(Undelivered::Changed)));
         std::fs::remove_file(folder.join("users.csv")).unwrap();
         let gone = deliver(&app, &source, &ctx, &place, &files, Known::default()).await;
         assert!(matches!(gone, Err(Undelivered::Problem(_))));
-        let uploads = app.store().blobs().path(tenant.id, "uploads").unwrap();
+        let uploads = app.store().blobs().path(ctx.tenant, "uploads").unwrap();
         assert!(uploads.is_dir(), "something was fetched");
         assert_eq!(std::fs::read_dir(uploads).unwrap().count(), 0);
         let sessions = app.store().read(&ctx, |tx| tx.docs(&Access::unchecked("_uploadSessions"))?.list(None, None, 9)).await;
@@ -472,7 +504,7 @@ mod tests {
     #[tokio::test]
     async fn only_the_session_that_was_filled_is_handed_over() {
         let dir = tempfile::tempdir().unwrap();
-        let app = App::open(dir.path(), None, crate::config::Config::default()).unwrap();
+        let app = App::open(dir.path(), None, Config::default()).unwrap();
         let tenant = app.create_tenant("Contoso", None, None).await.unwrap();
         let ctx = app.system(tenant.id);
         let delivery = |container: String| Delivery {

@@ -128,7 +128,8 @@ fn is_named(tenant: &Tenant, named: &str) -> bool {
     tenant.id.to_string().eq_ignore_ascii_case(named) || tenant.domain.as_ref().is_some_and(|domain| domain.eq_ignore_ascii_case(named))
 }
 
-fn is_in_settings(app: &App, tenant: &Tenant, name: &str) -> bool {
+/// Whether one of `homeroom.toml` has this name, and takes the place of a stored one.
+pub(crate) fn is_in_settings(app: &App, tenant: &Tenant, name: &str) -> bool {
     app.config().sources.iter().any(|source| source.name == name && is_named(tenant, &source.tenant))
 }
 
@@ -217,12 +218,14 @@ pub(crate) async fn put(app: &App, ctx: &OpContext, mut source: Source) -> Resul
 }
 
 /// Removes a source of the context's tenant; `false` when there is none.
-pub(crate) async fn remove(app: &App, ctx: &OpContext, name: &str) -> Result<bool, StoreError> {
+pub(crate) async fn remove(app: &App, ctx: &OpContext, name: &str) -> Result<bool, AppError> {
+    let tenant = tenant(app, &ctx.tenant.to_string()).await.map_err(AppError::NotFound)?;
+    // Then what is known is known of that one, which goes on and must not deliver its export once more.
+    let in_settings = is_in_settings(app, &tenant, name);
     let name = name.to_owned();
     let removed = app.store().write(ctx, move |tx| -> Result<bool, StoreError> {
         let removed = tx.docs(&SOURCES)?.delete(&name)?;
-        // Otherwise it is known of one in the settings, which goes on.
-        if removed {
+        if removed && !in_settings {
             intake::forget(tx, &name)?;
         }
         Ok(removed)

@@ -12,8 +12,9 @@ pub(super) async fn run(arguments: cli::Sources) -> Result<Ended, Failure> {
         cli::SourceCommand::List(cli::ListSources { data, output }) => list(&data, output).await,
         cli::SourceCommand::Add { data, file } => add(&data, &file).await,
         cli::SourceCommand::Remove { data, tenant, name } => {
-            open(&data)?.remove_source(&tenant, &name).await?;
-            output::note(&format!("'{}' is not looked at any more", output::printable(&name)));
+            let goes_on = open(&data)?.remove_source(&tenant, &name).await?;
+            let now = if goes_on { "was removed; the one of homeroom.toml goes on" } else { "is not looked at any more" };
+            output::note(&format!("'{}' {now}", output::printable(&name)));
             Ok(Ended::Good)
         }
         cli::SourceCommand::Check { data, output, name } => check(&data, output, name.as_deref()).await,

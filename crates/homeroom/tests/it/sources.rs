@@ -83,6 +83,12 @@ async fn sources_of_a_file_are_taken_up_by_a_running_server() {
     let shown = sources(&data_dir, &settings, &["list"]);
     let table = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(table.contains("Nightly") && !table.contains("Remote"), "{table}");
+
+    let settled = format!("[{{name=\"Nightly\",tenant=\"contoso.example\",connector=\"CSV\",folder={:?}}}]", exports.join("contoso"));
+    let both = [settings[0], settings[1], ("HOMEROOM_SOURCES", settled.as_str())];
+    let removed = sources(&data_dir, &both, &["remove", "--tenant", "contoso.example", "Nightly"]);
+    let told = String::from_utf8_lossy(&removed.stderr);
+    assert!(removed.status.code() == Some(0) && told.contains("the one of homeroom.toml goes on"), "{told}");
     assert!(api.get(&format!("{ROOT}/dataConnectors")).await["value"].is_array());
 }
 

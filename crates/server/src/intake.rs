@@ -204,16 +204,8 @@ async fn step(app: &App, watched: &Watched, ctx: &OpContext, known: &mut Known) 
         known.run_wanted = false;
     }
     let place = watched.place(app).await?;
-    let mut files = place.list().await.map_err(|error| chain(&error))?;
-    let marker = source.marker.as_ref();
-    if let Some(marker) = marker.filter(|marker| !files.iter().any(|file| &file.name == *marker)) {
-        return Err(format!("waiting for {marker} in {}", place.describe()));
-    }
-    files.retain(|file| file.is_export() || marker == Some(&file.name));
-    if !files.iter().any(Listed::is_export) {
-        (known.seen, known.seen_since) = (None, None);
-        return Err(format!("there are no .csv or .zip files in {}", place.describe()));
-    }
+    let files = place.list().await.map_err(|error| chain(&error))?;
+    let mut files = export_of(source, files).inspect_err(|_| (known.seen, known.seen_since) = (None, None))?;
     // The same files from elsewhere, or for another connector, are another export.
     let print = format!("{} {} {}", fingerprint(&files), source.connector, source.describe());
     if known.seen.as_ref() != Some(&print) {
@@ -239,6 +231,22 @@ async fn step(app: &App, watched: &Watched, ctx: &OpContext, known: &mut Known) 
         }
         Err(Undelivered::Problem(problem)) => Err(problem),
     }
+}
+
+/// What is of an export among the files at the place of its source: with the marker, of any name.
+///
+/// # Errors
+/// What is still missing.
+pub(crate) fn export_of(source: &Source, mut files: Vec<Listed>) -> Result<Vec<Listed>, String> {
+    let marker = source.marker.as_ref();
+    if let Some(marker) = marker.filter(|marker| !files.iter().any(|file| &file.name == *marker)) {
+        return Err(format!("waiting for {marker} in {}", source.describe()));
+    }
+    files.retain(|file| file.is_export() || marker == Some(&file.name));
+    if !files.iter().any(Listed::is_export) {
+        return Err(format!("there are no .csv or .zip files in {}", source.describe()));
+    }
+    Ok(files)
 }
 
 enum Undelivered {

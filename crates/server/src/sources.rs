@@ -86,10 +86,10 @@ async fn open_folder(folders: &[PathBuf], tenant: &str, folder: &Path) -> Result
 /// The number of files that an export has at a place now.
 ///
 /// # Errors
-/// What is wrong there.
+/// What is wrong there: what a look would say.
 pub(crate) async fn check_now(app: &App, watched: &Watched) -> Result<usize, String> {
     let files = watched.place(app).await?.list().await.map_err(|error| chain(&error))?;
-    Ok(files.iter().filter(|file| file.is_export()).count())
+    Ok(intake::export_of(&watched.source, files)?.iter().filter(|file| file.is_export()).count())
 }
 
 /// The sources of one tenant, or all; those of the settings first. One of the settings takes the place of a stored one of

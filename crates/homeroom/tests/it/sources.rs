@@ -66,6 +66,8 @@ async fn sources_of_a_file_are_taken_up_by_a_running_server() {
 
     // What the file named is kept, and the file not needed any more.
     std::fs::remove_file(dir.path().join("password")).unwrap();
+    let empty = sources(&data_dir, &settings, &["check", "Nightly"]);
+    assert_eq!(empty.status.code(), Some(1), "{}", String::from_utf8_lossy(&empty.stdout));
     std::fs::write(exports.join("contoso/users.csv"), "sourcedId\n").unwrap();
     let checked = sources(&data_dir, &settings, &["check", "--json"]);
     assert_eq!(checked.status.code(), Some(1), "one of them is not good");

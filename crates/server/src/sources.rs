@@ -17,6 +17,7 @@ use egress::Channel;
 use identity::Tenant;
 use industry_data::rules::MASK;
 use serde_json::{Map, Value, json};
+use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
 use store::{Access, OpContext, StoreError, TenantId, Tx};
 use uuid::Uuid;
@@ -24,8 +25,11 @@ use uuid::Uuid;
 const SOURCES: Access = Access::unchecked("_sources");
 /// Longest name, characters.
 const NAME_MAX: usize = 100;
-/// The least time between two looks at a stored source: others wait for their turn, too.
-const EVERY_SECONDS_MIN: u32 = 5;
+/// Seconds between two looks at a stored source: others wait for their turn, too, and one that is looked at less than
+/// once a week is a slip of the hand.
+const EVERY_SECONDS: RangeInclusive<u32> = 5..=7 * 86_400;
+/// Seconds that an export has to rest: after a day the next one is written.
+const SETTLED_SECONDS: RangeInclusive<u32> = 0..=86_400;
 
 /// A source and who has set it up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -242,8 +246,15 @@ fn check(source: &Source) -> Result<(), AppError> {
     if !(1..=NAME_MAX).contains(&count) || source.name.contains(|c: char| c.is_control() || c == '/') {
         return named("name", format!("A name has 1 to {NAME_MAX} characters, and no slash."));
     }
-    if source.every_seconds < EVERY_SECONDS_MIN {
-        return named("every_seconds", format!("every_seconds is {EVERY_SECONDS_MIN} at least."));
+    for (field, seconds, range) in
+        [("every_seconds", source.every_seconds, EVERY_SECONDS), ("settled_seconds", source.settled_seconds, SETTLED_SECONDS)]
+    {
+        if !range.contains(&seconds) {
+            return named(field, format!("{field} is from {} to {}; this is {seconds}.", range.start(), range.end()));
+        }
+    }
+    if source.marker.as_ref().is_some_and(|marker| marker.is_empty() || marker.contains('/')) {
+        return named("marker", "marker is the name of a file in the folder, without a path; leave it out where there is none.".to_owned());
     }
     let Some(sftp) = &source.sftp else { return Ok(()) };
     for (field, file) in [("key_file", &sftp.key_file), ("passphrase_file", &sftp.passphrase_file), ("password_file", &sftp.password_file)]

@@ -133,6 +133,13 @@ async fn a_tenant_reaches_only_what_the_operator_opens() {
         let refused = send(&server, Method::PUT, "/b", Some(by_sftp(closed))).await;
         assert!(refused.0 == 400 && message(&refused).contains("[outbound] allow"), "{closed}: {refused:?}");
     }
+    for secret in [json!(123_456), json!(true), json!(["123456"]), json!({ "text": "123456" })] {
+        let mut body = by_sftp("1.1.1.1");
+        body["sftp"]["password"] = secret;
+        let refused = send(&server, Method::PUT, "/b", Some(body)).await;
+        assert!(refused.0 == 400 && message(&refused).contains("password is a text"), "{refused:?}");
+        assert!(!refused.1.to_string().contains("123456"), "a secret is not repeated: {refused:?}");
+    }
     for file in ["key_file", "password_file", "passphrase_file"] {
         let mut body = by_sftp("1.1.1.1");
         body["sftp"][file] = json!("/etc/passwd");
@@ -201,7 +208,10 @@ async fn what_is_no_source_is_refused_by_name() {
     for (name, change, words) in [
         ("/a", json!({ "conector": "CSV" }), "conector"),
         ("/a", json!({ "connector": "Other" }), "no connector 'Other'"),
-        ("/a", json!({ "every_seconds": 1 }), "every_seconds is 5 at least"),
+        ("/a", json!({ "every_seconds": 1 }), "every_seconds is from 5 to 604800; this is 1"),
+        ("/a", json!({ "settled_seconds": 4_000_000_000_u32 }), "settled_seconds is from 0 to 86400"),
+        ("/a", json!({ "marker": "" }), "marker is the name of a file"),
+        ("/a", json!({ "marker": "in/export.done" }), "marker is the name of a file"),
         ("/a", json!({ "every_seconds": "often" }), "invalid type"),
         ("/a", json!({ "sftp": by_sftp("1.1.1.1")["sftp"] }), "either folder or sftp"),
         ("/a", json!({ "name": "b" }), "name is 'a'"),

@@ -38,13 +38,16 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
     }
     // With an archive that cannot be opened nobody knows what the export is.
     let (checked, applied) = match (errors.first(), &package) {
-        (Some(finding), _) => (stopped(finding.clone()), None),
+        (Some(finding), _) => {
+            let unknown = Detected { format: Err("nothing".to_owned()), why: "an archive of it cannot be used".to_owned() };
+            (stopped(finding.clone(), unknown), None)
+        }
         (None, None) => (check(arguments, &files, in_part, None, started, &mut |finding| tally.take(finding))?, None),
         (None, Some(package)) => {
             let applied = package.apply(arguments, &files, format, &folder.path().join("whole"), &mut |finding| tally.take(finding))?;
             let deleted = package.base.is_none().then_some(&applied.deleted);
             let checked = if let Some(finding) = &applied.catastrophic {
-                stopped(finding.clone())
+                stopped(finding.clone(), applied.detected.clone())
             } else {
                 check(arguments, &applied.files, false, deleted, started, &mut |finding| tally.take(&traced(finding, &applied)))?
             };
@@ -162,14 +165,8 @@ fn unread(error: &IngestError) -> Failure {
 }
 
 /// The report about an export that was not read because of a finding.
-fn stopped(finding: Finding) -> IngestReport {
-    IngestReport {
-        catastrophic: Some(finding),
-        detected: Detected::default(),
-        files: Vec::new(),
-        codes: BTreeMap::new(),
-        segments: Vec::new(),
-    }
+fn stopped(finding: Finding, detected: Detected) -> IngestReport {
+    IngestReport { catastrophic: Some(finding), detected, files: Vec::new(), codes: BTreeMap::new(), segments: Vec::new() }
 }
 
 struct Totals {

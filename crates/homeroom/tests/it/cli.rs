@@ -449,6 +449,8 @@ fn validate_checks_changes_as_the_set_that_they_make() {
         (&["changes", "--base", "good"], 3, "holds only changes itself"),
         (&["changes", "--base", "nowhere"], 3, "nowhere"),
         (&["changes/users.csv", "--base", "base"], 2, "manifest.csv"),
+        (&["good", "--base", "base/users.csv"], 2, "is one file"),
+        (&["good", "--base", "base", "--format", "sds-v2.1"], 1, "only OneRoster has packages of changes"),
     ] {
         let output = validate(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -466,5 +468,10 @@ fn validate_checks_changes_as_the_set_that_they_make() {
     }
     let output = validate(&["changes", "--base", "other", "--json"]);
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["findings"][0]["code"], "DeltaBaseVersion");
+    let checked: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&checked["format"], &checked["findings"][0]["code"]), (&"oneroster-1.1".into(), &"DeltaBaseVersion".into()));
+    std::fs::write(dir.path().join("broken.zip"), "no archive").unwrap();
+    let output = validate(&["broken.zip", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["format"], "nothing");
 }

@@ -517,6 +517,10 @@ fn primary_organizations_and_profiles_are_those_of_the_person() {
     // Without a file of profiles nobody can say whose they are.
     let without = bulk_1_2(&[("users.csv", users), ("roles.csv", roles)]);
     assert_eq!(told(&load(without.path(), None)), expected);
+    // A role that cannot be read may be anybody's.
+    let unreadable = roles.replace("r3,tobedeleted", "r3,,tobedeleted");
+    let unreadable = bulk_1_2(&[("users.csv", users), ("roles.csv", &unreadable)]);
+    assert_eq!(told(&load(unreadable.path(), None)), ["roles.csv:4 FieldCount -"]);
 }
 
 /// Only what the manifest calls bulk must be blank, and it is told once a file.

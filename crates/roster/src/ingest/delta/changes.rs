@@ -77,7 +77,7 @@ impl Change {
     }
 
     /// What is to be said about another change of the record, which does not count.
-    pub(super) fn outdoes(&self, other: &Said<'_>, about: &impl Fn(&'static str, String) -> Finding) -> Finding {
+    pub(super) fn about_another(&self, other: &Said<'_>, about: &impl Fn(&'static str, String) -> Finding) -> Finding {
         let (id, line) = (shorten(other.id), self.line);
         match (self.moment == other.moment, self.row == other.row) {
             (false, _) => about("ChangeSuperseded", format!("'{id}' is changed later too, on line {line}; that change counts.")),

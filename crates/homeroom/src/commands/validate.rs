@@ -26,6 +26,10 @@ const CONSEQUENCE: &str = "ReferencedRecordDropped";
 pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
     let folder = tempfile::tempdir().map_err(Failure::io("make a temporary directory"))?;
     let (Opened { files, errors, warnings }, in_part) = sources(arguments, folder.path())?;
+    let input = files.iter().map(|file| file.path.as_path()).chain(arguments.base.as_deref()).chain([arguments.path.as_path()]);
+    if let Some(same) = arguments.report.iter().find(|report| input.clone().any(|input| is_same(input, report))) {
+        return Err(Failure::new(format!("the report would take the place of {}, which is checked", same.display())).usage());
+    }
     let reports: Vec<Report> = arguments.report.iter().map(|path| Report::create(path)).collect::<Result<_, _>>()?;
     let format = roster::Format::of_name(&arguments.format);
     let package = if errors.is_empty() { Package::of(arguments, &files, format, in_part, folder.path())? } else { None };
@@ -86,6 +90,10 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
     }
     let bad = totals.of(Severity::Error) + totals.of(Severity::Catastrophic) > 0;
     Ok(if bad { Ended::FoundErrors } else { Ended::Good })
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    one.canonicalize().ok().zip(other.canonicalize().ok()).is_some_and(|(one, other)| one == other)
 }
 
 /// What becomes of findings.
@@ -204,7 +212,7 @@ fn show_codes(tally: &Tally) {
         let findings = tally.firsts.get(code).map_or(&[][..], Vec::as_slice);
         for finding in findings {
             let place = if finding.line > 0 { format!("{}:{}", finding.file, finding.line) } else { finding.file.clone() };
-            output::line(&format!("  {place}  {}", output::printable(&finding.message)));
+            output::line(&format!("  {}  {}", output::printable(&place), output::printable(&finding.message)));
         }
         if *count > PLACES_SHOWN as u64 {
             output::line(&format!("  … and {} more", count - PLACES_SHOWN as u64));

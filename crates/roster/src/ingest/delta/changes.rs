@@ -25,6 +25,12 @@ use std::io;
 /// What the first columns of every file of changes must hold.
 static CHANGE: FileSpec = FileSpec {
     mark: Some(|row| row.value(1) == TO_BE_DELETED),
+    rules: &[|row, report| {
+        if moment(row.value(2)).is_none() {
+            let message = format!("'{}' in {MODIFIED} is not a moment before the year 2100.", shorten(row.value(2)));
+            report.finding("InvalidDate", 2, message);
+        }
+    }],
     ..FileSpec::new(
         "changes",
         &[

@@ -34,6 +34,13 @@ type Page = (BTreeMap<String, Entry>, Option<String>);
 
 async fn page(call: &Call, wanted: &Wanted<'_>) -> Result<Page, Refused> {
     call.needs(&[Right::List])?;
+    // No name has one, and XML, which repeats them, cannot hold it.
+    let unwritable = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
+    for (parameter, value) in [("prefix", wanted.prefix), ("delimiter", wanted.delimiter), ("marker", wanted.marker)] {
+        if value.contains(unwritable) {
+            return refuse(400, "InvalidQueryParameterValue", format!("The parameter {parameter} of the query has a control character."));
+        }
+    }
     let most = match wanted.entries.map(str::parse::<usize>) {
         None => limits::LIST_ENTRIES_MAX,
         Some(Ok(most)) if most > 0 => most.min(limits::LIST_ENTRIES_MAX),

@@ -224,4 +224,11 @@ async fn lists() {
     assert!(blobs("&prefix=zz%26%3C").await.1.contains("<Blobs></Blobs>"));
     assert_eq!(blobs("&maxresults=0").await.0, 400);
     assert_eq!(blobs("&maxresults=many").await.0, 400);
+    // XML cannot hold them, not even as references.
+    for parameter in ["prefix", "marker", "delimiter"] {
+        for control in ["%00", "a%1Bb", "%0A", "%C2%85", "%EF%BF%BF"] {
+            let refused = w.send("GET", "", &format!("&restype=container&comp=list&{parameter}={control}"), &[], "").await;
+            assert_eq!(refused.refusal(), (400, "InvalidQueryParameterValue"), "{parameter}={control}");
+        }
+    }
 }

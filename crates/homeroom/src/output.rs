@@ -104,8 +104,7 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
 /// A text from a file that anybody may have written, without what moves a terminal's cursor or
 /// turns the direction of writing.
 pub(crate) fn printable(text: &str) -> String {
-    let moves = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if moves(c) { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if server::turns_text(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// A table with aligned columns; numbers (cells that parse as such) to the right.

@@ -391,6 +391,20 @@ mod tests {
     }
 
     #[test]
+    fn a_source_that_cannot_be_reached_is_refused_by_name() {
+        let refused = |port: u16, host_key: &str| {
+            let sftp = serde_json::json!({ "host": "a", "port": port, "user": "u", "password": "p", "path": "/", "host_key": host_key });
+            let source = serde_json::json!({ "name": "n", "tenant": "t", "connector": "c", "sftp": sftp });
+            refusal(|c| c.sources = vec![serde_json::from_value(source.clone()).unwrap()])
+        };
+        let whole = format!("SHA256:{}", "A".repeat(43));
+        assert!(refused(0, &whole).contains("[[sources]] 1 ('n'): port"));
+        for part in ["SHA256:", "SHA256:AAAA", &whole[7..], &whole[..whole.len() - 1], &format!("{whole}A"), &format!("{whole}=")] {
+            assert!(refused(22, part).contains("host_key"), "{part}");
+        }
+    }
+
+    #[test]
     fn issuers_are_tables_of_their_own() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("homeroom.toml");

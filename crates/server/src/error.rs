@@ -145,7 +145,7 @@ impl AppError {
                 GraphFailure { headers: vec![("retry-after", retry_after_seconds.to_string())], ..plain(429, "TooManyRequests", message) }
             }
             Self::Internal(context) => {
-                tracing::error!(error = %context, "a request failed inside Homeroom");
+                tracing::error!(error = ?context, "a request failed inside Homeroom");
                 plain(
                     500,
                     "InternalServerError",

@@ -9,6 +9,7 @@ use crate::config::Source;
 use crate::error::{AppError, chain};
 use crate::graph::Data;
 use crate::jobs::{self, object};
+use crate::limits::LOOKS_MAX;
 use crate::runs;
 use crate::sources::{self, Watched};
 use ::intake::{IntakeError, Listed, Place, fingerprint};
@@ -16,8 +17,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 use store::{Access, OpContext, StoreError, TenantId, Tx};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use upload::Container;
@@ -44,6 +47,8 @@ struct Known {
     delivered_at: Option<Timestamp>,
     /// The validation that has not ended yet.
     operation: Option<String>,
+    /// Why what was handed over last was refused: as long as that lies there, it does not come to anything.
+    refused: Option<String>,
     /// A run is to start as soon as one can.
     run_wanted: bool,
     /// When it was looked last, and what was wrong then.
@@ -51,6 +56,13 @@ struct Known {
     problem: Option<String>,
     /// Until when another server leaves it alone.
     lease_until: Option<Timestamp>,
+}
+
+impl Known {
+    /// Why an export was refused, if it is the one that was handed over last.
+    fn refusal_of(&self, export: Option<&str>) -> Option<String> {
+        self.refused.clone().filter(|_| export.is_some() && export == self.delivered.as_deref())
+    }
 }
 
 /// How a source stands, for `homeroom sources`.
@@ -71,7 +83,7 @@ pub struct SourceStatus {
     pub looked_at: Option<Timestamp>,
     /// When an export was handed over last.
     pub delivered_at: Option<Timestamp>,
-    /// What was wrong at the last look.
+    /// What was wrong at the last look, or with the export that still lies there.
     pub problem: Option<String>,
 }
 
@@ -89,6 +101,7 @@ type Key = (String, String);
 pub(crate) async fn watch(app: App) {
     let mut slots = HashMap::new();
     let mut looks = JoinSet::new();
+    let turns = Arc::new(Semaphore::new(LOOKS_MAX));
     let mut renew_at = Instant::now();
     while !app.is_stopping() {
         let now = Instant::now();
@@ -101,8 +114,9 @@ pub(crate) async fn watch(app: App) {
         }
         for (key, slot) in slots.iter_mut().filter(|(_, slot)| !slot.looking && now >= slot.next) {
             slot.looking = true;
-            let (app, watched, key) = (app.clone(), slot.watched.clone(), key.clone());
+            let (app, watched, key, turns) = (app.clone(), slot.watched.clone(), key.clone(), turns.clone());
             looks.spawn(async move {
+                let _turn = turns.acquire().await;
                 look(&app, &watched).await;
                 key
             });
@@ -175,25 +189,24 @@ async fn look(app: &App, watched: &Watched) {
         None => Err(sources::no_tenant(&watched.source.tenant)),
     };
     if let Err(problem) = outcome {
-        tracing::warn!(source.name = %watched.source.name, %problem, "a source could not be looked at");
+        // Names, paths and what a server answers are not ours: in quotation marks they stay on their line.
+        tracing::warn!(source.name = ?watched.source.name, ?problem, "a source could not be looked at");
     }
 }
 
 async fn look_for(app: &App, watched: &Watched, ctx: &OpContext) -> Result<(), String> {
-    let name = watched.source.name.clone();
-    let claimed = app.store().write(ctx, move |tx| claim(tx, &name)).await.map_err(|error: StoreError| chain(&error))?;
+    let claiming = watched.clone();
+    let claimed = app.store().write(ctx, move |tx| claim(tx, &claiming)).await.map_err(|error: StoreError| chain(&error))?;
     let Some(mut known) = claimed else { return Ok(()) };
     let before = known.problem.take();
     known.looked_at = Some(ctx.now);
     let outcome = step(app, watched, ctx, &mut known).await;
-    if let Err(problem) = outcome {
-        known.problem = Some(problem);
-    }
+    known.problem = outcome.err().or_else(|| known.refusal_of(known.seen.as_deref()));
     known.lease_until = None;
     // The same problem at every look would fill the log.
     let news = known.problem.clone().filter(|problem| before.as_ref() != Some(problem));
-    let name = watched.source.name.clone();
-    app.store().write(ctx, move |tx| put(tx, &name, &known)).await.map_err(|error: StoreError| chain(&error))?;
+    let looked = watched.clone();
+    app.store().write(ctx, move |tx| remember(tx, &looked, &known)).await.map_err(|error: StoreError| chain(&error))?;
     news.map_or(Ok(()), Err)
 }
 
@@ -206,8 +219,7 @@ async fn step(app: &App, watched: &Watched, ctx: &OpContext, known: &mut Known) 
     let place = watched.place(app).await?;
     let files = place.list().await.map_err(|error| chain(&error))?;
     let mut files = export_of(source, files).inspect_err(|_| (known.seen, known.seen_since) = (None, None))?;
-    // The same files from elsewhere, or for another connector, are another export.
-    let print = format!("{} {} {}", fingerprint(&files), source.connector, source.describe());
+    let print = print(source, &files);
     if known.seen.as_ref() != Some(&print) {
         (known.seen, known.seen_since) = (Some(print), Some(ctx.now));
         return Ok(());
@@ -218,10 +230,10 @@ async fn step(app: &App, watched: &Watched, ctx: &OpContext, known: &mut Known) 
         return Ok(());
     }
     files.retain(Listed::is_export);
-    let handed_over = Known { delivered: Some(print), delivered_at: Some(ctx.now), ..known.clone() };
-    match deliver(app, source, ctx, &place, &files, handed_over).await {
+    let handed_over = Known { delivered: Some(print), delivered_at: Some(ctx.now), refused: None, ..known.clone() };
+    match deliver(app, watched, ctx, &place, &files, handed_over).await {
         Ok(handed_over) => {
-            tracing::info!(source.name = %source.name, "an export was fetched and is validated");
+            tracing::info!(source.name = ?source.name, "an export was fetched and is validated");
             *known = handed_over;
             Ok(())
         }
@@ -249,6 +261,20 @@ pub(crate) fn export_of(source: &Source, mut files: Vec<Listed>) -> Result<Vec<L
     Ok(files)
 }
 
+/// A number for an export: the same files from elsewhere, or for another connector, are another one.
+fn print(source: &Source, files: &[Listed]) -> String {
+    format!("{} {} {}", fingerprint(files), source.connector, source.describe())
+}
+
+/// Why these files were refused, if they have been handed over and were.
+pub(crate) async fn refusal(app: &App, watched: &Watched, files: &[Listed]) -> Result<Option<String>, String> {
+    let Some(tenant) = watched.tenant else { return Ok(None) };
+    let name = watched.source.name.clone();
+    let known = app.store().read(&app.system(tenant), move |tx| known(tx, &name)).await;
+    let known = known.map_err(|error: StoreError| chain(&error))?;
+    Ok(known.refusal_of(Some(&print(&watched.source, files))))
+}
+
 enum Undelivered {
     /// Somebody wrote to it in the meantime: it has not come to rest.
     Changed,
@@ -265,12 +291,13 @@ impl From<StoreError> for Undelivered {
 /// the operation, which is what is known from then on.
 async fn deliver(
     app: &App,
-    source: &Source,
+    watched: &Watched,
     ctx: &OpContext,
     place: &Place,
     files: &[Listed],
     handed_over: Known,
 ) -> Result<Known, Undelivered> {
+    let source = &watched.source;
     let most = app.config().uploads.max_file_bytes;
     if let Some(file) = files.iter().find(|file| file.size > most) {
         let (name, size) = (&file.name, file.size);
@@ -287,9 +314,12 @@ async fn deliver(
         )));
     }
     let terms = jobs::session_terms(app).map_err(Undelivered::Problem)?;
-    let (service, named, id) = (app.uploads().clone(), source.connector.clone(), app.new_id().to_string());
+    let (service, opening, id) = (app.uploads().clone(), watched.clone(), app.new_id().to_string());
     let opened = app.store().write(ctx, move |tx| -> Result<_, StoreError> {
-        let connector = match find_connector(tx, &named)? {
+        if !sources::is_there(tx, &opening)? {
+            return Ok(Err("the source was removed".to_owned()));
+        }
+        let connector = match find_connector(tx, &opening.source.connector)? {
             Ok(connector) => connector,
             Err(why) => return Ok(Err(why)),
         };
@@ -297,12 +327,12 @@ async fn deliver(
         Ok(Ok((connector, session)))
     });
     let (connector, session) = opened.await?.map_err(Undelivered::Problem)?;
-    let delivery = Delivery { source: source.name.clone(), connector, container: session.container_id.clone(), origin: source.describe() };
+    let delivery = Delivery { watched: watched.clone(), connector, container: session.container_id.clone(), origin: source.describe() };
     let outcome = fill(app, ctx.tenant, place, files, delivery, handed_over).await;
     if outcome.is_err() {
         // Part of an export must not lie where others may read it or add to it.
         if let Err(error) = upload::discard_session(app.uploads(), ctx, &session.container_id).await {
-            tracing::warn!(source.name = %source.name, error = chain(&error), "what was fetched in vain is removed later");
+            tracing::warn!(source.name = ?source.name, error = chain(&error), "what was fetched in vain is removed later");
         }
     }
     outcome
@@ -328,7 +358,7 @@ async fn fill(
 
 /// An export that lies in its upload session.
 struct Delivery {
-    source: String,
+    watched: Watched,
     connector: String,
     container: String,
     origin: String,
@@ -341,12 +371,13 @@ async fn hand_over(app: &App, ctx: &OpContext, delivery: Delivery, known: Known)
     let validating = app.store().write(ctx, move |tx| {
         let resource = format!("{base}/beta/external/industryData/dataConnectors/{}", delivery.connector);
         let (operation, closed) = jobs::enqueue_validation(&worker, tx, &delivery.connector, resource, Some(delivery.origin))?;
-        if closed.as_ref() != Some(&delivery.container) {
-            // Somebody opened another session meanwhile, whose files are not ours to hand over, and may be half there.
+        // Somebody opened another session meanwhile, whose files are not ours to hand over, and may be half there; or
+        // removed the source.
+        if closed.as_ref() != Some(&delivery.container) || !sources::is_there(tx, &delivery.watched)? {
             return Err(StoreError::VersionConflict);
         }
         let known = Known { operation: Some(operation), ..known };
-        put(tx, &delivery.source, &known)?;
+        put(tx, &delivery.watched.source.name, &known)?;
         Ok(known)
     });
     let handed_over = match validating.await {
@@ -370,7 +401,7 @@ pub(crate) fn find_connector(tx: &mut Tx<'_>, named: &str) -> Result<Result<Stri
     })
 }
 
-/// Looks how the validation ended, if it has.
+/// Looks how the validation ended, if it has, and keeps why it refused what was handed over.
 async fn settle_validation(app: &App, source: &Source, ctx: &OpContext, known: &mut Known) -> Result<(), String> {
     let Some(id) = known.operation.clone() else { return Ok(()) };
     let read = app.store().read(ctx, move |tx| Ok(tx.docs(&jobs::OPERATIONS)?.get(&id)?.map(|doc| doc.body)));
@@ -383,12 +414,12 @@ async fn settle_validation(app: &App, source: &Source, ctx: &OpContext, known: &
     let errors = operation.get("errors").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     if let Some(first) = errors.first() {
         let message = first["message"].as_str().unwrap_or_default();
-        return Err(format!("the export was refused: {message}"));
+        known.refused = Some(format!("the export was refused: {message}"));
+    } else if text("status") == "failed" {
+        known.refused = Some(format!("the export could not be validated: {}", text("statusDetail")));
+    } else {
+        known.run_wanted = source.start_run;
     }
-    if text("status") == "failed" {
-        return Err(format!("the export could not be validated: {}", text("statusDetail")));
-    }
-    known.run_wanted = source.start_run;
     Ok(())
 }
 
@@ -408,11 +439,11 @@ async fn start_run(app: &App, ctx: &OpContext) -> Result<bool, String> {
     Ok(started)
 }
 
-/// Takes the source for this server; `None` while another one has it.
-fn claim(tx: &mut Tx<'_>, name: &str) -> Result<Option<Known>, StoreError> {
-    let now = tx.ctx().now;
+/// Takes the source for this server; `None` while another one has it, and when it was removed while it waited.
+fn claim(tx: &mut Tx<'_>, watched: &Watched) -> Result<Option<Known>, StoreError> {
+    let (now, name) = (tx.ctx().now, &watched.source.name);
     let mut known = known(tx, name)?;
-    if known.lease_until.is_some_and(|until| now < until) {
+    if !sources::is_there(tx, watched)? || known.lease_until.is_some_and(|until| now < until) {
         return Ok(None);
     }
     known.lease_until = now.checked_add(LEASE).ok();
@@ -423,6 +454,11 @@ fn claim(tx: &mut Tx<'_>, name: &str) -> Result<Option<Known>, StoreError> {
 fn known(tx: &mut Tx<'_>, name: &str) -> Result<Known, StoreError> {
     let Some(doc) = tx.docs(&INTAKE)?.get(name)? else { return Ok(Known::default()) };
     serde_json::from_value(Value::Object(doc.body)).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// Keeps what is known of a source, unless it was removed: the next one of its name starts anew.
+fn remember(tx: &mut Tx<'_>, watched: &Watched, known: &Known) -> Result<(), StoreError> {
+    if sources::is_there(tx, watched)? { put(tx, &watched.source.name, known) } else { Ok(()) }
 }
 
 fn put(tx: &mut Tx<'_>, name: &str, known: &Known) -> Result<(), StoreError> {
@@ -484,6 +520,63 @@ mod tests {
         assert_eq!(both.list_sources().await.unwrap()[0].delivered_at, None);
     }
 
+    fn in_settings(source: Source, ctx: &OpContext) -> Watched {
+        Watched { source, tenant: Some(ctx.tenant), stored: false }
+    }
+
+    #[tokio::test]
+    async fn a_source_that_is_removed_while_it_is_looked_at_delivers_nothing_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let intake = Intake { folders: vec![dir.path().to_owned()] };
+        let app = App::open(&dir.path().join("data"), None, Config { intake, ..Config::default() }).unwrap();
+        let ctx = school(&app).await;
+        let folder = dir.path().join("export");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("users.csv"), "a\n").unwrap();
+        app.put_source(nightly(&folder)).await.unwrap();
+        let watched = sources::all(&app, None).await.unwrap().remove(0);
+        let place = watched.place(&app).await.unwrap();
+        let files = place.list().await.unwrap();
+        let (connector, container) = ("connector".to_owned(), open(&app, &ctx).await);
+        app.remove_source("contoso.example", "nightly").await.unwrap();
+        assert!(matches!(deliver(&app, &watched, &ctx, &place, &files, Known::default()).await, Err(Undelivered::Problem(_))));
+        let delivery = Delivery { watched: watched.clone(), connector, container, origin: "folder /x".to_owned() };
+        assert!(matches!(hand_over(&app, &ctx, delivery, Known::default()).await, Err(Undelivered::Changed)));
+        look(&app, &watched).await;
+        let looked = watched.clone();
+        let end = app.store().write(&ctx, move |tx| remember(tx, &looked, &Known { looked_at: Some(tx.ctx().now), ..Known::default() }));
+        end.await.unwrap_or_else(|error: StoreError| panic!("{error}"));
+        let left = app.store().read(&ctx, |tx| tx.docs(&INTAKE)?.get("nightly")).await;
+        assert!(left.unwrap_or_else(|error: StoreError| panic!("{error}")).is_none(), "the next one of its name starts anew");
+    }
+
+    #[tokio::test]
+    async fn what_others_write_stays_on_its_line_of_the_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = App::open(&dir.path().join("data"), None, Config::default()).unwrap();
+        let ctx = school(&app).await;
+        let mut source = nightly(&dir.path().join("\u{1b}]0;pwned\u{7}\n2026 ERROR forged"));
+        source.name = "nightly\n2026 ERROR forged".to_owned();
+        let log = dir.path().join("log");
+        let file = std::fs::File::create(&log).unwrap();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(Arc::new(file)).finish();
+        let guard = tracing::subscriber::set_default(subscriber);
+        look(&app, &in_settings(source, &ctx)).await;
+        drop(guard);
+        let log = std::fs::read_to_string(&log).unwrap();
+        assert!(log.contains("could not be looked at") && log.lines().count() == 1, "{log}");
+        assert!(!log.trim_end().contains(char::is_control), "{log:?}");
+    }
+
+    #[test]
+    fn what_an_older_version_knew_is_read_and_a_refusal_is_that_of_its_export() {
+        let known: Known = serde_json::from_value(json!({ "seen": "a", "delivered": "a", "problem": "x" })).unwrap();
+        assert_eq!(known.refusal_of(Some("a")), None);
+        let refused = Known { refused: Some("no".to_owned()), ..known };
+        assert_eq!((refused.refusal_of(Some("a")), refused.refusal_of(Some("b"))), (Some("no".to_owned()), None));
+        assert_eq!(Known { delivered: None, ..refused }.refusal_of(None), None);
+    }
+
     #[tokio::test]
     async fn nothing_of_an_export_that_cannot_be_fetched_is_kept() {
         let dir = tempfile::tempdir().unwrap();
@@ -495,12 +588,12 @@ mod tests {
         std::fs::write(folder.join("users.csv"), "a\n").unwrap();
         let place = Place::Folder(folder.clone());
         let files = place.list().await.unwrap();
-        let source = nightly(&folder);
+        let watched = in_settings(nightly(&folder), &ctx);
         std::fs::write(folder.join("users.csv"), "ab\n").unwrap();
-        let changed = deliver(&app, &source, &ctx, &place, &files, Known::default()).await;
+        let changed = deliver(&app, &watched, &ctx, &place, &files, Known::default()).await;
         assert!(matches!(changed, Err(Undelivered::Changed)));
         std::fs::remove_file(folder.join("users.csv")).unwrap();
-        let gone = deliver(&app, &source, &ctx, &place, &files, Known::default()).await;
+        let gone = deliver(&app, &watched, &ctx, &place, &files, Known::default()).await;
         assert!(matches!(gone, Err(Undelivered::Problem(_))));
         let uploads = app.store().blobs().path(ctx.tenant, "uploads").unwrap();
         assert!(uploads.is_dir(), "something was fetched");
@@ -516,7 +609,7 @@ mod tests {
         let tenant = app.create_tenant("Contoso", None, None).await.unwrap();
         let ctx = app.system(tenant.id);
         let delivery = |container: String| Delivery {
-            source: "nightly".to_owned(),
+            watched: in_settings(nightly(dir.path()), &ctx),
             connector: "connector".to_owned(),
             container,
             origin: "folder /x".to_owned(),

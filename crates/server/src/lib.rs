@@ -35,6 +35,7 @@ pub use identity::{PendingDevice, Tenant};
 pub use preview::{GroupChange, Plan};
 pub use runs::built_in_codes;
 pub use shutdown::Shutdown;
+pub use sources::turns_text;
 pub use tls::Tls;
 pub use worker::VALIDATION_FAILPOINTS;
 

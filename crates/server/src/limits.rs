@@ -21,5 +21,8 @@ pub(crate) const REPORTS_MAX: usize = 4;
 /// Sources that a tenant sets up: each is a connection every now and then.
 pub(crate) const SOURCES_MAX: usize = 32;
 
+/// Looks at sources at the same time: each may be a connection, and a fetch to the disk. The others wait for their turn.
+pub(crate) const LOOKS_MAX: usize = 8;
+
 /// A client that takes nothing of its report for this time does not want it.
 pub(crate) const REPORT_STALL_SECONDS: u64 = 30;

@@ -17,6 +17,7 @@ use egress::Channel;
 use identity::Tenant;
 use industry_data::rules::MASK;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
 use store::{Access, OpContext, StoreError, TenantId, Tx};
@@ -25,6 +26,9 @@ use uuid::Uuid;
 const SOURCES: Access = Access::unchecked("_sources");
 /// Longest name, characters.
 const NAME_MAX: usize = 100;
+/// Longest path, characters, and longest text of another kind: no name of a file, a host or a user is longer.
+const PATH_MAX: usize = 1024;
+const TEXT_MAX: usize = 255;
 /// Seconds between two looks at a stored source: others wait for their turn, too, and one that is looked at less than
 /// once a week is a slip of the hand.
 const EVERY_SECONDS: RangeInclusive<u32> = 5..=7 * 86_400;
@@ -67,33 +71,57 @@ async fn real_folder(folder: &Path) -> Result<PathBuf, String> {
 }
 
 /// [`real_folder`], when it is below one that the tenant may name.
+///
+/// Nothing is said of whether there is a folder anywhere else, to which a link may lead.
 async fn open_folder(folders: &[PathBuf], tenant: &str, folder: &Path) -> Result<PathBuf, String> {
     let closed = || {
         let folder = folder.display();
         format!("{folder} is not below a folder that this tenant may name; the operator lists them as [intake] folders in homeroom.toml")
     };
     let roots: Vec<PathBuf> = folders.iter().map(|root| root.to_string_lossy().replace("{tenant}", tenant).into()).collect();
-    // Nothing is said of whether there is a folder anywhere else.
     let plain = folder.components().all(|part| !matches!(part, Component::ParentDir));
     if !plain || !roots.iter().any(|root| folder.starts_with(root)) {
         return Err(closed());
     }
-    let real = real_folder(folder).await?;
+    let found = real_folder(folder).await;
+    let reached = match &found {
+        Ok(real) => Some(real.clone()),
+        // As far as there is something on the way. Where nothing is, no link of the tenant's can be either.
+        Err(_) => match entry_on_the_way(&roots, folder).await {
+            Some(part) => tokio::fs::canonicalize(part).await.ok(),
+            None => return found,
+        },
+    };
     for root in roots {
-        if tokio::fs::canonicalize(root).await.is_ok_and(|root| real.starts_with(root)) {
-            return Ok(real);
+        let root = tokio::fs::canonicalize(root).await;
+        if root.is_ok_and(|root| reached.as_ref().is_some_and(|reached| reached.starts_with(root))) {
+            return found;
         }
     }
     Err(closed())
 }
 
+/// The last part of the way to a folder, below one of the roots, that there is, perhaps as a link to nothing.
+async fn entry_on_the_way<'f>(roots: &[PathBuf], folder: &'f Path) -> Option<&'f Path> {
+    for part in folder.ancestors().filter(|part| roots.iter().any(|root| part.starts_with(root))) {
+        if tokio::fs::symlink_metadata(part).await.is_ok() {
+            return Some(part);
+        }
+    }
+    None
+}
+
 /// The number of files that an export has at a place now.
 ///
 /// # Errors
-/// What is wrong there: what a look would say.
+/// What is wrong there, or with what lies there: what a look would say.
 pub(crate) async fn check_now(app: &App, watched: &Watched) -> Result<usize, String> {
     let files = watched.place(app).await?.list().await.map_err(|error| chain(&error))?;
-    Ok(intake::export_of(&watched.source, files)?.iter().filter(|file| file.is_export()).count())
+    let files = intake::export_of(&watched.source, files)?;
+    match intake::refusal(app, watched, &files).await? {
+        Some(refused) => Err(refused),
+        None => Ok(files.iter().filter(|file| file.is_export()).count()),
+    }
 }
 
 /// The sources of one tenant, or all; those of the settings first. One of the settings takes the place of a stored one of
@@ -152,11 +180,16 @@ fn list(app: &App, tx: &mut Tx<'_>) -> Result<Vec<Source>, StoreError> {
         Ok(source) => Some(source),
         // One that was sealed by another master key must not hide all the others.
         Err(error) => {
-            tracing::warn!(tenant = %tenant, source.name = %doc.id, error = chain(&error), "a source cannot be read; put it anew");
+            tracing::warn!(tenant = %tenant, source.name = ?doc.id, error = chain(&error), "a source cannot be read; put it anew");
             None
         }
     };
     Ok(docs.iter().filter_map(readable).collect())
+}
+
+/// Whether nobody has removed it since it was read.
+pub(crate) fn is_there(tx: &mut Tx<'_>, watched: &Watched) -> Result<bool, StoreError> {
+    Ok(!watched.stored || tx.docs(&SOURCES)?.get(&watched.source.name)?.is_some())
 }
 
 fn opened(app: &App, tenant: TenantId, name: &str, body: &Map<String, Value>) -> Result<Source, StoreError> {
@@ -243,8 +276,16 @@ pub(crate) async fn remove(app: &App, ctx: &OpContext, name: &str) -> Result<boo
 fn check(source: &Source) -> Result<(), AppError> {
     let named = |field: &str, message: String| Err(AppError::invalid_at(field, message));
     let count = source.name.chars().count();
-    if !(1..=NAME_MAX).contains(&count) || source.name.contains(|c: char| c.is_control() || c == '/') {
-        return named("name", format!("A name has 1 to {NAME_MAX} characters, and no slash."));
+    if !(1..=NAME_MAX).contains(&count) || source.name.contains('/') || matches!(source.name.as_str(), "." | "..") {
+        return named("name", format!("A name has 1 to {NAME_MAX} characters and no slash, and is neither `.` nor `..`."));
+    }
+    for (field, text, most) in texts(source) {
+        if text.chars().count() > most {
+            return named(field, format!("{field} has {most} characters at most."));
+        }
+        if text.contains(turns_text) {
+            return named(field, format!("{field} has a control character, or one that turns the direction of writing; leave it out."));
+        }
     }
     for (field, seconds, range) in
         [("every_seconds", source.every_seconds, EVERY_SECONDS), ("settled_seconds", source.settled_seconds, SETTLED_SECONDS)]
@@ -268,6 +309,26 @@ fn check(source: &Source) -> Result<(), AppError> {
         }
     }
     Ok(())
+}
+
+/// The texts of a source that are shown to people, with the most characters of each.
+fn texts(source: &Source) -> Vec<(&'static str, Cow<'_, str>, usize)> {
+    let mut texts = vec![("name", Cow::from(source.name.as_str()), NAME_MAX), ("connector", source.connector.as_str().into(), TEXT_MAX)];
+    texts.extend(source.marker.as_ref().map(|marker| ("marker", marker.as_str().into(), TEXT_MAX)));
+    texts.extend(source.folder.as_ref().map(|folder| ("folder", folder.to_string_lossy(), PATH_MAX)));
+    if let Some(sftp) = &source.sftp {
+        texts.push(("sftp.host", sftp.host.as_str().into(), TEXT_MAX));
+        texts.push(("sftp.user", sftp.user.as_str().into(), TEXT_MAX));
+        texts.push(("sftp.path", sftp.path.as_str().into(), PATH_MAX));
+    }
+    texts
+}
+
+/// Whether a character moves the cursor of a terminal, ends a line or turns the direction of writing: a text of somebody
+/// else with it would look like something else in a table or a log.
+pub fn turns_text(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || c.is_control()
 }
 
 /// The secrets of a source, by name.

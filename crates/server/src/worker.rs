@@ -103,11 +103,11 @@ async fn carry_out(app: &App, job: Job) {
         // Nothing is wrong with it: the next start takes it up at once.
         JobError::Again(error) if app.is_stopping() => (Duration::ZERO, error),
         JobError::Again(error) if job.attempt < ATTEMPTS_MAX => {
-            tracing::warn!(job.kind = %job.kind, job.id = %job.id, attempt = job.attempt, %error, "a job failed and is tried again");
+            tracing::warn!(job.kind = %job.kind, job.id = %job.id, attempt = job.attempt, ?error, "a job failed and is tried again");
             (RETRY_FIRST.saturating_mul(1 << job.attempt.clamp(1, 16).unsigned_abs().saturating_sub(1)).min(RETRY_MOST), error)
         }
         JobError::Again(error) | JobError::Never(error) => {
-            tracing::error!(job.kind = %job.kind, job.id = %job.id, attempt = job.attempt, %error, "a job failed for good");
+            tracing::error!(job.kind = %job.kind, job.id = %job.id, attempt = job.attempt, ?error, "a job failed for good");
             match give_up(app, &job, &error).await {
                 Ok(()) => return,
                 Err(failed) => (RETRY_MOST, chain(&failed)),

@@ -1,9 +1,14 @@
 //! `[[sources]]`: places that exports are fetched from. What the admin API stores is the same.
 
 use ::intake::{Credential, Place, Sftp};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::de::{Error, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::path::{Path, PathBuf};
+
+/// Bytes of a SHA-256 hash.
+const SHA256_BYTES: usize = 32;
 
 /// A secret as it stands in the settings; it is not shown where they are.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -155,10 +160,14 @@ impl Source {
 impl SftpSource {
     /// Says what is there twice, or not at all.
     fn checked(&self) -> Result<&Self, String> {
-        if !self.host_key.starts_with("SHA256:") {
-            return Err(
-                "host_key is the fingerprint of the server's key, such as `ssh-keygen -l` and `ssh-keyscan` show it: SHA256:…".to_owned()
-            );
+        let hash = self.host_key.strip_prefix("SHA256:").and_then(|hash| STANDARD_NO_PAD.decode(hash).ok());
+        if hash.is_none_or(|hash| hash.len() != SHA256_BYTES) {
+            return Err("host_key is the fingerprint of the server's key as `ssh-keyscan` and `ssh-keygen -l` show it: SHA256: and 43 \
+                        characters; give it whole"
+                .to_owned());
+        }
+        if self.port == 0 {
+            return Err("port is from 1 to 65535, 22 as a rule; nothing can be reached at 0".to_owned());
         }
         let given = |secret: &Option<Secret>, file: &Option<PathBuf>| u8::from(secret.is_some()) + u8::from(file.is_some());
         if given(&self.key, &self.key_file) + given(&self.password, &self.password_file) != 1 {

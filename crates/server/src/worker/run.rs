@@ -38,7 +38,7 @@ pub(super) fn carry_out(app: &App, ctx: &OpContext, job: &Job, lost: &Lost) -> R
     };
     let obsolete = app.store().write_blocking(&end, write)?;
     if let Some(blocked) = &outcome.blocked {
-        tracing::warn!(run.id = %id, code = %blocked.code, reason = %blocked.message, "a run was stopped");
+        tracing::warn!(run.id = %id, code = %blocked.code, reason = ?blocked.message, "a run was stopped");
     } else {
         tracing::info!(run.id = %id, run.status = %outcome.status, "a run has ended");
     }

@@ -3,8 +3,10 @@
 use crate::harness::Server;
 use crate::roster_files::{self, DAY_1, ORGS, account};
 use server::SourceStatus;
-use server::config::{Config, Source};
+use server::config::{Config, SftpSource, Source};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 fn source(folder: &Path) -> Source {
@@ -95,11 +97,43 @@ async fn what_is_wrong_with_an_export_or_its_place_is_told_and_changes_nothing()
     std::fs::create_dir(&missing).unwrap();
     until(&server, "no files", |s| s.problem.as_ref().is_some_and(|p| p.contains("no .csv"))).await;
     write(&missing, &roster_files::files(&ORGS, &DAY_1)[..2]);
-    until(&server, "refused", |s| s.problem.as_ref().is_some_and(|p| p.contains("roles.csv"))).await;
+    let refused = |s: &SourceStatus| s.problem.as_ref().is_some_and(|p| p.contains("roles.csv"));
+    let mut told = until(&server, "refused", refused).await;
+    // It is so at every look for as long as this export lies there, and a check says it, too.
+    for _ in 0..3 {
+        told = until(&server, "looked at again", |s| s.looked_at > told.looked_at).await;
+        assert!(refused(&told), "{told:?}");
+    }
+    let checked = server.app.check_sources(None).await.unwrap().remove(0).1;
+    assert!(checked.as_ref().is_err_and(|why| why.contains("roles.csv")), "{checked:?}");
     assert!(server.app.list_runs(server.tenant.id).await.unwrap().is_empty());
     write(&missing, &roster_files::files(&ORGS, &DAY_1));
     runs(&server, 1).await;
     until(&server, "good", |s| s.problem.is_none()).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_so_many_sources_are_looked_at_at_once() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let sftp = serde_json::json!({ "host": "127.0.0.1", "port": listener.local_addr().unwrap().port(), "user": "homeroom", "path": "/",
+                                   "password": "open sesame", "host_key": format!("SHA256:{}", "A".repeat(43)) });
+    let sftp: SftpSource = serde_json::from_value(sftp).unwrap();
+    let remote = |number| Source { name: format!("{number}"), folder: None, sftp: Some(sftp.clone()), ..source(Path::new("")) };
+    let server = Server::with(Config { sources: (0..24).map(remote).collect(), ..Config::default() }).await;
+    let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    for _ in 0..24 {
+        let (connection, _) = listener.accept().await.unwrap();
+        most.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let open = open.clone();
+        // A server that says nothing: the look waits for it.
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            open.fetch_sub(1, Ordering::SeqCst);
+            drop(connection);
+        });
+    }
+    assert!(most.load(Ordering::SeqCst) <= 8, "{most:?}");
     server.stop().await;
 }
 

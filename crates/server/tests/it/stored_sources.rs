@@ -122,6 +122,17 @@ async fn a_tenant_reaches_only_what_the_operator_opens() {
         assert!(refused.0 == 400 && message(&refused).contains("[intake] folders"), "{}: {refused:?}", closed.display());
         assert_eq!(refused.1["error"]["target"], "folder");
     }
+    // Nor is it said of what there is behind a link.
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(root.path().join("nothing"), ours.join("dangling")).unwrap();
+        for hidden in ["link/in", "link/nothing", "link/in/nothing", "dangling", "dangling/nothing"] {
+            let refused = send(&server, Method::PUT, "/b", Some(in_folder(&ours.join(hidden)))).await;
+            assert!(refused.0 == 400 && message(&refused).contains("[intake] folders"), "{hidden}: {refused:?}");
+        }
+    }
+    let missing = send(&server, Method::PUT, "/b", Some(in_folder(&ours.join("nothing")))).await;
+    assert!(missing.0 == 400 && message(&missing).contains("No such file"), "what is our own is told: {missing:?}");
     // What was good and has been made a link since is closed at the next look.
     #[cfg(unix)]
     {
@@ -204,6 +215,12 @@ async fn what_is_no_source_is_refused_by_name() {
         body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         send(&server, Method::PUT, name, Some(body)).await
     };
+    let remote = |field: &str, value: Value| {
+        let mut body = by_sftp("1.1.1.1");
+        body["folder"] = Value::Null;
+        body["sftp"][field] = value;
+        body
+    };
     let (none, long) = (json!({}), format!("/{}", "n".repeat(101)));
     for (name, change, words) in [
         ("/a", json!({ "conector": "CSV" }), "conector"),
@@ -212,6 +229,19 @@ async fn what_is_no_source_is_refused_by_name() {
         ("/a", json!({ "settled_seconds": 4_000_000_000_u32 }), "settled_seconds is from 0 to 86400"),
         ("/a", json!({ "marker": "" }), "marker is the name of a file"),
         ("/a", json!({ "marker": "in/export.done" }), "marker is the name of a file"),
+        ("/a", json!({ "marker": "\u{1b}]0;pwned\u{7}\n2026 ERROR forged" }), "marker has a control character"),
+        ("/a", json!({ "marker": "m".repeat(256) }), "marker has 255 characters at most"),
+        ("/a", json!({ "connector": "\u{202e}VSC" }), "connector has a control character"),
+        ("/a", json!({ "folder": root.path().join("a\nb") }), "folder has a control character"),
+        ("/a", json!({ "folder": root.path().join("f".repeat(1025)) }), "folder has 1024 characters at most"),
+        ("/a", by_sftp("1.1.1.1\n"), "sftp.host has a control character"),
+        ("/a", remote("user", json!("home\u{2066}room")), "sftp.user has a control character"),
+        ("/a", remote("path", json!("/out\r")), "sftp.path has a control character"),
+        ("/a", remote("port", json!(0)), "port is from 1"),
+        ("/a", remote("host_key", json!("SHA256:")), "give it whole"),
+        ("/a", remote("host_key", json!(&PINNED[..PINNED.len() - 1])), "give it whole"),
+        ("/a", remote("host_key", json!(PINNED.replace("AAA", "A-A"))), "give it whole"),
+        ("/a%0Ab", none.clone(), "name has a control character"),
         ("/a", json!({ "every_seconds": "often" }), "invalid type"),
         ("/a", json!({ "sftp": by_sftp("1.1.1.1")["sftp"] }), "either folder or sftp"),
         ("/a", json!({ "name": "b" }), "name is 'a'"),

@@ -60,8 +60,15 @@ struct Found {
     by_code: BTreeMap<&'static str, u64>,
     errors: u64,
     warnings: u64,
-    /// Of each file: its rows in error, the last one of them, and its warnings.
-    by_file: BTreeMap<String, (u64, u64, u64)>,
+    by_file: BTreeMap<String, FoundInFile>,
+}
+
+#[derive(Default)]
+struct FoundInFile {
+    error_rows: u64,
+    /// Line of the last one of them.
+    last: u64,
+    warnings: u64,
 }
 
 impl Found {
@@ -71,16 +78,16 @@ impl Found {
         if *of_code <= PLACES_SHOWN {
             self.shown.push(finding.clone());
         }
-        let (rows, last, warnings) = self.by_file.entry(finding.file.clone()).or_default();
+        let file = self.by_file.entry(finding.file.clone()).or_default();
         match finding.severity() {
             Severity::Error => {
                 self.errors += 1;
                 // What is wrong with one row is found in one go.
-                *rows += u64::from(std::mem::replace(last, finding.line) != finding.line);
+                file.error_rows += u64::from(std::mem::replace(&mut file.last, finding.line) != finding.line);
             }
             Severity::Warning => {
                 self.warnings += 1;
-                *warnings += 1;
+                file.warnings += 1;
             }
             Severity::Info | Severity::Catastrophic => {}
         }
@@ -88,7 +95,7 @@ impl Found {
 
     fn counts(&self, applied: &Applied) -> ChangesCounts {
         let report = |table: &delta::FileChanges| {
-            let (errors, _, warnings) = self.by_file.get(&table.name).copied().unwrap_or_default();
+            let (errors, warnings) = self.by_file.get(&table.name).map_or((0, 0), |found| (found.error_rows, found.warnings));
             let (name, accepted) = (format!("{PACKAGE}{}", table.name), table.rows - table.not_applied());
             FileReport { name, rows: table.rows, accepted, errors, warnings }
         };

@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use store::{Access, Job, NewJob, OpContext, StoreError, Tx};
 use sync::ChangesCounts;
 
+/// Errors, and warnings, that an operation shows.
+const ERRORS_SHOWN: usize = 500;
 /// Places where a test can kill the process: once no client can write any more, while changes are applied and something
 /// is found, once the set is put together, and once it is the accepted one.
 pub const VALIDATION_FAILPOINTS: [&str; 4] = ["upload-closed", "changes-half-applied", "set-put-together", "set-accepted"];
@@ -168,8 +170,8 @@ impl<'v> Upload<'v> {
             }
             jobs::update_operation(tx, &operation, |body| {
                 body.insert("status".to_owned(), json!("succeeded"));
-                body.insert("errors".to_owned(), report.errors.iter().map(public_error).collect());
-                body.insert("warnings".to_owned(), report.warnings.iter().map(public_error).collect());
+                body.insert("errors".to_owned(), public_errors(&report.errors));
+                body.insert("warnings".to_owned(), public_errors(&report.warnings));
                 body.insert("validatedFiles".to_owned(), json!(report.validated));
             })?;
             // What came before the accepted set says nothing about what came after it.
@@ -243,6 +245,14 @@ pub(super) fn abandon(tx: &mut Tx<'_>, job: &Job, error: &str) -> Result<(), Sto
     })
 }
 
+/// Findings as an operation has them, which is read with all others of its tenant: not more than people read.
+fn public_errors(findings: &[Finding]) -> Value {
+    let more = findings.len().saturating_sub(ERRORS_SHOWN);
+    let rest = findings.get(ERRORS_SHOWN).filter(|_| more > 0);
+    let rest = rest.map(|next| public_error(&Finding::of_file(next.code, "", format!("And {more} more of these and others."))));
+    findings.iter().take(ERRORS_SHOWN).map(public_error).chain(rest).collect()
+}
+
 fn public_error(finding: &Finding) -> Value {
     json!({ "code": finding.code, "message": finding.message, "target": finding.file, "details": [], "innerError": null })
 }
@@ -270,5 +280,19 @@ fn discard_received(folder: &Path) {
         if let Err(error) = removed {
             tracing::warn!(error = chain(&error), "a file that was unpacked could not be removed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_shows_what_people_read_and_counts_the_rest() {
+        let findings = vec![Finding::of_file("ManifestIrregular", "manifest.csv", "x"); ERRORS_SHOWN + 3];
+        let shown = public_errors(&findings);
+        assert_eq!(shown.as_array().unwrap().len(), ERRORS_SHOWN + 1);
+        assert_eq!(shown[ERRORS_SHOWN]["message"], "And 3 more of these and others.");
+        assert_eq!(public_errors(&findings[..ERRORS_SHOWN]).as_array().unwrap().len(), ERRORS_SHOWN);
     }
 }

@@ -25,7 +25,7 @@ use upload::Container;
 /// What is known of each source, by its name.
 const INTAKE: Access = Access::unchecked("_intake");
 /// Another server, or this one after it was killed, does not look for this time. A fetch may take longer: then two fetch
-/// the same export, and only the one whose session is still open hands it over.
+/// the same export, and only the one that claimed the source last hands it over and says how it stands.
 const LEASE: SignedDuration = SignedDuration::from_mins(5);
 /// How often the sources are read anew: other servers, and commands beside this one, change them.
 const RENEW: Duration = Duration::from_secs(10);
@@ -189,11 +189,11 @@ async fn look_for(app: &App, watched: &Watched, ctx: &OpContext) -> Result<(), S
     if let Err(problem) = outcome {
         known.problem = Some(problem);
     }
-    known.lease_until = None;
     // The same problem at every look would fill the log.
     let news = known.problem.clone().filter(|problem| before.as_ref() != Some(problem));
     let name = watched.source.name.clone();
-    app.store().write(ctx, move |tx| put(tx, &name, &known)).await.map_err(|error: StoreError| chain(&error))?;
+    let noted = app.store().write(ctx, move |tx| release(tx, &name, known)).await;
+    noted.map_err(|error: StoreError| chain(&error))?;
     news.map_or(Ok(()), Err)
 }
 
@@ -345,6 +345,9 @@ async fn hand_over(app: &App, ctx: &OpContext, delivery: Delivery, known: Known)
             // Somebody opened another session meanwhile, whose files are not ours to hand over, and may be half there.
             return Err(StoreError::VersionConflict);
         }
+        if !holds(tx, &delivery.source, &known)? {
+            return Err(StoreError::VersionConflict);
+        }
         let known = Known { operation: Some(operation), ..known };
         put(tx, &delivery.source, &known)?;
         Ok(known)
@@ -418,6 +421,19 @@ fn claim(tx: &mut Tx<'_>, name: &str) -> Result<Option<Known>, StoreError> {
     known.lease_until = now.checked_add(LEASE).ok();
     put(tx, name, &known)?;
     Ok(Some(known))
+}
+
+/// Whether no other look has claimed the source since, and it was not removed.
+fn holds(tx: &mut Tx<'_>, name: &str, claimed: &Known) -> Result<bool, StoreError> {
+    Ok(known(tx, name)?.lease_until == claimed.lease_until)
+}
+
+/// Leaves what a look has found to the next one: unless there was one since, as this took longer than its lease.
+fn release(tx: &mut Tx<'_>, name: &str, found: Known) -> Result<(), StoreError> {
+    if !holds(tx, name, &found)? {
+        return Ok(());
+    }
+    put(tx, name, &Known { lease_until: None, ..found })
 }
 
 fn known(tx: &mut Tx<'_>, name: &str) -> Result<Known, StoreError> {
@@ -507,6 +523,45 @@ mod tests {
         assert_eq!(std::fs::read_dir(uploads).unwrap().count(), 0);
         let sessions = app.store().read(&ctx, |tx| tx.docs(&Access::unchecked("_uploadSessions"))?.list(None, None, 9)).await;
         assert!(sessions.unwrap_or_else(|error: StoreError| panic!("{error}")).is_empty(), "and nobody is given the session");
+    }
+
+    #[tokio::test]
+    async fn a_look_that_took_longer_than_its_lease_undoes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = App::open(dir.path(), None, Config::default()).unwrap();
+        let ctx = school(&app).await;
+        let at = |minutes| OpContext { now: ctx.now + SignedDuration::from_mins(minutes), ..ctx.clone() };
+        let claimed = async |ctx: OpContext| {
+            let claimed = app.store().write(&ctx, |tx| claim(tx, "nightly")).await;
+            claimed.unwrap_or_else(|error: StoreError| panic!("{error}"))
+        };
+        let released = async |found: Known| {
+            let released = app.store().write(&ctx, move |tx| release(tx, "nightly", found)).await;
+            released.unwrap_or_else(|error: StoreError| panic!("{error}"));
+            let left = app.store().read(&ctx, |tx| known(tx, "nightly")).await;
+            left.unwrap_or_else(|error: StoreError| panic!("{error}"))
+        };
+        let slow = claimed(at(0)).await.unwrap();
+        assert!(claimed(at(4)).await.is_none(), "it is being looked at");
+        let other = claimed(at(6)).await.unwrap();
+        let delivery = Delivery {
+            source: "nightly".to_owned(),
+            connector: "connector".to_owned(),
+            container: open(&app, &ctx).await,
+            origin: "folder /x".to_owned(),
+        };
+        let outcome = hand_over(&app, &ctx, delivery, slow.clone()).await;
+        assert!(matches!(outcome, Err(Undelivered::Changed)), "the other one hands over");
+        assert_eq!(released(slow.clone()).await.lease_until, other.lease_until);
+        let left = released(Known { delivered: Some("its export".to_owned()), ..other }).await;
+        assert_eq!((left.delivered.as_deref(), left.lease_until), (Some("its export"), None));
+        assert_eq!(released(slow.clone()).await.delivered, left.delivered);
+        // Nor does it bring back what is known of a source that was removed.
+        let removed = app.store().write(&ctx, |tx| forget(tx, "nightly")).await;
+        removed.unwrap_or_else(|error: StoreError| panic!("{error}"));
+        assert_eq!(released(slow).await.looked_at, None);
+        let left = app.store().read(&ctx, |tx| tx.docs(&INTAKE)?.get("nightly")).await;
+        assert!(left.unwrap_or_else(|error: StoreError| panic!("{error}")).is_none());
     }
 
     #[tokio::test]

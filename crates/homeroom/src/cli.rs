@@ -343,7 +343,7 @@ pub(crate) enum SourceCommand {
     Add {
         #[command(flatten)]
         data: Data,
-        /// TOML with [[sources]], as in homeroom.toml; what key_file, passphrase_file and password_file name is kept, too
+        /// TOML with `[[sources]]`, as in homeroom.toml; what key_file, passphrase_file and password_file name is kept, too
         file: PathBuf,
     },
     /// Forget a source that is kept in the store

@@ -3,6 +3,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Exit code for "could not do it".
 const COULD_NOT: u8 = 3;
@@ -17,18 +18,28 @@ pub(crate) fn line(text: &str) {
     }
 }
 
-/// What is written to it is data. Whoever reads our output may stop at any time (`… | head`): then so do we.
+/// Whether nobody reads our output any more.
+static IS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// What is written to it is data. Whoever reads our output may stop at any time (`… | head`): then nothing more is
+/// written, and the work ends as it would have, with its own exit code.
 pub(crate) fn write(data: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> std::io::Result<()> {
+    if IS_CLOSED.load(Ordering::Relaxed) {
+        return Ok(());
+    }
     let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
     match data(&mut stdout).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            IS_CLOSED.store(true, Ordering::Relaxed);
+            Ok(())
+        }
         outcome => outcome,
     }
 }
 
 /// One line about the work.
 pub(crate) fn note(text: &str) {
-    eprintln!("{text}");
+    eprintln!("{}", printable(text));
 }
 
 /// A JSON value on stdout.
@@ -38,9 +49,9 @@ pub(crate) fn json(value: &serde_json::Value) {
 
 /// Reports a failure and gives the exit code.
 pub(crate) fn fail(message: &str, hint: Option<&str>, usage: bool) -> ExitCode {
-    eprintln!("{} {message}", paint("error:", Colour::Red, std::io::stderr().is_terminal()));
+    eprintln!("{} {}", paint("error:", Colour::Red, std::io::stderr().is_terminal()), printable(message));
     if let Some(hint) = hint {
-        eprintln!("\n{} {hint}", paint("hint:", Colour::Cyan, std::io::stderr().is_terminal()));
+        eprintln!("\n{} {}", paint("hint:", Colour::Cyan, std::io::stderr().is_terminal()), printable(hint));
     }
     ExitCode::from(if usage { WRONG_USAGE } else { COULD_NOT })
 }

@@ -2,9 +2,12 @@
 
 use crate::limits::{CONNECT_MAX, ENTRIES_MAX, SILENCE_MAX};
 use crate::{IntakeError, Listed};
-use russh::client::{self, AuthResult, Handle};
+use russh::ChannelStream;
+use russh::client::{self, AuthResult, Handle, Msg};
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate, decode_secret_key};
-use russh_sftp::client::SftpSession;
+use russh_sftp::client::error::Error as SftpError;
+use russh_sftp::client::{RawSftpSession, SftpSession};
+use russh_sftp::protocol::StatusCode;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,6 +17,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Bytes read at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
+/// Bytes of a file name: no file system has longer ones.
+const NAME_BYTES_MAX: usize = 255;
 
 /// What proves who we are.
 #[derive(Clone)]
@@ -105,7 +110,8 @@ impl Sftp {
         }
     }
 
-    async fn connect(&self) -> Result<(Handle<Pinned>, SftpSession), IntakeError> {
+    /// A channel to the server's SFTP; it lives as long as the handle.
+    async fn connect(&self) -> Result<(Handle<Pinned>, ChannelStream<Msg>), IntakeError> {
         let config = client::Config { inactivity_timeout: Some(SILENCE_MAX), ..client::Config::default() };
         let other = Arc::new(Mutex::new(None));
         let handler = Pinned { host_key: self.host_key.clone(), other: other.clone() };
@@ -124,9 +130,7 @@ impl Sftp {
         self.log_in(&mut handle).await?;
         let session = self.within(CONNECT_MAX, "open a channel to", handle.channel_open_session()).await?;
         self.within(CONNECT_MAX, "start SFTP on", session.request_subsystem(true, "sftp")).await?;
-        let sftp = self.within(CONNECT_MAX, "start SFTP on", SftpSession::new(session.into_stream())).await?;
-        sftp.set_timeout(SILENCE_MAX.as_secs());
-        Ok((handle, sftp))
+        Ok((handle, session.into_stream()))
     }
 
     async fn log_in(&self, handle: &mut Handle<Pinned>) -> Result<(), IntakeError> {
@@ -148,28 +152,43 @@ impl Sftp {
     }
 
     pub(crate) async fn list(&self) -> Result<Vec<Listed>, IntakeError> {
-        let (_handle, sftp) = self.connect().await?;
-        let entries = self.within(SILENCE_MAX, "list", sftp.read_dir(&self.path)).await?;
-        let mut files = Vec::new();
-        for (at, entry) in entries.enumerate() {
-            if at >= ENTRIES_MAX {
+        let (_handle, stream) = self.connect().await?;
+        // Answer by answer: a server whose folder has no end must not fill the memory first.
+        let sftp = RawSftpSession::new(stream);
+        sftp.set_timeout(SILENCE_MAX.as_secs());
+        self.within(CONNECT_MAX, "start SFTP on", sftp.init()).await?;
+        let folder = self.within(SILENCE_MAX, "list", sftp.opendir(&self.path)).await?.handle;
+        let (mut files, mut seen) = (Vec::new(), 0);
+        loop {
+            let answer = async {
+                match sftp.readdir(&folder).await {
+                    Err(SftpError::Status(status)) if status.status_code == StatusCode::Eof => Ok(None),
+                    answer => answer.map(Some),
+                }
+            };
+            let Some(answer) = self.within(SILENCE_MAX, "list", answer).await? else { return Ok(files) };
+            // An answer without an entry counts too, or there could be any number of them.
+            seen += answer.files.len().max(1);
+            if seen > ENTRIES_MAX {
                 let address = self.address();
                 return Err(IntakeError::TooMuch(format!(
                     "{address} has more than {ENTRIES_MAX} entries; give the export a folder of its own"
                 )));
             }
-            let about = entry.metadata();
-            let name = entry.file_name();
-            // Names come from the server: one with a separator would leave the folder that it is fetched into.
-            if about.is_regular() && !name.contains(['/', '\\', '\0']) {
-                files.push(Listed { name, size: about.size.unwrap_or(0), modified: about.mtime.unwrap_or(0).into() });
+            for entry in answer.files {
+                let (name, about) = (entry.filename, entry.attrs);
+                // Names come from the server: one with a separator would leave the folder that it is fetched into.
+                if about.is_regular() && name.len() <= NAME_BYTES_MAX && !name.contains(['/', '\\', '\0']) {
+                    files.push(Listed { name, size: about.size.unwrap_or(0), modified: about.mtime.unwrap_or(0).into() });
+                }
             }
         }
-        Ok(files)
     }
 
     pub(crate) async fn fetch(&self, files: &[Listed], into: &Path) -> Result<(), IntakeError> {
-        let (_handle, sftp) = self.connect().await?;
+        let (_handle, stream) = self.connect().await?;
+        let sftp = self.within(CONNECT_MAX, "start SFTP on", SftpSession::new(stream)).await?;
+        sftp.set_timeout(SILENCE_MAX.as_secs());
         for file in files {
             self.fetch_one(&sftp, file, into).await?;
         }

@@ -9,7 +9,7 @@
 //!
 //! - [`Connection`]: where, with which credential, what to ask for. From people's configuration.
 //! - [`Surroundings`]: the guard of outgoing connections, clock, randomness, limits. From the program.
-//! - [`probe`]: is the connection good? [`pull`]: all or, since an instant, the changes.
+//! - [`probe()`]: is the connection good? [`pull()`]: all or, since an instant, the changes.
 
 mod api;
 mod collection;

@@ -113,7 +113,7 @@ fn put_files(spec: &mut RunSpec, files: Vec<SourceFile>, flow: Option<&str>) -> 
     match (meant.as_slice(), flow) {
         ([one], _) => {
             let inbound = &mut spec.inbound[*one];
-            (inbound.files, inbound.format) = (files, None);
+            (inbound.files, inbound.format, inbound.changes) = (files, None, None);
         }
         (_, Some(id)) => return Err(AdminError::hinting(format!("there is no active inbound flow {id}"), &format!("there are: {active}"))),
         ([], None) => {

@@ -38,6 +38,9 @@ pub(crate) const BASELINES: Access = Access::unchecked("_baselines");
 pub(crate) const ORGANIZATIONS: Access = Access::unchecked("_organizations");
 /// Why the newest upload of a connector was refused; gone when one is accepted.
 pub(crate) const REFUSED: Access = Access::unchecked("_refused");
+/// Findings about the package of changes that an accepted set was put together with, beside the files of the set.
+/// No uploaded file has a name with a dot in front.
+pub(crate) const FOUND_IN_CHANGES: &str = ".findings-changes.jsonl";
 /// The last accepted upload of each connector.
 pub(crate) const ACCEPTED: Access = Access::unchecked("_accepted");
 

@@ -1,5 +1,6 @@
 //! The worker: claims jobs and carries them out on threads of their own.
 
+mod changes;
 mod cleanup;
 mod connection;
 mod readiness;

@@ -17,5 +17,8 @@ mod testing;
 pub use guard::{Blocked, Guard, STOPS, Stop};
 pub use plan::{PlanSummary, mail_nickname};
 pub use run::{FAILPOINTS, Outcome, Preview, Pull, RunError, RunPorts, Step, advance, preview};
-pub use spec::{InboundSpec, MatchRule, MatchTarget, Naming, PreviousRun, RoleGroup, RunSpec, SecurityFlow, SourceFile, SourceIdentifier};
+pub use spec::{
+    ChangesCounts, ChangesReport, InboundSpec, MatchRule, MatchTarget, Naming, PreviousRun, RoleGroup, RunSpec, SecurityFlow, SourceFile,
+    SourceIdentifier,
+};
 pub use statistics::failed as failed_statistics;

@@ -295,6 +295,7 @@ mod tests {
             pull: None,
             format: None,
             remarks: 0,
+            changes: None,
             flow_id: "f".to_owned(),
             display_name: "F".to_owned(),
             files: Vec::new(),

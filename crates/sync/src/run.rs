@@ -9,7 +9,7 @@ use crate::guard::{Blocked, Counts};
 use crate::history::{self, Activity, Delta};
 use crate::matching::{self, Accounts, Context, MatchCounts};
 use crate::plan::{self, PlanError, PlanSummary};
-use crate::spec::{InboundSpec, RunSpec, SourceFile};
+use crate::spec::{ChangesCounts, ChangesReport, InboundSpec, RunSpec, SourceFile};
 use crate::statistics::{self, FlowCounts};
 use directory::{Directory, DirectoryError, OpRecord};
 use roster::{Codes, Entity, Finding, Format, IngestError, IngestOptions, Severity, Source};
@@ -522,12 +522,31 @@ impl Run<'_> {
             flow.rows = report.rows();
             flow.error_rows = report.files.iter().map(|f| f.errors).sum();
             self.write(&format!("files-{}.json", inbound.flow_id), &report.files)?;
+            if let Some(changes) = &inbound.changes {
+                self.take_over(inbound, changes, &mut flow)?;
+            }
             if let Some(finding) = report.catastrophic {
                 blocked = Some(Blocked { code: finding.code.to_owned(), message: format!("Nothing was changed: {}", finding.message) });
             }
             counts.push(flow);
         }
         Ok(Snapshots { flows: counts, blocked })
+    }
+
+    /// What was found in the changes that the set was put together with is found by this run too: in its logs, in its
+    /// counts, and in the share of rows in error.
+    fn take_over(&self, inbound: &InboundSpec, changes: &ChangesReport, flow: &mut FlowCounts) -> Result<(), RunError> {
+        let path = self.spec.work_dir.join(format!("findings-changes-{}.jsonl", inbound.flow_id));
+        let temporary = path.with_extension("part");
+        std::fs::copy(&changes.log, &temporary)?;
+        std::fs::rename(temporary, path)?;
+        let ChangesCounts { files, errors, warnings } = &changes.counts;
+        self.write(&format!("files-changes-{}.json", inbound.flow_id), files)?;
+        flow.errors += errors;
+        flow.warnings += warnings;
+        flow.rows += files.iter().map(|file| file.rows).sum::<u64>();
+        flow.error_rows += files.iter().map(|file| file.errors).sum::<u64>();
+        Ok(())
     }
 
     fn ingest(&self, inbound: &InboundSpec) -> Result<roster::IngestReport, RunError> {

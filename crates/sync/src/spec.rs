@@ -2,6 +2,7 @@
 //! taken up again after a crash sees the same configuration.
 
 use crate::guard::Guard;
+use roster::FileReport;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -51,6 +52,9 @@ pub struct InboundSpec {
     /// What there was to remark about the files before they were read; it counts with the warnings.
     #[serde(default)]
     pub remarks: u64,
+    /// What was found in the package of changes that the set was put together with; none for a set that was sent whole.
+    #[serde(default)]
+    pub changes: Option<ChangesReport>,
     /// Where the files came from, for people; older specifications do not say.
     #[serde(default)]
     pub origin: Option<String>,
@@ -64,6 +68,26 @@ pub struct InboundSpec {
     pub rules: Vec<MatchRule>,
     /// The last good run of the same flow, source and year.
     pub previous: Option<PreviousRun>,
+}
+
+/// What was found in a package of changes, of which the whole set shows nothing any more.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChangesReport {
+    /// Its findings log, one JSON object a line.
+    pub log: PathBuf,
+    /// What was counted.
+    pub counts: ChangesCounts,
+}
+
+/// What was counted in a package of changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangesCounts {
+    /// What became of each file of changes; those that the package has whole are files of the set.
+    pub files: Vec<FileReport>,
+    /// Findings that are errors; a row in error may have several.
+    pub errors: u64,
+    /// Findings that are warnings.
+    pub warnings: u64,
 }
 
 /// A file of an upload.

@@ -26,6 +26,10 @@ const CONSEQUENCE: &str = "ReferencedRecordDropped";
 pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
     let folder = tempfile::tempdir().map_err(Failure::io("make a temporary directory"))?;
     let (Opened { files, errors, warnings }, in_part) = sources(arguments, folder.path())?;
+    let input = files.iter().map(|file| file.path.as_path()).chain(arguments.base.as_deref()).chain([arguments.path.as_path()]);
+    if let Some(same) = arguments.report.iter().find(|report| input.clone().any(|input| is_same(input, report))) {
+        return Err(Failure::new(format!("the report would take the place of {}, which is checked", same.display())).usage());
+    }
     let reports: Vec<Report> = arguments.report.iter().map(|path| Report::create(path)).collect::<Result<_, _>>()?;
     let format = roster::Format::of_name(&arguments.format);
     let package = if errors.is_empty() { Package::of(arguments, &files, format, in_part, folder.path())? } else { None };
@@ -38,13 +42,16 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
     }
     // With an archive that cannot be opened nobody knows what the export is.
     let (checked, applied) = match (errors.first(), &package) {
-        (Some(finding), _) => (stopped(finding.clone()), None),
+        (Some(finding), _) => {
+            let unknown = Detected { format: Err("nothing".to_owned()), why: "an archive of it cannot be used".to_owned() };
+            (stopped(finding.clone(), unknown), None)
+        }
         (None, None) => (check(arguments, &files, in_part, None, started, &mut |finding| tally.take(finding))?, None),
         (None, Some(package)) => {
             let applied = package.apply(arguments, &files, format, &folder.path().join("whole"), &mut |finding| tally.take(finding))?;
             let deleted = package.base.is_none().then_some(&applied.deleted);
             let checked = if let Some(finding) = &applied.catastrophic {
-                stopped(finding.clone())
+                stopped(finding.clone(), applied.detected.clone())
             } else {
                 check(arguments, &applied.files, false, deleted, started, &mut |finding| tally.take(&traced(finding, &applied)))?
             };
@@ -83,6 +90,10 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
     }
     let bad = totals.of(Severity::Error) + totals.of(Severity::Catastrophic) > 0;
     Ok(if bad { Ended::FoundErrors } else { Ended::Good })
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    one.canonicalize().ok().zip(other.canonicalize().ok()).is_some_and(|(one, other)| one == other)
 }
 
 /// What becomes of findings.
@@ -162,14 +173,8 @@ fn unread(error: &IngestError) -> Failure {
 }
 
 /// The report about an export that was not read because of a finding.
-fn stopped(finding: Finding) -> IngestReport {
-    IngestReport {
-        catastrophic: Some(finding),
-        detected: Detected::default(),
-        files: Vec::new(),
-        codes: BTreeMap::new(),
-        segments: Vec::new(),
-    }
+fn stopped(finding: Finding, detected: Detected) -> IngestReport {
+    IngestReport { catastrophic: Some(finding), detected, files: Vec::new(), codes: BTreeMap::new(), segments: Vec::new() }
 }
 
 struct Totals {
@@ -207,7 +212,7 @@ fn show_codes(tally: &Tally) {
         let findings = tally.firsts.get(code).map_or(&[][..], Vec::as_slice);
         for finding in findings {
             let place = if finding.line > 0 { format!("{}:{}", finding.file, finding.line) } else { finding.file.clone() };
-            output::line(&format!("  {place}  {}", output::printable(&finding.message)));
+            output::line(&format!("  {}  {}", output::printable(&place), output::printable(&finding.message)));
         }
         if *count > PLACES_SHOWN as u64 {
             output::line(&format!("  … and {} more", count - PLACES_SHOWN as u64));

@@ -345,6 +345,32 @@ fn validate_says_what_is_wrong_and_where() {
     assert_eq!(homeroom().args(["validate", path, "--encoding", "klingon"]).output().unwrap().status.code(), Some(3));
 }
 
+/// Names that somebody else gave must not move the terminal's cursor, a report not take the place of what it is about,
+/// and a script that stops reading not take errors for none.
+#[test]
+fn validate_harms_neither_terminal_nor_export_nor_script() {
+    let dir = tempfile::tempdir().unwrap();
+    roster::demo::write_demo_district(dir.path(), DOMAIN, 0).unwrap();
+    let users = dir.path().join("users.csv");
+    let before = std::fs::read(&users).unwrap();
+    let output = homeroom().arg("validate").arg(dir.path()).arg("--report").arg(&users).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("would take the place of"));
+    assert_eq!(std::fs::read(&users).unwrap(), before);
+
+    let evil = dir.path().join("ev\u{1b}[31mil\n.csv");
+    std::fs::write(&evil, "x\n").unwrap();
+    for arguments in [vec!["validate".as_ref(), evil.as_os_str()], vec!["validate".as_ref(), dir.path().as_os_str()]] {
+        let output = homeroom().args(arguments).output().unwrap();
+        let all = [output.stdout, output.stderr].concat();
+        assert!(!all.contains(&0x1b), "{}", String::from_utf8_lossy(&all).escape_debug());
+    }
+
+    let mut child = homeroom().arg("validate").arg(dir.path()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
 const CHANGED: &str = "2026-09-02T02:00:00Z";
 
 /// A package of OneRoster 1.1 in a folder, with the modes of its files.
@@ -449,6 +475,8 @@ fn validate_checks_changes_as_the_set_that_they_make() {
         (&["changes", "--base", "good"], 3, "holds only changes itself"),
         (&["changes", "--base", "nowhere"], 3, "nowhere"),
         (&["changes/users.csv", "--base", "base"], 2, "manifest.csv"),
+        (&["good", "--base", "base/users.csv"], 2, "is one file"),
+        (&["good", "--base", "base", "--format", "sds-v2.1"], 1, "only OneRoster has packages of changes"),
     ] {
         let output = validate(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -466,5 +494,10 @@ fn validate_checks_changes_as_the_set_that_they_make() {
     }
     let output = validate(&["changes", "--base", "other", "--json"]);
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["findings"][0]["code"], "DeltaBaseVersion");
+    let checked: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&checked["format"], &checked["findings"][0]["code"]), (&"oneroster-1.1".into(), &"DeltaBaseVersion".into()));
+    std::fs::write(dir.path().join("broken.zip"), "no archive").unwrap();
+    let output = validate(&["broken.zip", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["format"], "nothing");
 }

@@ -198,3 +198,17 @@ async fn a_password_opens_an_openssh_server() {
     let denied = Place::Sftp(Sftp { user: PASSWORD_USER.to_owned(), ..server.sftp() }).list().await.unwrap_err();
     assert!(matches!(denied, IntakeError::Denied { with: "this key", .. }), "{denied}");
 }
+
+/// Entries come in many answers; with too many of them nobody waits for the last one.
+#[tokio::test]
+async fn a_folder_of_a_server_is_listed_to_its_end_or_refused() {
+    let Some(server) = Server::start() else { return };
+    let place = Place::Sftp(server.sftp());
+    let most = intake::limits::ENTRIES_MAX - 2;
+    (0..most).for_each(|n| drop(std::fs::File::create(server.path(&format!("out/{n}.csv"))).unwrap()));
+    // With the folder itself and the one above it.
+    assert_eq!(place.list().await.unwrap().len(), most);
+    std::fs::write(server.path("out/one.csv"), "").unwrap();
+    let refused = place.list().await.unwrap_err();
+    assert!(matches!(refused, IntakeError::TooMuch(_)), "{refused}");
+}

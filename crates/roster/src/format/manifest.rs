@@ -11,6 +11,9 @@ use crate::finding::{Finding, shorten};
 use crate::limits::CHUNK_BYTES;
 use std::io;
 
+/// Lines of a manifest. One that is complete has some 30.
+const LINES_MAX: u64 = 1_000;
+
 /// How a package has a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -31,6 +34,8 @@ pub(crate) struct Manifest {
     misshapen: Vec<u64>,
     /// Whether the header is the one that the binding gives.
     header_is_right: bool,
+    /// Whether it has more lines than were read.
+    is_too_long: bool,
 }
 
 impl Manifest {
@@ -45,6 +50,10 @@ impl Manifest {
             let line = String::from_utf8_lossy(&rest[..stop]).into_owned();
             (rest, number) = (&rest[next..], number + 1);
             let mut fields = Fields::default();
+            if number > LINES_MAX {
+                manifest.is_too_long = true;
+                break;
+            }
             if line.trim_matches([',', ' ']).is_empty() {
                 continue;
             }
@@ -101,6 +110,10 @@ pub(crate) fn check(format: Format, files: &[Source]) -> Vec<Finding> {
         }
         Err(error) => return vec![crate::basic::unreadable(MANIFEST, &error)],
     };
+    if manifest.is_too_long {
+        let message = format!("{MANIFEST} has more than {LINES_MAX} lines, as no manifest has.");
+        return vec![Finding::of_file("FileUnreadable", MANIFEST, message).hint("Look at how it was made.")];
+    }
     let mut check = Check { format, version, files, manifest: &manifest, findings: Vec::new() };
     check.properties();
     check.files();

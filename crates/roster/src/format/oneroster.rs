@@ -113,6 +113,27 @@ const fn ordered(
     FileSpec { ordered: true, ..file(name, columns, gives, map) }
 }
 
+/// Logins of users in 1.2, of which nothing is kept: it is only looked at whose they are. A set that changes are
+/// applied to has the whole file.
+pub(crate) static USER_PROFILES: FileSpec = file(
+    "userProfiles.csv",
+    &[
+        need("sourcedId", K::SourcedId),
+        status(),
+        modified(),
+        need("userSourcedId", K::Id),
+        may("profileType", K::Text),
+        may("vendorId", K::Text),
+        may("applicationId", K::Text),
+        may("description", K::Text),
+        may("credentialType", K::Text),
+        may("username", K::Text),
+        may("password", K::Password),
+    ],
+    &[],
+    |_, _| (),
+);
+
 /// Files of 1.1 in order of dependency. Drafts of 1.1, which exports still follow, have other headers.
 pub(super) static FILES_1_1: &[FileSpec] = &[
     FileSpec {

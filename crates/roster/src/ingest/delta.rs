@@ -23,6 +23,7 @@ mod changes;
 mod dates;
 mod lines;
 mod origins;
+mod whole;
 
 use super::{IngestError, extent::Deleted};
 use crate::Source;
@@ -30,9 +31,9 @@ use crate::basic::{encoding, twice, unread};
 use crate::fields::Fields;
 use crate::finding::{Finding, Severity, shorten};
 use crate::format::manifest::{self, Manifest, Mode};
-use crate::format::{Column, Detected, FileSpec, Format, Kind, MANIFEST, detect};
+use crate::format::oneroster::USER_PROFILES;
+use crate::format::{Detected, FileSpec, Format, MANIFEST, detect};
 use crate::keys::hash;
-use crate::model::Entity;
 use changes::{Changes, Known};
 use dates::{Dates, moment};
 use encoding_rs::Encoding;
@@ -41,8 +42,9 @@ use origins::FileOrigins;
 pub use origins::{Origin, Origins};
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
+use whole::{MODIFIED, Whole, is_of_a_change, known_columns, position};
 
 /// What roles and profiles are in a package of changes of OneRoster 1.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,30 +56,11 @@ pub enum Parts {
     OfUsers,
 }
 
-/// A file of users' parts that no format reads; it goes with its users all the same.
-static USER_PROFILES: FileSpec = FileSpec::new(
-    "userProfiles.csv",
-    &[
-        Column::need("sourcedId", Kind::Id),
-        Column::may("status", Kind::Text),
-        Column::may(MODIFIED, Kind::Text),
-        Column::may("userSourcedId", Kind::Text),
-        Column::may("profileType", Kind::Text),
-        Column::may("vendorId", Kind::Text),
-        Column::may("applicationId", Kind::Text),
-        Column::may("description", Kind::Text),
-        Column::may("credentialType", Kind::Text),
-        Column::may("username", Kind::Text),
-        Column::may("password", Kind::Password),
-    ],
-    &[0],
-    &[Entity::User],
-    |_, _| (),
-);
-
 /// What came of a package of changes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Applied {
+    /// What the package was taken for.
+    pub detected: Detected,
     /// The whole set, when nothing catastrophic was found.
     pub files: Vec<Source>,
     /// Records put in, new or in the place of others.
@@ -137,10 +120,7 @@ pub fn apply(
     out: &Path,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<Applied, IngestError> {
-    let (encoding, users) = (encoding_of(label)?, HashSet::new());
-    let dates = (parts == Parts::Records).then(|| Dates::create(out)).transpose()?;
-    let merge = Merge { base: Some(base), encoding, traced: false, out, findings, parts, users, dates, applied: Applied::default() };
-    let applied = merge.all(None, changes)?;
+    let applied = Merge::new(Some(base), parts, label, out, findings)?.all(None, changes)?;
     applied.files.iter().try_for_each(|file| File::open(&file.path)?.sync_all())?;
     if cfg!(unix) {
         File::open(out)?.sync_all()?;
@@ -159,15 +139,8 @@ pub fn check(
     out: &Path,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<Applied, IngestError> {
-    let (encoding, users) = (encoding_of(label)?, HashSet::new());
-    let dates = base.map(|_| Dates::create(out)).transpose()?;
-    let parts = Parts::Records;
-    Merge { base, encoding, traced: true, out, findings, parts, users, dates, applied: Applied::default() }.all(format, changes)
-}
-
-fn encoding_of(label: Option<&str>) -> Result<Option<&'static Encoding>, IngestError> {
-    let found = |label: &str| encoding(label).ok_or_else(|| IngestError::UnknownEncoding(label.to_owned()));
-    label.map(found).transpose()
+    let merge = Merge::new(base, Parts::Records, label, out, findings)?;
+    Merge { traced: true, ..merge }.all(format, changes)
 }
 
 struct Merge<'m> {
@@ -185,7 +158,20 @@ struct Merge<'m> {
     applied: Applied,
 }
 
-impl Merge<'_> {
+impl<'m> Merge<'m> {
+    fn new(
+        base: Option<&'m [Source]>,
+        parts: Parts,
+        label: Option<&str>,
+        out: &'m Path,
+        findings: &'m mut dyn FnMut(&Finding) -> io::Result<()>,
+    ) -> Result<Self, IngestError> {
+        let found = |label: &str| encoding(label).ok_or_else(|| IngestError::UnknownEncoding(label.to_owned()));
+        let encoding = label.map(found).transpose()?;
+        let dates = (base.is_some() && parts == Parts::Records).then(|| Dates::create(out)).transpose()?;
+        Ok(Self { base, encoding, traced: false, out, findings, parts, users: HashSet::new(), dates, applied: Applied::default() })
+    }
+
     fn emit(&mut self, finding: Finding) -> io::Result<()> {
         (self.findings)(&finding)?;
         if finding.severity() == Severity::Catastrophic {
@@ -196,9 +182,10 @@ impl Merge<'_> {
 
     /// The whole package, in a format or in the one that its files show.
     fn all(mut self, format: Option<Format>, changes: &[Source]) -> Result<Applied, IngestError> {
-        match format.map_or_else(|| detect(changes), Detected::named) {
-            Detected { format: Ok(format), .. } => self.files(format, changes)?,
-            Detected { format: Err(title), why } => self.emit(unread(&title, &why))?,
+        self.applied.detected = format.map_or_else(|| detect(changes), Detected::named);
+        match self.applied.detected.format.clone() {
+            Ok(format) => self.files(format, changes)?,
+            Err(title) => self.emit(unread(&title, &self.applied.detected.why))?,
         }
         self.dates.take().map_or(Ok(()), Dates::finish)?;
         if self.applied.catastrophic.is_some() {
@@ -297,7 +284,8 @@ impl Merge<'_> {
         Ok(())
     }
 
-    /// Writes the records that stay as they are: those that no change names, nor any of the user whom they are a part of. `header`: that of the file of changes, which may have more columns.
+    /// Writes the records that stay as they are: those that no change names, nor any of the user whom they are a part
+    /// of. `header`: that of the file of changes, which may have more columns.
     fn keep(&mut self, before: &Source, header: &[String], changes: &mut Changes, whole: &mut Whole) -> io::Result<()> {
         let spec = whole.spec;
         let mut lines = Lines::open(before, self.encoding)?;
@@ -345,7 +333,7 @@ impl Merge<'_> {
             let Some(change) = changes.get(said.key) else { continue };
             let about = |code, message| said.finding(code, spec.name, number, message);
             if change.line != number {
-                self.emit(change.outdoes(&said, &about))?;
+                self.emit(change.about_another(&said, &about))?;
                 continue;
             }
             match (change.known, change.gone, change.there) {
@@ -394,65 +382,6 @@ impl Merge<'_> {
         self.applied.files.push(Source { name: MANIFEST.to_owned(), path });
         Ok(())
     }
-}
-
-/// A file of the set while it is written.
-struct Whole {
-    spec: &'static FileSpec,
-    out: BufWriter<File>,
-    columns: Vec<String>,
-    table: FileChanges,
-    /// Where its rows come from, when that is wanted.
-    origins: Option<FileOrigins>,
-}
-
-impl Whole {
-    fn create(path: &Path, spec: &'static FileSpec) -> io::Result<Self> {
-        let mut out = BufWriter::new(File::create(path)?);
-        // With its mark it is UTF-8, whatever encoding is named for the set.
-        out.write_all("\u{feff}".as_bytes())?;
-        let table = FileChanges { name: spec.name.to_owned(), mode: "delta", ..FileChanges::default() };
-        Ok(Self { spec, out, columns: Vec::new(), table, origins: None })
-    }
-
-    /// Writes a row of changes. `from`: where each column stands in it.
-    fn put(&mut self, text: &str, fields: &Fields, from: &[Option<usize>]) -> io::Result<()> {
-        // The set is whole: nothing in it is a change any more.
-        let value = |(column, at): (&String, &Option<usize>)| match at {
-            Some(at) if !is_of_a_change(column) => fields.text(text, *at).to_owned(),
-            _ => String::new(),
-        };
-        let row: Vec<String> = self.columns.iter().zip(from).map(value).collect();
-        write_row(&mut self.out, row.iter().map(String::as_str))
-    }
-
-    /// The row that was written last is this line.
-    fn is_of(&mut self, origin: Origin, line: u64) {
-        if let Some(origins) = &mut self.origins {
-            origins.push(origin, line);
-        }
-    }
-}
-
-/// The column that says when a record was last changed.
-const MODIFIED: &str = "dateLastModified";
-
-/// Whether a column is about the change and not about the record.
-fn is_of_a_change(column: &str) -> bool {
-    matches!(column, "status" | MODIFIED)
-}
-
-/// Where a column stands in a header, under any name that it may have.
-fn position(spec: &FileSpec, header: &[String], column: &str) -> Option<usize> {
-    let at = |name: &str| header.iter().position(|other| other == name);
-    let known = || spec.columns.iter().find(|known| known.headers().any(|name| name == column));
-    at(column).or_else(|| known()?.headers().find_map(at))
-}
-
-/// The columns of a header that are read, as it spells them, in the order of the format.
-fn known_columns(spec: &FileSpec, header: &[String]) -> Vec<String> {
-    let spelled = |name: &&str| header.iter().any(|other| other == name);
-    spec.columns.iter().filter_map(|column| column.headers().find(spelled)).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

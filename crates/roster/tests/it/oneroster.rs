@@ -517,6 +517,21 @@ fn primary_organizations_and_profiles_are_those_of_the_person() {
     // Without a file of profiles nobody can say whose they are.
     let without = bulk_1_2(&[("users.csv", users), ("roles.csv", roles)]);
     assert_eq!(told(&load(without.path(), None)), expected);
+    // A role that cannot be read may be anybody's.
+    let unreadable = roles.replace("r3,tobedeleted", "r3,,tobedeleted");
+    let unreadable = bulk_1_2(&[("users.csv", users), ("roles.csv", &unreadable)]);
+    assert_eq!(told(&load(unreadable.path(), None)), ["roles.csv:4 FieldCount -"]);
+}
+
+/// A manifest of any length costs no more than one line that says so.
+#[test]
+fn a_manifest_ends() {
+    let dir = bulk_1_2(&[("orgs.csv", "sourcedId,name,type\nA,A,school\n")]);
+    let manifest = std::fs::read_to_string(dir.path().join("manifest.csv")).unwrap();
+    let more: String = (0..200_000).map(|n| format!("{n},\n")).collect();
+    std::fs::write(dir.path().join("manifest.csv"), manifest + &more).unwrap();
+    let loaded = load(dir.path(), None);
+    assert_eq!((loaded.codes(), loaded.found.len()), (vec!["FileUnreadable"], 1));
 }
 
 /// Only what the manifest calls bulk must be blank, and it is told once a file.

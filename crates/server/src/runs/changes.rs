@@ -48,8 +48,10 @@ pub(super) fn since(
     let age = now.duration_since(made.full);
     let is_fresh = !age.is_negative() && age < SignedDuration::from_hours(settings.full_every_hours.into());
     let is_sound = made.of == question && good_run == Some(made.run.as_str());
+    // A clock that is far ahead would have us ask for what has changed since tomorrow.
+    let is_past = made.until.duration_since(now) < SignedDuration::from_hours(1);
     let overlap = SignedDuration::from_mins(settings.overlap_minutes.into());
-    made.until.checked_sub(overlap).ok().filter(|_| is_fresh && is_sound)
+    made.until.checked_sub(overlap).ok().filter(|_| is_fresh && is_sound && is_past)
 }
 
 /// Applies a package of changes to a set; gives the names of the files of the whole set, in `out`. The inner
@@ -92,6 +94,7 @@ mod tests {
         assert_eq!(ask("here", Some("r1"), &settings, noon), Some(at("2026-11-27T08:50:00Z")));
         assert_eq!(ask("here", Some("r1"), &settings, "2026-11-27T21:59:59Z"), Some(at("2026-11-27T08:50:00Z")));
         assert_eq!(since(None, "here", Some("r1"), &settings, at(noon)), None, "nothing was pulled before");
+        assert_eq!(ask("here", Some("r1"), &settings, "2026-11-27T08:00:00Z"), None, "the provider's clock is an hour ahead");
         assert_eq!(ask("there", Some("r1"), &settings, noon), None, "another connection");
         assert_eq!(ask("here", Some("r0"), &settings, noon), None, "the run of that pull came to nothing");
         assert_eq!(ask("here", None, &settings, noon), None, "no run of this flow came to its end");

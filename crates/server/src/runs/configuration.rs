@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::error::AppError;
 use crate::graph::Data;
 use crate::providers;
-use crate::runs::{ACCEPTED, BASELINES, REFUSED, SECURITY_GROUP_FLOW};
+use crate::runs::{ACCEPTED, BASELINES, FOUND_IN_CHANGES, REFUSED, SECURITY_GROUP_FLOW};
 use industry_data::readiness::{Readiness, filter_organizations, inbound_is_active};
 use industry_data::reference;
 use industry_data::rules::{Lookup, format_time};
@@ -13,7 +13,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use store::TenantId;
 use sync::{
-    Guard, InboundSpec, MatchRule, MatchTarget, Naming, PreviousRun, RoleGroup, RunSpec, SecurityFlow, SourceFile, SourceIdentifier,
+    ChangesCounts, ChangesReport, Guard, InboundSpec, MatchRule, MatchTarget, Naming, PreviousRun, RoleGroup, RunSpec, SecurityFlow,
+    SourceFile, SourceIdentifier,
 };
 
 fn text<'d>(document: &'d Map<String, Value>, name: &str) -> &'d str {
@@ -87,12 +88,21 @@ fn inbound_spec(app: &App, data: &Data<'_, '_>, flow: &Map<String, Value>) -> Re
         pull: providers::is_pulled(&connector).then(|| connector_id.to_owned()),
         format: providers::format(&connector).or_else(|| accepted.as_ref()?.body.get("format")?.as_str().map(str::to_owned)),
         remarks: 0,
+        changes: accepted.as_ref().map(|accepted| changes_report(app, data.ctx().tenant, &accepted.body)).transpose()?.flatten(),
         origin: origin(&connector, accepted.as_ref().map(|accepted| &accepted.body)),
         refused: data.with_tx(|tx| tx.docs(&REFUSED)?.get(connector_id))?.map(|doc| text(&doc.body, "why").to_owned()),
         not_pulled: None,
         rules: rules.iter().filter_map(Value::as_object).filter_map(rule).collect(),
         previous: baseline.map(|doc| previous(app, data.ctx().tenant, &doc.body)).transpose()?,
     })
+}
+
+/// What was found in the changes that an accepted set was put together with; none is there for one that was sent whole.
+fn changes_report(app: &App, tenant: TenantId, accepted: &Map<String, Value>) -> Result<Option<ChangesReport>, AppError> {
+    let found = accepted.get("changes").cloned().unwrap_or_default();
+    let counts: Option<ChangesCounts> = serde_json::from_value(found).map_err(|error| AppError::Internal(error.to_string()))?;
+    let folder = app.store().blobs().path(tenant, text(accepted, "folder"))?;
+    Ok(counts.map(|counts| ChangesReport { log: folder.join(FOUND_IN_CHANGES), counts }))
 }
 
 /// Where the files of a flow come from, for people.

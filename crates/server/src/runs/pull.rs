@@ -101,8 +101,13 @@ impl StorePorts {
         let log = work.join(format!("findings-pull-{}.jsonl", inbound.flow_id));
         let settings = &self.app.config().oneroster;
         let mut refused = None;
+        // A package of changes holds everybody's data: whatever comes of it, it goes, also that of an attempt that was killed.
+        let key = format!("runs/{}/changes-{set}", self.run);
+        let package = self.empty(&key)?;
         if let Some(since) = changes::since(start.made.as_ref(), &question, start.good_run.as_deref(), settings, now) {
-            match self.bring_changes(&set, &start, since, inbound, work)? {
+            let brought = self.bring_changes(&set, &start, since, inbound, &package);
+            self.empty(&key)?;
+            match brought? {
                 Ok((report, mut finished)) => {
                     let full = start.made.map_or(now, |made| made.full);
                     finished.remarks = write_findings(&log, &report.notes, report.notes_total, None)?;
@@ -128,19 +133,17 @@ impl StorePorts {
         }))
     }
 
-    /// The set before with what has changed since.
+    /// The set before with what has changed since, which is brought into the folder `package`.
     fn bring_changes(
         &self,
         set: &str,
         start: &Start,
         since: Timestamp,
         inbound: &InboundSpec,
-        work: &Path,
+        package: &Path,
     ) -> Result<Result<(Report, Finished), Without>, RunError> {
         let Some((base_set, base)) = &start.base else { return Ok(Err(Without::Refused("there is no set before it".to_owned()))) };
-        let package = work.join(format!("changes-{set}"));
-        remove(&package)?;
-        let report = match self.speak(&start.connection, Mode::Since(since), &package)? {
+        let report = match self.speak(&start.connection, Mode::Since(since), package)? {
             Ok(report) => report,
             Err(fault) if fault.code.is_of_the_connection() || fault.code == FaultCode::ProviderBusy => {
                 return Ok(Err(Without::Fault(fault)));
@@ -157,7 +160,7 @@ impl StorePorts {
             made: None,
         };
         if rows > 0 {
-            let changed = Source::list(&package)?;
+            let changed = Source::list(package)?;
             let files = match changes::apply(base, &changed, &self.new_set(set)?)? {
                 Ok(files) => files,
                 Err(why) => return Ok(Err(Without::Refused(why))),
@@ -167,7 +170,6 @@ impl StorePorts {
             let format = inbound.format.as_deref().and_then(Format::of_name);
             finished.organizations = Some(organizations::keys(&files, format, self.codes())?);
         }
-        remove(&package)?;
         Ok(Ok((report, finished)))
     }
 
@@ -199,11 +201,14 @@ impl StorePorts {
         self.app.store().blobs().path(self.ctx.tenant, &format!("accepted/{set}")).map_err(|e| interrupted(&e))
     }
 
-    /// The folder of a set that is about to be made, without what an earlier attempt has left.
+    /// The place of a folder that is about to be made, without what an earlier attempt has left there.
+    fn empty(&self, key: &str) -> Result<PathBuf, RunError> {
+        let blobs = self.app.store().blobs();
+        blobs.remove_folder(self.ctx.tenant, key).and_then(|()| blobs.path(self.ctx.tenant, key)).map_err(|e| interrupted(&e))
+    }
+
     fn new_set(&self, set: &str) -> Result<PathBuf, RunError> {
-        let folder = self.accepted(set)?;
-        remove(&folder)?;
-        Ok(folder)
+        self.empty(&format!("accepted/{set}"))
     }
 
     /// Speaks to the provider. The inner error says why there are no files.
@@ -265,13 +270,6 @@ impl StorePorts {
             }
         };
         self.app.store().write_blocking(&self.ctx, write).map_err(|e: StoreError| interrupted(&e))
-    }
-}
-
-fn remove(folder: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 

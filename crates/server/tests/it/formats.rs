@@ -113,14 +113,7 @@ const ENROLLED: &str = "sourcedId,classSourcedId,schoolSourcedId,userSourcedId,r
 #[tokio::test(flavor = "multi_thread")]
 async fn a_package_of_changes_may_have_whole_files_too() {
     let (server, connector) = school(None).await;
-    let all = [
-        ("orgs", "bulk", SCHOOLS),
-        ("academicSessions", "bulk", TERMS),
-        ("users", "bulk", PEOPLE),
-        ("classes", "bulk", CLASSES),
-        ("enrollments", "bulk", ENROLLED),
-    ];
-    let before = read(&server, &connector, &package(&all)).await;
+    let before = read(&server, &connector, &whole()).await;
     assert_eq!((&before["people"], &before["groups"], &before["errors"]), (&json!(3), &json!(2), &json!(0)), "{before}");
     let people = "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,givenName,familyName\n\
         s3,active,2026-09-02T02:00:00Z,true,B,student,cy,Cy,Hill\n\
@@ -150,25 +143,102 @@ async fn a_package_of_changes_may_have_whole_files_too() {
     server.stop().await;
 }
 
-/// What was to come before an upload that is accepted already is not slipped in behind it, and not lost in silence.
+/// The first package, with everything in it.
+fn whole() -> Vec<(String, Vec<u8>)> {
+    package(&[
+        ("orgs", "bulk", SCHOOLS),
+        ("academicSessions", "bulk", TERMS),
+        ("users", "bulk", PEOPLE),
+        ("classes", "bulk", CLASSES),
+        ("enrollments", "bulk", ENROLLED),
+    ])
+}
+
+/// A package of pupils, all with the same date.
+fn pupils(count: usize, date: &str) -> Vec<(String, Vec<u8>)> {
+    let mut users = "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,givenName,familyName\n".to_owned();
+    users.extend((0..count).map(|n| format!("n{n},active,{date},true,A,student,new{n},New,Pupil\n")));
+    package(&[("users", "delta", &users)])
+}
+
+/// What is wrong with the rows of a package of changes is nowhere to be seen in the set that comes of it: the runs that
+/// work on that set tell all of it, count it, and stop where it is too much.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_changes_is_told_and_counted_by_the_runs_of_their_set() {
+    let (server, connector) = school(None).await;
+    let before = read(&server, &connector, &whole()).await;
+    // 11 rows of the set are good; of 60 changes none is.
+    let operation = server.upload(&connector, &pupils(60, "")).await;
+    assert_eq!(operation["errors"], json!([]), "{operation}");
+    let told: Vec<&Value> = operation["warnings"].as_array().unwrap().iter().filter(|one| one["code"] == "RequiredValueMissing").collect();
+    assert_eq!((told.len(), &told[0]["target"]), (21, &json!("users.csv")), "{operation}");
+    assert!(told[20]["message"].as_str().unwrap().starts_with("And 40 more of these"), "{operation}");
+    let stopped = server.run().await;
+    assert_eq!(stopped["blockingError"]["code"], "SafetyThresholdExceeded", "{stopped}");
+    assert!(stopped["blockingError"]["message"].as_str().unwrap().contains("60 of 71 rows are in error"), "{stopped}");
+    let report = async |run: &Value, extension: &str| {
+        let report = server.send(Method::GET, &format!("/admin/runs/{}/findings.{extension}", id(run)), None).await;
+        report.text().await.unwrap()
+    };
+    let all = report(&stopped, "json").await;
+    let of_the_package = |line: &&str| line.contains("RequiredValueMissing") && line.contains("\"file\":\"changes/users.csv\"");
+    assert_eq!(all.lines().filter(of_the_package).count(), 60, "{all}");
+    assert!(all.contains("\"line\":2,") && all.contains("\"line\":61,"), "{all}");
+    let csv = report(&stopped, "csv").await;
+    assert_eq!(csv.lines().filter(|line| line.contains("changes/users.csv")).count(), 60, "{csv}");
+    let page = report(&stopped, "html").await;
+    assert!(page.contains("changes/users.csv<td class=\"n\">60<td class=\"n\">0<td class=\"n\">60"), "{page}");
+    // Fewer of them do not stop a run. What the package before had is not told again, and this is as long as the set is there.
+    let operation = server.upload(&connector, &pupils(3, "yesterday")).await;
+    assert_eq!(operation["errors"], json!([]), "{operation}");
+    for _ in 0..2 {
+        let run = server.run().await;
+        let statistics = server.get(&format!("{ROOT}/runs/{}/getStatistics", id(&run))).await;
+        assert_eq!((&run["status"], &statistics["inboundTotals"]["errors"]), (&json!("completedWithErrors"), &json!(3)), "{statistics}");
+        assert_eq!(report(&run, "json").await.lines().filter(|line| line.contains("changes/users.csv")).count(), 3);
+    }
+    let after = read(&server, &connector, &pupils(3, "2026-09-02T02:00:00Z")).await;
+    let counts = (&after["errors"], &after["warnings"], &after["people"]);
+    assert_eq!(counts, (&json!(0), &before["warnings"], &json!(6)), "{after}");
+    server.stop().await;
+}
+
+/// What was to come before an upload that is accepted already is not slipped in behind it, and not lost in silence. Nor does
+/// it say anything about the upload that is accepted.
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_that_were_overtaken_say_so() {
     let (server, connector) = school(None).await;
     server.upload(&connector, &export(Format::OneRoster11, 0, false)).await;
     let context = server.app.system(server.tenant.id);
-    let accepted = store::Access::unchecked("_accepted");
-    let key = connector.clone();
-    let read = move |tx: &mut store::Tx<'_>| tx.docs(&accepted)?.get(&key);
-    let before = server.app.store().read::<_, store::StoreError>(&context, read.clone()).await.unwrap().unwrap().body;
-    let (key, mut later) = (connector.clone(), before.clone());
+    let read = async |collection: &'static str| {
+        let (access, key) = (store::Access::unchecked(collection), connector.clone());
+        let found = server.app.store().read::<_, store::StoreError>(&context, move |tx| tx.docs(&access)?.get(&key)).await;
+        found.unwrap().map(|doc| doc.body)
+    };
+    let mut later = read("_accepted").await.unwrap();
     // Ids of operations sort by time.
     later.insert("operation".to_owned(), json!("ffffffff-ffff-7fff-bfff-ffffffffffff"));
-    let kept = later.clone();
+    let (key, kept) = (connector.clone(), later.clone());
     let write = move |tx: &mut store::Tx<'_>| tx.docs(&store::Access::unchecked("_accepted"))?.put(&key, None, &later);
     server.app.store().write::<_, store::StoreError>(&context, write).await.unwrap();
     let refused = server.upload(&connector, &export(Format::OneRoster11, 1, true)).await;
     assert_eq!(refused["errors"][0]["code"], "ChangesOvertaken", "{refused}");
-    assert_eq!(server.app.store().read::<_, store::StoreError>(&context, read).await.unwrap().unwrap().body, kept);
+    assert_eq!((read("_accepted").await.as_ref(), read("_refused").await), (Some(&kept), None));
+    let bad = server.upload(&connector, &[("orgs.csv".to_owned(), b"nothing\n".to_vec())]).await;
+    assert_ne!(bad["errors"], json!([]), "{bad}");
+    assert_eq!((read("_accepted").await.as_ref(), read("_refused").await), (Some(&kept), None));
+    // A good one is no more accepted, and its files do not stay.
+    let good = server.upload(&connector, &export(Format::OneRoster11, 1, false)).await;
+    assert_eq!((&good["errors"], read("_accepted").await.as_ref()), (&json!([]), Some(&kept)), "{good}");
+    // They go after the operation has ended.
+    let sets = server.app.store().blobs().path(server.tenant.id, "accepted").unwrap();
+    for _ in 0..600 {
+        if std::fs::read_dir(&sets).unwrap().count() == 1 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(std::fs::read_dir(&sets).unwrap().count(), 1);
     server.stop().await;
 }
 

@@ -335,6 +335,11 @@ async fn a_pull_without_a_change_takes_the_set_before() {
 /// A provider that is asked for changes and refuses, fails, or sends what cannot be used is asked for everything at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn where_changes_cannot_be_had_the_same_run_pulls_in_full() {
+    // A package of changes holds everybody's data, and a run's folder stays for weeks.
+    let leaves_no_package = |server: &Server, run: &Value| {
+        let folder = server.app.store().blobs().path(server.tenant.id, &format!("runs/{}", id(run))).unwrap();
+        std::fs::read_dir(folder).unwrap().all(|entry| !entry.unwrap().file_name().to_string_lossy().starts_with("changes-"))
+    };
     let provider = Provider::start(Setup { refuses_changes: true, ..Setup::default() }, school("1.1", 10)).await;
     let server = server_for(&provider).await;
     configure_all(&server, &provider, "1.1").await;
@@ -348,6 +353,7 @@ async fn where_changes_cannot_be_had_the_same_run_pulls_in_full() {
     );
     let said = findings(&server, &run).into_iter().filter(|[code, ..]| code == "ProviderChangesNotTaken").count();
     assert_eq!((said, &run["status"]), (1, &json!("completedWithWarnings")));
+    assert!(leaves_no_package(&server, &run));
     server.stop().await;
     // Changes without the time at which they were made, and changes of a file that was not there before.
     for name in ["undated", "new file"] {
@@ -364,6 +370,7 @@ async fn where_changes_cannot_be_had_the_same_run_pulls_in_full() {
         let run = server.run().await;
         assert_eq!((&run["blockingError"], how(&server, &run).await.as_str()), (&Value::Null, "pulled in full"), "{name}");
         assert!(findings(&server, &run).iter().any(|[code, ..]| code == "ProviderChangesNotTaken"), "{name}");
+        assert!(leaves_no_package(&server, &run), "{name}");
         server.stop().await;
     }
 }

@@ -259,6 +259,7 @@ impl World {
             pull: None,
             format: None,
             remarks: 0,
+            changes: None,
             rules: self.rules.borrow().clone(),
             previous: self.previous.borrow().get(id).cloned(),
         }

@@ -4,7 +4,7 @@ use super::{listed, unread};
 use crate::cli;
 use crate::commands::Failure;
 use crate::output;
-use roster::archive::{ArchiveLimits, Opened, open_archives};
+use roster::archive::{ArchiveLimits, Opened, is_archive, open_archives};
 use roster::delta::{self, Applied, FileChanges, Origin};
 use roster::{Finding, Format, Source};
 use serde_json::{Value, json};
@@ -40,7 +40,11 @@ impl Package {
                 Err(Failure::hinting("--base is for a package of changes, not for one file", hint).usage())
             }
             Some(_) => {
-                output::note("the manifest names no file delta: the export is whole, and is checked without its base");
+                output::note(if can_be {
+                    "the manifest names no file delta: the export is whole, and is checked without its base"
+                } else {
+                    "only OneRoster has packages of changes: the export is checked as a whole one, without its base"
+                });
                 Ok(None)
             }
             None => Ok(None),
@@ -121,6 +125,10 @@ impl Package {
 
 /// The files of a whole set.
 fn whole(path: &Path, work: &Path) -> Result<Vec<Source>, Failure> {
+    if path.is_file() && !is_archive(&path.to_string_lossy()) {
+        let hint = "name the folder or the zip archive that has all of its files";
+        return Err(Failure::hinting(format!("{} is one file, and a base is a whole set", path.display()), hint).usage());
+    }
     let unpacked = work.join("base");
     let opened = open_archives(listed(path)?, &unpacked, &ArchiveLimits::DEFAULT).map_err(Failure::io("unpack the archive"))?;
     let Opened { files, errors, .. } = opened;

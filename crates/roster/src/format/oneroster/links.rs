@@ -4,7 +4,7 @@
 //! so those files are looked through first. Kept are hashes: of each role, profile and class; beside them
 //! only the sessions, and each list of them that a class has.
 
-use super::{FileSpec, K, file, need, status};
+use super::{FileSpec, USER_PROFILES};
 use crate::Source;
 use crate::check::date;
 use crate::format::glance;
@@ -39,10 +39,6 @@ pub(super) struct Span {
     /// The day after the end: the last that an end which is exclusive can be.
     pub(super) day_after: String,
 }
-
-/// The little that is wanted of `userProfiles.csv`.
-static USER_PROFILES: FileSpec =
-    file("userProfiles.csv", &[need("sourcedId", K::SourcedId), status(), need("userSourcedId", K::Id)], &[], |_, _| ());
 
 impl Links {
     /// Looks through the files of a package in the version of `table`.
@@ -97,15 +93,18 @@ impl Glance<'_> {
     }
 
     /// Some columns of every row.
-    fn rows<const N: usize>(&self, spec: &'static FileSpec, names: [&str; N], take: impl FnMut([&str; N])) -> io::Result<()> {
+    fn rows<const N: usize>(&self, spec: &'static FileSpec, names: [&str; N], take: impl FnMut([&str; N])) -> io::Result<bool> {
         glance::rows(spec, self.files, self.encoding, names.map(|name| spec.column(name).unwrap_or_default()), take)
     }
 
-    /// The pairs of ids in two columns of a file; none when it is not there.
+    /// The pairs of ids in two columns of a file; none when it is not there or not all of it can be read, so that
+    /// nobody can tell which are missing.
     fn pairs(&self, spec: Option<&'static FileSpec>, columns: [&str; 2]) -> io::Result<Option<KeySet>> {
         let Some(spec) = spec.filter(|spec| self.files.iter().any(|file| spec.is_named(&file.name))) else { return Ok(None) };
         let mut pairs = Vec::new();
-        self.rows(spec, columns, |[one, other]| pairs.push(pair(one, other)))?;
+        if !self.rows(spec, columns, |[one, other]| pairs.push(pair(one, other)))? {
+            return Ok(None);
+        }
         let mut set = KeySet::for_keys(pairs.len() as u64);
         for pair in pairs {
             set.insert(pair);
@@ -130,7 +129,8 @@ impl Glance<'_> {
                 next
             });
             links.classes.entry(hash(id.as_bytes())).or_insert(span);
-        })
+        })?;
+        Ok(())
     }
 }
 

@@ -25,6 +25,12 @@ use std::io;
 /// What the first columns of every file of changes must hold.
 static CHANGE: FileSpec = FileSpec {
     mark: Some(|row| row.value(1) == TO_BE_DELETED),
+    rules: &[|row, report| {
+        if moment(row.value(2)).is_none() {
+            let message = format!("'{}' in {MODIFIED} is not a moment before the year 2100.", shorten(row.value(2)));
+            report.finding("InvalidDate", 2, message);
+        }
+    }],
     ..FileSpec::new(
         "changes",
         &[
@@ -77,7 +83,7 @@ impl Change {
     }
 
     /// What is to be said about another change of the record, which does not count.
-    pub(super) fn outdoes(&self, other: &Said<'_>, about: &impl Fn(&'static str, String) -> Finding) -> Finding {
+    pub(super) fn about_another(&self, other: &Said<'_>, about: &impl Fn(&'static str, String) -> Finding) -> Finding {
         let (id, line) = (shorten(other.id), self.line);
         match (self.moment == other.moment, self.row == other.row) {
             (false, _) => about("ChangeSuperseded", format!("'{id}' is changed later too, on line {line}; that change counts.")),

@@ -26,8 +26,12 @@ pub(super) fn moment(text: &str) -> Option<i64> {
     let utc = |at: DateTime| TimeZone::UTC.to_timestamp(at).ok();
     let timed = || text.parse::<Timestamp>().ok().or_else(|| utc(text.parse().ok()?));
     let day = || utc(text.get(..10)?.parse::<Date>().ok()?.to_datetime(jiff::civil::Time::midnight()));
-    timed().or_else(day).map(Timestamp::as_millisecond)
+    timed().or_else(day).map(Timestamp::as_millisecond).filter(|moment| *moment < END)
 }
+
+/// The year 2100. What is later is no moment but a way of saying "always" or "never" (9999-12-31), after which nothing
+/// that happens to the record would count any more.
+const END: i64 = 4_102_444_800_000;
 
 /// Writes the list anew.
 pub(super) struct Dates {
@@ -90,5 +94,7 @@ mod tests {
             assert_eq!(moment(text), Some(day + hours * 3_600_000), "{text}");
         }
         assert_eq!(["", "yesterday", "2026-13-01"].map(moment), [None; 3]);
+        assert!(moment("2099-12-31T23:59:59Z").is_some());
+        assert_eq!(["2100-01-01", "9999-12-01T00:00:00Z", "9999-12-31"].map(moment), [None; 3]);
     }
 }

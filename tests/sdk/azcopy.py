@@ -21,7 +21,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from azure.storage.blob import BlobServiceClient, ContainerSasPermissions, generate_container_sas
-from azurite import ACCOUNT, KEY, VERSION
+import homeroom as shared
+from azurite import ACCOUNT, KEY, VERSION, emulating
 from homeroom import check
 
 ORGS = b"sourcedId,name\n1,North\n"
@@ -155,19 +156,13 @@ def documented(place, local):
 
 
 def azurite(program, emulator, folder):
-    options = ["--location", folder, "--blobPort", "0", "--disableTelemetry", "--skipApiVersionCheck"]
-    serving = subprocess.Popen([emulator, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        found = next(filter(None, (re.search(r"listen(?:s|ing)(?: at)?(?: on)? (http://\S+)", line) for line in serving.stdout)))
-        base = f"{found.group(1)}/{ACCOUNT}"
+    with emulating(emulator) as origin:
+        base = f"{origin}/{ACCOUNT}"
         BlobServiceClient(base, credential=KEY, api_version=VERSION).create_container("box")
         rights = ContainerSasPermissions(read=True, write=True, delete=True, list=True, create=True)
         expiry = datetime.now(timezone.utc) + timedelta(hours=1)
         sas = generate_container_sas(ACCOUNT, "box", account_key=KEY, permission=rights, expiry=expiry)
         run("Azurite", Place(program, f"{base}/box?{sas}", folder), "Blob")
-    finally:
-        serving.terminate()
-        serving.wait(20)
 
 
 def session_url(origin, authority, tenant, app):
@@ -223,6 +218,7 @@ def main():
                 server.terminate()
                 server.wait(60)
         azurite(program, emulator, folder)
+    print(f"{shared.checks} checks passed")
 
 
 if __name__ == "__main__":

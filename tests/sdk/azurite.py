@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from urllib.parse import urlencode, urlsplit
 
@@ -328,20 +329,30 @@ def azurite_container(base):
     return Server(f"{base}/{ACCOUNT}/box?{sas}")
 
 
-async def job(session):
-    homeroom = Server((await upload_session(session))["sessionUrl"])
+@contextmanager
+def emulating(emulator):
+    """Azurite on a free port, as its origin."""
     with tempfile.TemporaryDirectory() as folder:
         options = ["--location", folder, "--blobPort", "0", "--disableTelemetry", "--skipApiVersionCheck"]
-        emulator = subprocess.Popen([sys.argv[2], *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen([emulator, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        said = []
         try:
-            for line in emulator.stdout:
-                found = re.search(r"listens on (http://\S+)", line) or re.search(r"listening (?:at|on) (http://\S+)", line)
-                if found:
+            for line in process.stdout:
+                said.append(line)
+                if found := re.search(r"listen(?:s|ing)(?: at)?(?: on)? (http://\S+)", line):
                     break
-            judge(compare(homeroom, azurite_container(found.group(1))))
+            else:
+                sys.exit(f"FAILED: Azurite ended with {process.wait(20)} before it listened. It said: {''.join(said) or 'nothing'}")
+            yield found.group(1)
         finally:
-            emulator.terminate()
-            emulator.wait(20)
+            process.terminate()
+            process.wait(20)
+
+
+async def job(session):
+    homeroom = Server((await upload_session(session))["sessionUrl"])
+    with emulating(sys.argv[2]) as base:
+        judge(compare(homeroom, azurite_container(base)))
 
 
 if __name__ == "__main__":

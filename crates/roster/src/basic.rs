@@ -75,6 +75,7 @@ pub(crate) fn unsupported(format: Format, table: &[FileSpec], files: &[Source]) 
         match near {
             Some(name) if name.eq_ignore_ascii_case(&file.name) => finding.hint(format!("File names are case-sensitive: name it {name}.")),
             Some(name) => finding.hint(format!("Is it meant to be {name}?")),
+            None if is_workbook(&file.name) => finding.hint("It is a workbook: save each of its sheets as \"CSV UTF-8\"."),
             None => finding,
         }
     })
@@ -84,6 +85,10 @@ pub(crate) fn unsupported(format: Format, table: &[FileSpec], files: &[Source]) 
 pub(crate) fn unread(title: &str, why: &str) -> Finding {
     let message = format!("The files are in {title}, which is not read: {why}.");
     Finding::of_file("UnsupportedFormat", "", message).hint("Export the roster as SDS v2.1 or OneRoster CSV.")
+}
+
+fn is_workbook(name: &str) -> bool {
+    [".xlsx", ".xls", ".ods"].iter().any(|extension| name.to_ascii_lowercase().ends_with(extension))
 }
 
 /// The same file loose and from an archive, or from two archives: which one counts nobody knows.

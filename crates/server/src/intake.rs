@@ -28,7 +28,7 @@ use upload::Container;
 /// What is known of each source, by its name.
 const INTAKE: Access = Access::unchecked("_intake");
 /// Another server, or this one after it was killed, does not look for this time. A fetch may take longer: then two fetch
-/// the same export, and only the one whose session is still open hands it over.
+/// the same export, and only the one that claimed the source last hands it over and says how it stands.
 const LEASE: SignedDuration = SignedDuration::from_mins(5);
 /// How often the sources are read anew: other servers, and commands beside this one, change them.
 const RENEW: Duration = Duration::from_secs(10);
@@ -202,11 +202,11 @@ async fn look_for(app: &App, watched: &Watched, ctx: &OpContext) -> Result<(), S
     known.looked_at = Some(ctx.now);
     let outcome = step(app, watched, ctx, &mut known).await;
     known.problem = outcome.err().or_else(|| known.refusal_of(known.seen.as_deref()));
-    known.lease_until = None;
     // The same problem at every look would fill the log.
     let news = known.problem.clone().filter(|problem| before.as_ref() != Some(problem));
-    let looked = watched.clone();
-    app.store().write(ctx, move |tx| remember(tx, &looked, &known)).await.map_err(|error: StoreError| chain(&error))?;
+    let name = watched.source.name.clone();
+    let noted = app.store().write(ctx, move |tx| release(tx, &name, known)).await;
+    noted.map_err(|error: StoreError| chain(&error))?;
     news.map_or(Ok(()), Err)
 }
 
@@ -327,7 +327,7 @@ async fn deliver(
         Ok(Ok((connector, session)))
     });
     let (connector, session) = opened.await?.map_err(Undelivered::Problem)?;
-    let delivery = Delivery { watched: watched.clone(), connector, container: session.container_id.clone(), origin: source.describe() };
+    let delivery = Delivery { source: source.name.clone(), connector, container: session.container_id.clone(), origin: source.describe() };
     let outcome = fill(app, ctx.tenant, place, files, delivery, handed_over).await;
     if outcome.is_err() {
         // Part of an export must not lie where others may read it or add to it.
@@ -358,7 +358,7 @@ async fn fill(
 
 /// An export that lies in its upload session.
 struct Delivery {
-    watched: Watched,
+    source: String,
     connector: String,
     container: String,
     origin: String,
@@ -371,13 +371,15 @@ async fn hand_over(app: &App, ctx: &OpContext, delivery: Delivery, known: Known)
     let validating = app.store().write(ctx, move |tx| {
         let resource = format!("{base}/beta/external/industryData/dataConnectors/{}", delivery.connector);
         let (operation, closed) = jobs::enqueue_validation(&worker, tx, &delivery.connector, resource, Some(delivery.origin))?;
-        // Somebody opened another session meanwhile, whose files are not ours to hand over, and may be half there; or
-        // removed the source.
-        if closed.as_ref() != Some(&delivery.container) || !sources::is_there(tx, &delivery.watched)? {
+        if closed.as_ref() != Some(&delivery.container) {
+            // Somebody opened another session meanwhile, whose files are not ours to hand over, and may be half there.
+            return Err(StoreError::VersionConflict);
+        }
+        if !holds(tx, &delivery.source, &known)? {
             return Err(StoreError::VersionConflict);
         }
         let known = Known { operation: Some(operation), ..known };
-        put(tx, &delivery.watched.source.name, &known)?;
+        put(tx, &delivery.source, &known)?;
         Ok(known)
     });
     let handed_over = match validating.await {
@@ -451,14 +453,22 @@ fn claim(tx: &mut Tx<'_>, watched: &Watched) -> Result<Option<Known>, StoreError
     Ok(Some(known))
 }
 
+/// Whether no other look has claimed the source since, and it was not removed.
+fn holds(tx: &mut Tx<'_>, name: &str, claimed: &Known) -> Result<bool, StoreError> {
+    Ok(known(tx, name)?.lease_until == claimed.lease_until)
+}
+
+/// Leaves what a look has found to the next one: unless there was one since, as this took longer than its lease.
+fn release(tx: &mut Tx<'_>, name: &str, found: Known) -> Result<(), StoreError> {
+    if !holds(tx, name, &found)? {
+        return Ok(());
+    }
+    put(tx, name, &Known { lease_until: None, ..found })
+}
+
 fn known(tx: &mut Tx<'_>, name: &str) -> Result<Known, StoreError> {
     let Some(doc) = tx.docs(&INTAKE)?.get(name)? else { return Ok(Known::default()) };
     serde_json::from_value(Value::Object(doc.body)).map_err(|error| StoreError::Corrupt(error.to_string()))
-}
-
-/// Keeps what is known of a source, unless it was removed: the next one of its name starts anew.
-fn remember(tx: &mut Tx<'_>, watched: &Watched, known: &Known) -> Result<(), StoreError> {
-    if sources::is_there(tx, watched)? { put(tx, &watched.source.name, known) } else { Ok(()) }
 }
 
 fn put(tx: &mut Tx<'_>, name: &str, known: &Known) -> Result<(), StoreError> {
@@ -537,15 +547,9 @@ mod tests {
         let watched = sources::all(&app, None).await.unwrap().remove(0);
         let place = watched.place(&app).await.unwrap();
         let files = place.list().await.unwrap();
-        let (connector, container) = ("connector".to_owned(), open(&app, &ctx).await);
         app.remove_source("contoso.example", "nightly").await.unwrap();
         assert!(matches!(deliver(&app, &watched, &ctx, &place, &files, Known::default()).await, Err(Undelivered::Problem(_))));
-        let delivery = Delivery { watched: watched.clone(), connector, container, origin: "folder /x".to_owned() };
-        assert!(matches!(hand_over(&app, &ctx, delivery, Known::default()).await, Err(Undelivered::Changed)));
         look(&app, &watched).await;
-        let looked = watched.clone();
-        let end = app.store().write(&ctx, move |tx| remember(tx, &looked, &Known { looked_at: Some(tx.ctx().now), ..Known::default() }));
-        end.await.unwrap_or_else(|error: StoreError| panic!("{error}"));
         let left = app.store().read(&ctx, |tx| tx.docs(&INTAKE)?.get("nightly")).await;
         assert!(left.unwrap_or_else(|error: StoreError| panic!("{error}")).is_none(), "the next one of its name starts anew");
     }
@@ -603,13 +607,52 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_look_that_took_longer_than_its_lease_undoes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = App::open(dir.path(), None, Config::default()).unwrap();
+        let ctx = school(&app).await;
+        let at = |minutes| OpContext { now: ctx.now + SignedDuration::from_mins(minutes), ..ctx.clone() };
+        let claimed = async |ctx: OpContext| {
+            let claimed = app.store().write(&ctx, |tx| claim(tx, &in_settings(nightly(Path::new("/x")), tx.ctx()))).await;
+            claimed.unwrap_or_else(|error: StoreError| panic!("{error}"))
+        };
+        let released = async |found: Known| {
+            let released = app.store().write(&ctx, move |tx| release(tx, "nightly", found)).await;
+            released.unwrap_or_else(|error: StoreError| panic!("{error}"));
+            let left = app.store().read(&ctx, |tx| known(tx, "nightly")).await;
+            left.unwrap_or_else(|error: StoreError| panic!("{error}"))
+        };
+        let slow = claimed(at(0)).await.unwrap();
+        assert!(claimed(at(4)).await.is_none(), "it is being looked at");
+        let other = claimed(at(6)).await.unwrap();
+        let delivery = Delivery {
+            source: "nightly".to_owned(),
+            connector: "connector".to_owned(),
+            container: open(&app, &ctx).await,
+            origin: "folder /x".to_owned(),
+        };
+        let outcome = hand_over(&app, &ctx, delivery, slow.clone()).await;
+        assert!(matches!(outcome, Err(Undelivered::Changed)), "the other one hands over");
+        assert_eq!(released(slow.clone()).await.lease_until, other.lease_until);
+        let left = released(Known { delivered: Some("its export".to_owned()), ..other }).await;
+        assert_eq!((left.delivered.as_deref(), left.lease_until), (Some("its export"), None));
+        assert_eq!(released(slow.clone()).await.delivered, left.delivered);
+        // Nor does it bring back what is known of a source that was removed.
+        let removed = app.store().write(&ctx, |tx| forget(tx, "nightly")).await;
+        removed.unwrap_or_else(|error: StoreError| panic!("{error}"));
+        assert_eq!(released(slow).await.looked_at, None);
+        let left = app.store().read(&ctx, |tx| tx.docs(&INTAKE)?.get("nightly")).await;
+        assert!(left.unwrap_or_else(|error: StoreError| panic!("{error}")).is_none());
+    }
+
+    #[tokio::test]
     async fn only_the_session_that_was_filled_is_handed_over() {
         let dir = tempfile::tempdir().unwrap();
         let app = App::open(dir.path(), None, Config::default()).unwrap();
         let tenant = app.create_tenant("Contoso", None, None).await.unwrap();
         let ctx = app.system(tenant.id);
         let delivery = |container: String| Delivery {
-            watched: in_settings(nightly(dir.path()), &ctx),
+            source: "nightly".to_owned(),
             connector: "connector".to_owned(),
             container,
             origin: "folder /x".to_owned(),

@@ -77,6 +77,13 @@ pub fn detect(files: &[Source]) -> Detected {
     if has("users.csv", "username") && has("roles.csv", "orgSourcedId") {
         return Detected::of(Format::SdsV21, "users.csv and roles.csv have its columns");
     }
+    // One file by itself can have a name that only one format has.
+    for name in files.iter().map(|file| &file.name) {
+        let formats: Vec<Format> = Format::ALL.into_iter().filter(|format| format.has(name)).collect();
+        if let [only] = formats[..] {
+            return Detected::of(only, format!("only this format has a {name}"));
+        }
+    }
     Detected::default()
 }
 
@@ -113,6 +120,7 @@ mod tests {
         assert_eq!(detected(&[("manifest.csv", &manifest("1.1"))]), Ok("oneroster-1.1"));
         assert_eq!(detected(&[("manifest.csv", &manifest("1.2")), ("users.csv", "sourcedId,username\n")]), Ok("oneroster-1.2"));
         assert_eq!(detected(&[("manifest.csv", &manifest("2.0"))]), Err("OneRoster 2.0".to_owned()));
+        assert_eq!(detected(&[("Teacher.csv", "SIS ID,School SIS ID\n")]), Ok("sds-v1"), "by its name");
         let orgs = ("orgs.csv", "sourcedId,status,dateLastModified,name,type");
         assert_eq!(detected(&[orgs]), Ok("oneroster-1.1"));
         assert_eq!(detected(&[orgs, ("roles.csv", "sourcedId,status,dateLastModified,userSourcedId,roleType")]), Ok("oneroster-1.2"));

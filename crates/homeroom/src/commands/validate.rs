@@ -265,7 +265,7 @@ fn listed(path: &Path) -> Result<Vec<Source>, Failure> {
 /// A folder below one without files that has some.
 fn folder_of_files(path: &Path) -> Option<PathBuf> {
     let folders = std::fs::read_dir(path).ok()?.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
-    let is_export = |file: &Source| is_archive(&file.name) || file.name.ends_with(".csv");
+    let is_export = |file: &Source| is_archive(&file.name) || file.path.extension().is_some_and(|extension| extension == "csv");
     folders.into_iter().find(|folder| Source::list(folder).is_ok_and(|files| files.iter().any(is_export)))
 }
 

@@ -12,7 +12,7 @@
 //!   duplicates in a whole file).
 //! - A change that is older than what the set holds of its record is not applied, whether it changes or deletes:
 //!   packages have come in another order than they were made. What the set holds is as new as the last change that
-//!   was applied to it ([`dates`]), or else as the row itself says. When neither says anything, as after a
+//!   was applied to it (`dates`), or else as the row itself says. When neither says anything, as after a
 //!   whole file with blank dates, the change is applied.
 //! - What is to be deleted and is not there is a warning: the package may be meant for another set.
 //! - A change is the whole record. A column that the file of changes does not have is empty in it.

@@ -239,4 +239,20 @@ mod tests {
         let many = "<Latest>MQ==</Latest>".repeat(limits::BLOCKS_MAX + 1);
         assert_eq!(ids(&format!("<BlockList>{many}</BlockList>")), Err("BlockListTooLong"));
     }
+
+    proptest::proptest! {
+        /// Whatever comes as a block list is read or refused, and what is written as one is read as it was.
+        #[test]
+        fn any_block_list(
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400),
+            text in "(</?(BlockList|Latest|Committed|Uncommitted)/?>|<\\?xml |\\?>|[ \n<>/&;a-zA-Z0-9=é]){0,40}",
+            ids in proptest::collection::vec("[A-Za-z0-9+/]{1,20}={0,2}", 0..20),
+        ) {
+            let _ = block_ids(&bytes);
+            let _ = block_ids(text.as_bytes());
+            let list: String = ids.iter().map(|id| format!("<Latest>{id}</Latest>")).collect();
+            let read = block_ids(format!("<?xml version=\"1.0\"?><BlockList>{list}</BlockList>").as_bytes()).map_err(|refused| refused.1);
+            proptest::prop_assert_eq!(read, Ok(ids.into_iter().map(|id| (Source::Latest, id)).collect()));
+        }
+    }
 }

@@ -127,6 +127,8 @@ impl Entry<'_> {
         }
         let line = if self.line > 0 { Cow::Owned(self.line.to_string()) } else { Cow::Borrowed("") };
         let (severity, code, file, message) = (&*self.severity, &*self.code, &*self.file, &*self.message);
+        // What helps against every finding of the kind stands in the catalogue, and not in the log again and again.
+        let remedy = || crate::CATALOGUE.iter().find(|entry| entry.code == self.code).map_or("", |entry| entry.remedy);
         [
             severity.into(),
             code.into(),
@@ -136,7 +138,7 @@ impl Entry<'_> {
             may(self.key.as_ref()),
             may(self.value.as_ref()),
             message.into(),
-            may(self.hint.as_ref()),
+            self.hint.as_deref().unwrap_or_else(remedy).into(),
             may(self.root.as_ref()),
         ]
     }
@@ -188,7 +190,7 @@ mod tests {
         let (header, row) = text.split_once('\n').unwrap();
         assert_eq!(header, COLUMNS.join(","));
         let expected = "error,ReferencedRecordDropped,users.csv,3,,</script><script>alert(1)</script>,\"'=HYPERLINK(\"\"x\"\")\",\
-            \"a,b \"\"c\"\" <i>\",,orgs.csv:7\n";
+            \"a,b \"\"c\"\" <i>\",Mend the record that it leads to; this one needs nothing.,orgs.csv:7\n";
         assert_eq!(row, expected);
     }
 

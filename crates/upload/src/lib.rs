@@ -8,6 +8,7 @@
 //! `staging` what is on its way there. Whatever changes `files` does so in a transaction that holds
 //! the session open, so that no file changes once [`close_session`] has been committed.
 
+mod block_list;
 mod files;
 mod properties;
 mod protocol;
@@ -17,6 +18,7 @@ mod sessions;
 mod testing;
 mod usage;
 
+pub use block_list::{BlockListError, BlockSource, read_block_list};
 pub use files::{Container, UploadedFile};
 pub use protocol::{BodyStream, UploadBody, UploadRequest, UploadResponse, handle};
 pub use sas::Rights;

@@ -71,8 +71,10 @@ impl Known {
 pub struct SourceStatus {
     /// Its name.
     pub name: String,
-    /// Its tenant, as it is named there.
+    /// Its tenant, as it is named there: those of the store name it by its id.
     pub tenant: String,
+    /// The domain of its tenant, or its name when it has none; `None` when there is no such tenant.
+    pub tenant_name: Option<String>,
     /// Where it looks.
     pub place: String,
     /// Its connector.
@@ -170,6 +172,7 @@ pub(crate) async fn statuses(app: &App, of: Option<TenantId>) -> Result<Vec<(Wat
         let status = SourceStatus {
             name: source.name.clone(),
             tenant: source.tenant.clone(),
+            tenant_name: watched.tenant_name.clone(),
             place: source.describe(),
             connector: source.connector.clone(),
             set_up_by: if watched.stored { "api" } else { "homeroom.toml" },
@@ -267,12 +270,11 @@ fn print(source: &Source, files: &[Listed]) -> String {
 }
 
 /// Why these files were refused, if they have been handed over and were.
-pub(crate) async fn refusal(app: &App, watched: &Watched, files: &[Listed]) -> Result<Option<String>, String> {
-    let Some(tenant) = watched.tenant else { return Ok(None) };
-    let name = watched.source.name.clone();
+pub(crate) async fn refusal(app: &App, tenant: TenantId, source: &Source, files: &[Listed]) -> Result<Option<String>, String> {
+    let name = source.name.clone();
     let known = app.store().read(&app.system(tenant), move |tx| known(tx, &name)).await;
     let known = known.map_err(|error: StoreError| chain(&error))?;
-    Ok(known.refusal_of(Some(&print(&watched.source, files))))
+    Ok(known.refusal_of(Some(&print(source, files))))
 }
 
 enum Undelivered {
@@ -531,7 +533,7 @@ mod tests {
     }
 
     fn in_settings(source: Source, ctx: &OpContext) -> Watched {
-        Watched { source, tenant: Some(ctx.tenant), stored: false }
+        Watched { source, tenant: Some(ctx.tenant), tenant_name: None, stored: false }
     }
 
     #[tokio::test]

@@ -36,6 +36,7 @@ pub use preview::{GroupChange, Plan};
 pub use runs::built_in_codes;
 pub use shutdown::Shutdown;
 pub use sources::turns_text;
+pub use sync::PlanSummary;
 pub use tls::Tls;
 pub use worker::VALIDATION_FAILPOINTS;
 

@@ -7,6 +7,7 @@ mod readiness;
 mod run;
 mod validation;
 
+pub(crate) use changes::apply as apply_changes;
 pub(crate) use readiness::update as update_readiness;
 
 use crate::app::App;

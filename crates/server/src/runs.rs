@@ -10,6 +10,7 @@ pub(crate) use configuration::{changes_report, spec};
 pub(crate) use finish::{finish, record};
 pub use ports::built_in_codes;
 pub(crate) use ports::{StorePorts, codes, failpoint};
+pub use pull::PULL_FAILPOINTS;
 
 use crate::app::App;
 use crate::error::AppError;

@@ -335,10 +335,10 @@ async fn deliver(
     let (connector, container) = opened.await?.map_err(Undelivered::Problem)?;
     let delivery = Delivery { source: source.name.clone(), connector, container: container.clone(), origin: source.describe() };
     let outcome = fill(app, ctx.tenant, place, files, delivery, handed_over).await;
-    if outcome.is_err() {
-        if let Err(error) = upload::discard_session(app.uploads(), ctx, &container).await {
-            tracing::warn!(source.name = ?source.name, error = chain(&error), "what was fetched in vain is removed later");
-        }
+    if outcome.is_err()
+        && let Err(error) = upload::discard_session(app.uploads(), ctx, &container).await
+    {
+        tracing::warn!(source.name = ?source.name, error = chain(&error), "what was fetched in vain is removed later");
     }
     outcome
 }

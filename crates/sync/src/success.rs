@@ -94,7 +94,7 @@ fn missing(count: &Count) -> Finding {
 
 fn finds_nobody(rule: &MatchRule, count: &Count, is_empty: bool) -> Finding {
     let Count { people, found, .. } = count;
-    let few = if *found == 0 { format!("None of {people} people") } else { format!("Only {found} of {people} people") };
+    let few = if *found == 0 { "none".to_owned() } else { format!("only {found}") };
     let target = match rule.target {
         MatchTarget::UserPrincipalName => "userPrincipalName",
         MatchTarget::Mail => "mail",
@@ -106,8 +106,8 @@ fn finds_nobody(rule: &MatchRule, count: &Count, is_empty: bool) -> Finding {
         SourceIdentifier::SourcedId => "sourcedId",
         SourceIdentifier::UserNumber => "userNumber",
     };
-    let domain = rule.domain.as_ref().map_or_else(|| ", with no domain appended,".to_owned(), |domain| format!(" and the domain {domain}"));
-    let message = format!("{few} were found by the rule for '{}', which compares {source}{domain} with {target}.", rule.role_group);
+    let domain = rule.domain.as_deref().map_or_else(String::new, |domain| format!("@{}", domain.trim_start_matches('@')));
+    let message = format!("The rule for '{}' ({source}{domain} = {target}) found {few} of {people} people.", rule.role_group);
     if is_empty {
         return finding(&FINDS_NOBODY, count, message).hint("The directory has no accounts yet: make them first.");
     }

@@ -10,7 +10,7 @@ use std::io::{self, BufRead as _, BufReader};
 use std::path::PathBuf;
 
 /// Characters of a message in the table of codes.
-const MESSAGE_SHOWN: usize = 90;
+const MESSAGE_SHOWN: usize = 110;
 
 /// One line of a findings log.
 #[derive(Debug, Clone, Deserialize)]

@@ -59,7 +59,7 @@ pub(super) async fn findings(app: &server::App, credentials: &Credentials, run: 
     });
     read.map_err(|error| error.to_string())?;
     output::table(&["finding", "place", ""], &rows);
-    output::line(&format!("  and {consequences} that follow from these; `homeroom runs log --report FILE.html` gives them all"));
+    output::line(&format!("  and {consequences} that follow from these; `homeroom runs log {run} --report FILE.html` gives them all"));
     Ok(())
 }
 

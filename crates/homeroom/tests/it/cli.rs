@@ -270,7 +270,13 @@ async fn plan_tells_a_rule_that_finds_nobody() {
     let output = run(dir.path(), &["plan", export.path().to_str().unwrap()]);
     let text = String::from_utf8(output.stdout).unwrap();
     let warned: Vec<_> = text.lines().filter(|line| line.contains("MatchingRuleFindsNobody")).collect();
-    assert!(warned.len() == 1 && warned[0].contains("warning") && warned[0].contains("the rule for '"), "{text}");
+    assert!(
+        warned.len() == 1
+            && warned[0].contains("warning")
+            && warned[0].contains("(username@")
+            && warned[0].contains(" = userPrincipalName) found"),
+        "{text}"
+    );
     assert!(text.contains("users.csv (key ") && !text.contains(":0"), "{text}");
 }
 

@@ -73,8 +73,9 @@ pub(crate) fn apply(
 fn carry_over(from: &Path, log: &mut dyn Write) -> io::Result<()> {
     for line in BufReader::new(File::open(from)?).lines() {
         let mut finding: Value = serde_json::from_str(&line?)?;
-        let file = finding["file"].as_str().unwrap_or_default();
-        finding["file"] = json!(format!("{EARLIER}{file}"));
+        if let Some(file) = finding["file"].as_str().filter(|file| !file.is_empty()) {
+            finding["file"] = json!(format!("{EARLIER}{file}"));
+        }
         writeln!(log, "{finding}")?;
     }
     Ok(())

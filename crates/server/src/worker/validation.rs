@@ -213,8 +213,10 @@ impl<'v> Upload<'v> {
         let (app, tenant, id) = (self.app.clone(), self.ctx.tenant, self.connector.clone());
         let read = move |tx: &mut Tx<'_>| -> Result<_, AppError> {
             let Some(accepted) = tx.docs(&ACCEPTED)?.get(&id)? else { return Ok((None, None)) };
-            let found = runs::changes_report(&app, tenant, &accepted.body)?;
-            let untold = if runs::has_been_read(tx, &accepted.body)? { None } else { found };
+            let untold = match runs::changes_report(&app, tenant, &accepted.body)? {
+                Some(found) if !runs::has_been_read(tx, &accepted.body)? => Some(found),
+                _ => None,
+            };
             Ok((folder_of(&accepted), untold))
         };
         self.app.store().read_blocking(self.ctx, read).map_err(|error: AppError| JobError::Again(error.graph().message))

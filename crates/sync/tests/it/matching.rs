@@ -350,12 +350,12 @@ fn a_rule_that_finds_hardly_anybody_is_told() {
     }
     // The staff are found, the students are not: there is a letter too many to be chance.
     let ran = world.good(&roster);
-    let message = "None of 11 people were found by the rule for 'students', which compares username and the domain shcool.example with userPrincipalName.";
+    let message = "The rule for 'students' (username@shcool.example = userPrincipalName) found none of 11 people.";
     assert_eq!(remarks(&ran), [("MatchingRuleFindsNobody".to_owned(), "s00".to_owned(), message.to_owned())]);
     assert_eq!((ran.outcome.status.as_str(), ran.total("warnings")), ("completedWithWarnings", &serde_json::json!(1)));
     // One of eleven is still next to nobody; two are some.
     world.account_of("first", "s01@shcool.example", None);
-    assert!(remarks(&world.good(&roster))[0].2.starts_with("Only 1 of 11 people were found"));
+    assert!(remarks(&world.good(&roster))[0].2.ends_with("found only 1 of 11 people."));
     world.account_of("second", "s02@shcool.example", None);
     let ran = world.good(&roster);
     assert_eq!((remarks(&ran), ran.outcome.status.as_str()), (Vec::new(), "completed"));

@@ -299,6 +299,13 @@ async fn the_routes_of_the_admin_api_answer_as_the_document_says() {
         described.remove(&(method.to_owned(), template.to_owned()));
     }
     assert!(described.is_empty(), "described and not asked: {described:?}");
+    // Compressed, as browsers ask for it, a report comes whole, too.
+    for extension in ["csv", "json", "html"] {
+        let report = server.http.get(format!("{}{}", server.base, findings(extension))).bearer_auth(server.token());
+        let report = report.header("accept-encoding", "gzip").send().await.unwrap();
+        assert_eq!((report.status().as_u16(), &report.headers()["content-encoding"]), (200, &"gzip".parse().unwrap()), "{extension}");
+        assert!(report.bytes().await.unwrap().starts_with(&[0x1f, 0x8b]), "{extension}");
+    }
     // A line of a report is what the document says of it.
     let schema = json!({ "$ref": "#/components/schemas/admin-finding" });
     let line = roster::Finding { key: Some("s1".to_owned()), ..roster::Finding::of_file("PersonNotMatched", "users.csv", "x") };

@@ -163,8 +163,8 @@ pub(crate) enum App {
         data: Data,
         #[command(flatten)]
         output: Output,
-        /// Tenant id
-        #[arg(long, value_name = "GUID")]
+        /// Tenant, by id or domain
+        #[arg(long, value_name = "TENANT")]
         tenant: String,
         /// Display name
         #[arg(long)]
@@ -188,16 +188,16 @@ pub(crate) enum App {
         data: Data,
         #[command(flatten)]
         output: Output,
-        /// Tenant id
-        #[arg(long, value_name = "GUID")]
+        /// Tenant, by id or domain
+        #[arg(long, value_name = "TENANT")]
         tenant: String,
     },
     /// Delete an API client; its tokens stop working
     Delete {
         #[command(flatten)]
         data: Data,
-        /// Tenant id
-        #[arg(long, value_name = "GUID")]
+        /// Tenant, by id or domain
+        #[arg(long, value_name = "TENANT")]
         tenant: String,
         /// Client id
         #[arg(long, value_name = "GUID")]
@@ -213,8 +213,8 @@ pub(crate) struct Token {
     pub data: Data,
     #[command(flatten)]
     pub output: Output,
-    /// Tenant id
-    #[arg(long, value_name = "GUID", required = true)]
+    /// Tenant, by id or domain
+    #[arg(long, value_name = "TENANT", required = true)]
     pub tenant: Option<String>,
     /// Client id
     #[arg(long, value_name = "ID", required = true)]
@@ -372,11 +372,11 @@ pub(crate) enum SourceCommand {
 pub(crate) enum Runs {
     /// List the runs of a tenant, newest first
     List(RunsOf),
-    /// Show one run: status, what stopped it, steps, activities, statistics
+    /// Show one run: status, what stopped it, what was read and written, findings by code
     Show(OneRun),
     /// Let a run that a guard has stopped go on
     Approve(OneRun),
-    /// Print the findings of a run, one JSON object a line
+    /// Print the findings of a run, one a line; with --json as JSON lines
     Log(Log),
 }
 
@@ -397,8 +397,8 @@ pub(crate) struct RunsOf {
     pub data: Data,
     #[command(flatten)]
     pub output: Output,
-    /// Tenant id [default: the only tenant]
-    #[arg(long, value_name = "GUID")]
+    /// Tenant, by id or domain [default: the only tenant]
+    #[arg(long, value_name = "TENANT")]
     pub tenant: Option<String>,
 }
 

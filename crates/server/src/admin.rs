@@ -115,6 +115,15 @@ impl App {
         Ok(identity::create_tenant(self.store(), &self.system(id), name, domain).await?)
     }
 
+    /// The tenant of an id or a domain; case does not matter.
+    ///
+    /// # Errors
+    /// When there is none, with where to look.
+    pub async fn tenant(&self, named: &str) -> Result<Tenant, AdminError> {
+        let found = sources::tenant(self, named).await;
+        found.map_err(|why| AdminError::hinting(why, "`homeroom tenant list` shows them; name one by its id or its domain"))
+    }
+
     /// All tenants.
     pub async fn list_tenants(&self) -> Result<Vec<Tenant>, AdminError> {
         Ok(identity::list_tenants(self.store(), &self.system(TenantId(Uuid::nil()))).await?)
@@ -203,16 +212,27 @@ impl App {
 
     /// Keeps a source in the store, with the secrets in its files; `true` when it is a new one.
     pub async fn put_source(&self, source: Source) -> Result<bool, AdminError> {
-        let named = |why: String| AdminError::hinting(format!("the source '{}': {why}", source.name), "docs/sources.md describes them");
+        let failed = |why: String, hint: &str| AdminError::hinting(format!("the source '{}': {why}", source.name), hint);
+        let named = |why| failed(why, "docs/sources.md describes them");
         let tenant = sources::tenant(self, &source.tenant).await.map_err(named)?;
         let source = source.clone().with_secrets().map_err(named)?;
-        sources::put(self, &self.system(tenant.id), source).await.map_err(|error| named(error.graph().message))
+        sources::put(self, &self.system(tenant.id), source).await.map_err(|error| match error.graph() {
+            error if error.target.as_deref() == Some("folder") => failed(error.message, &self.open_folders()),
+            error => named(error.message),
+        })
+    }
+
+    /// Which folders a source that is kept in the store may name, for the operator.
+    fn open_folders(&self) -> String {
+        let folders: Vec<_> = self.config().intake.folders.iter().map(|folder| folder.display().to_string()).collect();
+        let open = if folders.is_empty() { "none".to_owned() } else { folders.join(", ") };
+        format!("[intake] folders, as this command was given it, lists {open}; see \"Without a restart\" in docs/sources.md")
     }
 
     /// Forgets a source of a tenant, by its id or domain, that is kept in the store; `true` when one of the same name in
     /// `homeroom.toml` goes on.
     pub async fn remove_source(&self, tenant: &str, name: &str) -> Result<bool, AdminError> {
-        let tenant = sources::tenant(self, tenant).await.map_err(|why| AdminError::hinting(why, "`homeroom tenant list` shows them"))?;
+        let tenant = self.tenant(tenant).await?;
         let removed = sources::remove(self, &self.system(tenant.id), name).await;
         if removed.map_err(|error| AdminError::new(error.graph().message))? {
             return Ok(sources::is_in_settings(self, &tenant, name));

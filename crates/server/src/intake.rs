@@ -12,6 +12,7 @@ use crate::jobs::{self, object};
 use crate::limits::LOOKS_MAX;
 use crate::runs;
 use crate::sources::{self, Watched};
+use crate::worker;
 use ::intake::{IntakeError, Listed, Place, fingerprint};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -27,9 +28,6 @@ use upload::Container;
 
 /// What is known of each source, by its name.
 const INTAKE: Access = Access::unchecked("_intake");
-/// Another server, or this one after it was killed, does not look for this time. A fetch may take longer: then two fetch
-/// the same export, and only the one that claimed the source last hands it over and says how it stands.
-const LEASE: SignedDuration = SignedDuration::from_mins(5);
 /// How often the sources are read anew: other servers, and commands beside this one, change them.
 const RENEW: Duration = Duration::from_secs(10);
 /// How often it is asked whether the server is to stop.
@@ -54,7 +52,8 @@ struct Known {
     /// When it was looked last, and what was wrong then.
     looked_at: Option<Timestamp>,
     problem: Option<String>,
-    /// Until when another server leaves it alone.
+    /// The look that has it now, and until when others leave it alone unless that gives a sign of life.
+    claim: Option<String>,
     lease_until: Option<Timestamp>,
 }
 
@@ -71,8 +70,10 @@ impl Known {
 pub struct SourceStatus {
     /// Its name.
     pub name: String,
-    /// Its tenant, as it is named there.
+    /// Its tenant, as it is named there: those of the store name it by its id.
     pub tenant: String,
+    /// The domain of its tenant, or its name when it has none; `None` when there is no such tenant.
+    pub tenant_name: Option<String>,
     /// Where it looks.
     pub place: String,
     /// Its connector.
@@ -170,6 +171,7 @@ pub(crate) async fn statuses(app: &App, of: Option<TenantId>) -> Result<Vec<(Wat
         let status = SourceStatus {
             name: source.name.clone(),
             tenant: source.tenant.clone(),
+            tenant_name: watched.tenant_name.clone(),
             place: source.describe(),
             connector: source.connector.clone(),
             set_up_by: if watched.stored { "api" } else { "homeroom.toml" },
@@ -195,12 +197,17 @@ async fn look(app: &App, watched: &Watched) {
 }
 
 async fn look_for(app: &App, watched: &Watched, ctx: &OpContext) -> Result<(), String> {
-    let claiming = watched.clone();
-    let claimed = app.store().write(ctx, move |tx| claim(tx, &claiming)).await.map_err(|error: StoreError| chain(&error))?;
+    let (claiming, lease, id) = (watched.clone(), lease(app), app.new_id().to_string());
+    let claimed = app.store().write(ctx, move |tx| claim(tx, &claiming, id, lease)).await.map_err(|error: StoreError| chain(&error))?;
     let Some(mut known) = claimed else { return Ok(()) };
     let before = known.problem.take();
     known.looked_at = Some(ctx.now);
-    let outcome = step(app, watched, ctx, &mut known).await;
+    let claim = known.claim.clone();
+    let outcome = tokio::select! {
+        outcome = step(app, watched, ctx, &mut known) => outcome,
+        // Another look has it now, whose fetch discards what was fetched here.
+        () = keep(app, ctx, &watched.source.name, claim) => return Ok(()),
+    };
     known.problem = outcome.err().or_else(|| known.refusal_of(known.seen.as_deref()));
     // The same problem at every look would fill the log.
     let news = known.problem.clone().filter(|problem| before.as_ref() != Some(problem));
@@ -267,12 +274,11 @@ fn print(source: &Source, files: &[Listed]) -> String {
 }
 
 /// Why these files were refused, if they have been handed over and were.
-pub(crate) async fn refusal(app: &App, watched: &Watched, files: &[Listed]) -> Result<Option<String>, String> {
-    let Some(tenant) = watched.tenant else { return Ok(None) };
-    let name = watched.source.name.clone();
+pub(crate) async fn refusal(app: &App, tenant: TenantId, source: &Source, files: &[Listed]) -> Result<Option<String>, String> {
+    let name = source.name.clone();
     let known = app.store().read(&app.system(tenant), move |tx| known(tx, &name)).await;
     let known = known.map_err(|error: StoreError| chain(&error))?;
-    Ok(known.refusal_of(Some(&print(&watched.source, files))))
+    Ok(known.refusal_of(Some(&print(source, files))))
 }
 
 enum Undelivered {
@@ -314,7 +320,7 @@ async fn deliver(
         )));
     }
     let terms = jobs::session_terms(app).map_err(Undelivered::Problem)?;
-    let (service, opening, id) = (app.uploads().clone(), watched.clone(), app.new_id().to_string());
+    let (opening, id) = (watched.clone(), app.new_id().to_string());
     let opened = app.store().write(ctx, move |tx| -> Result<_, StoreError> {
         if !sources::is_there(tx, &opening)? {
             return Ok(Err("the source was removed".to_owned()));
@@ -323,17 +329,16 @@ async fn deliver(
             Ok(connector) => connector,
             Err(why) => return Ok(Err(why)),
         };
-        let session = upload::open_session(&service, tx, &connector, "", &terms, true, &id)?;
-        Ok(Ok((connector, session)))
+        upload::open_fetch(tx, &connector, &opening.source.name, &terms, &id)?;
+        Ok(Ok((connector, id)))
     });
-    let (connector, session) = opened.await?.map_err(Undelivered::Problem)?;
-    let delivery = Delivery { source: source.name.clone(), connector, container: session.container_id.clone(), origin: source.describe() };
+    let (connector, container) = opened.await?.map_err(Undelivered::Problem)?;
+    let delivery = Delivery { source: source.name.clone(), connector, container: container.clone(), origin: source.describe() };
     let outcome = fill(app, ctx.tenant, place, files, delivery, handed_over).await;
-    if outcome.is_err() {
-        // Part of an export must not lie where others may read it or add to it.
-        if let Err(error) = upload::discard_session(app.uploads(), ctx, &session.container_id).await {
-            tracing::warn!(source.name = ?source.name, error = chain(&error), "what was fetched in vain is removed later");
-        }
+    if outcome.is_err()
+        && let Err(error) = upload::discard_session(app.uploads(), ctx, &container).await
+    {
+        tracing::warn!(source.name = ?source.name, error = chain(&error), "what was fetched in vain is removed later");
     }
     outcome
 }
@@ -369,17 +374,16 @@ struct Delivery {
 async fn hand_over(app: &App, ctx: &OpContext, delivery: Delivery, known: Known) -> Result<Known, Undelivered> {
     let (worker, base) = (app.clone(), app.base_url(None, &http::HeaderMap::new()));
     let validating = app.store().write(ctx, move |tx| {
-        let resource = format!("{base}/beta/external/industryData/dataConnectors/{}", delivery.connector);
-        let (operation, closed) = jobs::enqueue_validation(&worker, tx, &delivery.connector, resource, Some(delivery.origin))?;
-        if closed.as_ref() != Some(&delivery.container) {
-            // Somebody opened another session meanwhile, whose files are not ours to hand over, and may be half there.
+        let Delivery { source, connector, container, origin } = delivery;
+        let resource = format!("{base}/beta/external/industryData/dataConnectors/{connector}");
+        // The connector may have gone meanwhile, and the session with what a later look has found left behind.
+        let is_there = find_connector(tx, &connector)?.is_ok() && upload::close_fetch(worker.uploads(), tx, &connector, &container)?;
+        let Some(held) = held(tx, &source, known.claim.as_deref())?.filter(|_| is_there) else {
             return Err(StoreError::VersionConflict);
-        }
-        if !holds(tx, &delivery.source, &known)? {
-            return Err(StoreError::VersionConflict);
-        }
-        let known = Known { operation: Some(operation), ..known };
-        put(tx, &delivery.source, &known)?;
+        };
+        let operation = jobs::enqueue_validation(&worker, tx, &connector, resource, Some(container), Some(origin))?;
+        let known = Known { operation: Some(operation), lease_until: held.lease_until, ..known };
+        put(tx, &source, &known)?;
         Ok(known)
     });
     let handed_over = match validating.await {
@@ -441,29 +445,53 @@ async fn start_run(app: &App, ctx: &OpContext) -> Result<bool, String> {
     Ok(started)
 }
 
-/// Takes the source for this server; `None` while another one has it, and when it was removed while it waited.
-fn claim(tx: &mut Tx<'_>, watched: &Watched) -> Result<Option<Known>, StoreError> {
+/// How long a source stays claimed without a sign of life, as jobs do: after a crash the next server waits that long.
+fn lease(app: &App) -> SignedDuration {
+    SignedDuration::try_from(worker::lease(app)).unwrap_or(SignedDuration::MAX)
+}
+
+/// Takes the source for a look; `None` while another one has it, and when it was removed while it waited.
+fn claim(tx: &mut Tx<'_>, watched: &Watched, id: String, lease: SignedDuration) -> Result<Option<Known>, StoreError> {
     let (now, name) = (tx.ctx().now, &watched.source.name);
     let mut known = known(tx, name)?;
     if !sources::is_there(tx, watched)? || known.lease_until.is_some_and(|until| now < until) {
         return Ok(None);
     }
-    known.lease_until = now.checked_add(LEASE).ok();
+    (known.claim, known.lease_until) = (Some(id), now.checked_add(lease).ok());
     put(tx, name, &known)?;
     Ok(Some(known))
 }
 
-/// Whether no other look has claimed the source since, and it was not removed.
-fn holds(tx: &mut Tx<'_>, name: &str, claimed: &Known) -> Result<bool, StoreError> {
-    Ok(known(tx, name)?.lease_until == claimed.lease_until)
+/// Prolongs the lease of a look for as long as it goes on; ends when another one has the source.
+async fn keep(app: &App, ctx: &OpContext, name: &str, claim: Option<String>) {
+    loop {
+        tokio::time::sleep(worker::lease(app) / worker::HEARTBEATS).await;
+        let (source, claim, lease) = (name.to_owned(), claim.clone(), lease(app));
+        let prolong = move |tx: &mut Tx<'_>| -> Result<bool, StoreError> {
+            let Some(held) = held(tx, &source, claim.as_deref())? else { return Ok(false) };
+            let lease_until = tx.ctx().now.checked_add(lease).ok();
+            put(tx, &source, &Known { lease_until, ..held })?;
+            Ok(true)
+        };
+        match app.store().write(&app.system(ctx.tenant), prolong).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => tracing::warn!(source.name = ?name, error = chain(&error), "a lease could not be prolonged"),
+        }
+    }
 }
 
-/// Leaves what a look has found to the next one: unless there was one since, as this took longer than its lease.
+/// What is known of a source, when no other look has claimed it since and it was not removed.
+fn held(tx: &mut Tx<'_>, name: &str, claim: Option<&str>) -> Result<Option<Known>, StoreError> {
+    Ok(Some(known(tx, name)?).filter(|known| known.claim.as_deref() == claim))
+}
+
+/// Leaves what a look has found to the next one: unless there was one since.
 fn release(tx: &mut Tx<'_>, name: &str, found: Known) -> Result<(), StoreError> {
-    if !holds(tx, name, &found)? {
+    if held(tx, name, found.claim.as_deref())?.is_none() {
         return Ok(());
     }
-    put(tx, name, &Known { lease_until: None, ..found })
+    put(tx, name, &Known { claim: None, lease_until: None, ..found })
 }
 
 fn known(tx: &mut Tx<'_>, name: &str) -> Result<Known, StoreError> {
@@ -488,12 +516,13 @@ mod tests {
     use serde_json::json;
     use std::path::Path;
 
-    /// A session of the connector, as the API or a delivery opens it.
+    /// A session of the connector, as a delivery opens it.
     async fn open(app: &App, ctx: &OpContext) -> String {
-        let (service, id) = (app.uploads().clone(), app.new_id().to_string());
-        let terms = jobs::session_terms(app).unwrap();
-        let opened = app.store().write(ctx, move |tx| upload::open_session(&service, tx, "connector", "", &terms, true, &id));
-        opened.await.unwrap_or_else(|error: StoreError| panic!("{error}")).container_id
+        let (id, terms) = (app.new_id().to_string(), jobs::session_terms(app).unwrap());
+        let opening = id.clone();
+        let opened = app.store().write(ctx, move |tx| upload::open_fetch(tx, "connector", "nightly", &terms, &opening));
+        opened.await.unwrap_or_else(|error: StoreError| panic!("{error}"));
+        id
     }
 
     /// A tenant with a connector for files.
@@ -531,7 +560,7 @@ mod tests {
     }
 
     fn in_settings(source: Source, ctx: &OpContext) -> Watched {
-        Watched { source, tenant: Some(ctx.tenant), stored: false }
+        Watched { source, tenant: Some(ctx.tenant), tenant_name: None, stored: false }
     }
 
     #[tokio::test]
@@ -606,36 +635,34 @@ mod tests {
         assert!(sessions.unwrap_or_else(|error: StoreError| panic!("{error}")).is_empty(), "and nobody is given the session");
     }
 
+    async fn claimed(app: &App, ctx: OpContext) -> Option<Known> {
+        let id = app.new_id().to_string();
+        let claim = move |tx: &mut Tx<'_>| {
+            let watched = in_settings(nightly(Path::new("/x")), tx.ctx());
+            claim(tx, &watched, id, SignedDuration::from_mins(5))
+        };
+        app.store().write(&ctx, claim).await.unwrap_or_else(|error: StoreError| panic!("{error}"))
+    }
+
     #[tokio::test]
     async fn a_look_that_took_longer_than_its_lease_undoes_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let app = App::open(dir.path(), None, Config::default()).unwrap();
         let ctx = school(&app).await;
         let at = |minutes| OpContext { now: ctx.now + SignedDuration::from_mins(minutes), ..ctx.clone() };
-        let claimed = async |ctx: OpContext| {
-            let claimed = app.store().write(&ctx, |tx| claim(tx, &in_settings(nightly(Path::new("/x")), tx.ctx()))).await;
-            claimed.unwrap_or_else(|error: StoreError| panic!("{error}"))
-        };
         let released = async |found: Known| {
             let released = app.store().write(&ctx, move |tx| release(tx, "nightly", found)).await;
             released.unwrap_or_else(|error: StoreError| panic!("{error}"));
-            let left = app.store().read(&ctx, |tx| known(tx, "nightly")).await;
-            left.unwrap_or_else(|error: StoreError| panic!("{error}"))
+            stored(&app, &ctx).await
         };
-        let slow = claimed(at(0)).await.unwrap();
-        assert!(claimed(at(4)).await.is_none(), "it is being looked at");
-        let other = claimed(at(6)).await.unwrap();
-        let delivery = Delivery {
-            source: "nightly".to_owned(),
-            connector: "connector".to_owned(),
-            container: open(&app, &ctx).await,
-            origin: "folder /x".to_owned(),
-        };
-        let outcome = hand_over(&app, &ctx, delivery, slow.clone()).await;
+        let slow = claimed(&app, at(0)).await.unwrap();
+        assert!(claimed(&app, at(4)).await.is_none(), "it is being looked at");
+        let other = claimed(&app, at(6)).await.unwrap();
+        let outcome = hand_over(&app, &ctx, delivery(open(&app, &ctx).await), slow.clone()).await;
         assert!(matches!(outcome, Err(Undelivered::Changed)), "the other one hands over");
-        assert_eq!(released(slow.clone()).await.lease_until, other.lease_until);
+        assert_eq!(released(slow.clone()).await.claim, other.claim);
         let left = released(Known { delivered: Some("its export".to_owned()), ..other }).await;
-        assert_eq!((left.delivered.as_deref(), left.lease_until), (Some("its export"), None));
+        assert_eq!((left.delivered.as_deref(), left.claim, left.lease_until), (Some("its export"), None, None));
         assert_eq!(released(slow.clone()).await.delivered, left.delivered);
         // Nor does it bring back what is known of a source that was removed.
         let removed = app.store().write(&ctx, |tx| forget(tx, "nightly")).await;
@@ -645,27 +672,96 @@ mod tests {
         assert!(left.unwrap_or_else(|error: StoreError| panic!("{error}")).is_none());
     }
 
+    async fn stored(app: &App, ctx: &OpContext) -> Known {
+        let stored = app.store().read(ctx, |tx| known(tx, "nightly")).await;
+        stored.unwrap_or_else(|error: StoreError| panic!("{error}"))
+    }
+
+    /// A server that takes connections and says nothing: a look at it goes on until it is given up.
+    async fn silent() -> (tokio::net::TcpListener, Source) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let sftp = json!({ "host": "127.0.0.1", "port": port, "user": "homeroom", "password": "x", "path": "/out",
+                           "host_key": format!("SHA256:{}", "A".repeat(43)) });
+        let source = json!({ "name": "nightly", "tenant": "contoso.example", "connector": "CSV", "sftp": sftp });
+        (listener, serde_json::from_value(source).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_look_keeps_its_lease_for_as_long_as_it_goes_on_and_ends_when_it_has_lost_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config { worker: crate::config::Worker { lease_seconds: 1 }, ..Config::default() };
+        let app = App::open(dir.path(), None, config).unwrap();
+        let ctx = school(&app).await;
+        let (_listener, source) = silent().await;
+        let (looking, watched) = (app.clone(), in_settings(source, &ctx));
+        let going = tokio::spawn(async move { look(&looking, &watched).await });
+        // However long that takes on a busy machine.
+        let until = async |holds: &dyn Fn(&Known) -> bool| loop {
+            let known = stored(&app, &ctx).await;
+            if holds(&known) {
+                return known;
+            }
+            assert!(!going.is_finished(), "{known:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        let first = until(&|known| known.claim.is_some()).await;
+        let kept = until(&|known| known.lease_until > first.lease_until).await;
+        assert_eq!(kept.claim, first.claim);
+        // Another one has it: this one neither goes on nor says how the source stands.
+        let other = Known { claim: Some("another".to_owned()), ..kept };
+        let taken = other.clone();
+        let take = app.store().write(&ctx, move |tx| put(tx, "nightly", &taken)).await;
+        take.unwrap_or_else(|error: StoreError| panic!("{error}"));
+        going.await.unwrap();
+        let left = stored(&app, &ctx).await;
+        assert_eq!((left.claim, left.looked_at, left.problem), (other.claim, None, None));
+    }
+
+    fn delivery(container: String) -> Delivery {
+        let (source, connector) = ("nightly".to_owned(), "connector".to_owned());
+        Delivery { source, connector, container, origin: "folder /x".to_owned() }
+    }
+
     #[tokio::test]
     async fn only_the_session_that_was_filled_is_handed_over() {
         let dir = tempfile::tempdir().unwrap();
         let app = App::open(dir.path(), None, Config::default()).unwrap();
-        let tenant = app.create_tenant("Contoso", None, None).await.unwrap();
-        let ctx = app.system(tenant.id);
-        let delivery = |container: String| Delivery {
-            source: "nightly".to_owned(),
-            connector: "connector".to_owned(),
-            container,
-            origin: "folder /x".to_owned(),
-        };
-        let ours = open(&app, &ctx).await;
-        let theirs = open(&app, &ctx).await;
-        let outcome = hand_over(&app, &ctx, delivery(ours), Known::default()).await;
-        assert!(matches!(outcome, Err(Undelivered::Changed)), "what somebody else is sending is not ours");
+        let ctx = school(&app).await;
+        let earlier = open(&app, &ctx).await;
+        let later = open(&app, &ctx).await;
+        let outcome = hand_over(&app, &ctx, delivery(earlier), Known::default()).await;
+        assert!(matches!(outcome, Err(Undelivered::Changed)), "a later fetch has discarded it");
         // Nothing came of it: the other session is still open, and nothing counts as delivered.
-        let outcome = hand_over(&app, &ctx, delivery(theirs), Known { run_wanted: true, ..Known::default() }).await;
+        let outcome = hand_over(&app, &ctx, delivery(later), Known { run_wanted: true, ..Known::default() }).await;
         let Ok(handed_over) = outcome else { panic!("the open session can be handed over") };
-        let stored = app.store().read(&ctx, |tx| known(tx, "nightly")).await;
-        let stored = stored.unwrap_or_else(|error: StoreError| panic!("{error}"));
+        let stored = stored(&app, &ctx).await;
         assert!(stored.operation.is_some() && stored.operation == handed_over.operation && stored.run_wanted);
+        // Nor is an export handed over to a connector that has gone meanwhile.
+        let last = open(&app, &ctx).await;
+        let gone = app.store().write(&ctx, |tx| tx.docs(&Access::unchecked("dataConnectors"))?.delete("connector")).await;
+        gone.unwrap_or_else(|error: StoreError| panic!("{error}"));
+        assert!(matches!(hand_over(&app, &ctx, delivery(last), handed_over).await, Err(Undelivered::Changed)));
+    }
+
+    /// What a client is sending, and what is fetched for the same connector, do not meet.
+    #[tokio::test]
+    async fn a_client_is_given_a_session_of_its_own_while_an_export_is_fetched() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = App::open(dir.path(), None, Config::default()).unwrap();
+        let ctx = school(&app).await;
+        let session = async |reset: bool| {
+            let worker = app.clone();
+            let opened = app.store().write(&ctx, move |tx| jobs::open_upload_session(&worker, tx, "connector", "http://h", reset)).await;
+            let opened = opened.unwrap_or_else(|error: AppError| panic!("{error:?}"));
+            opened["containerId"].as_str().unwrap().to_owned()
+        };
+        let clients = session(false).await;
+        let fetched = open(&app, &ctx).await;
+        assert_eq!(session(false).await, clients, "which the fetch has left open");
+        let reset = session(true).await;
+        assert!(reset != fetched && reset != clients);
+        assert!(hand_over(&app, &ctx, delivery(fetched), Known::default()).await.is_ok(), "and the fetch goes on");
+        assert_eq!(session(false).await, reset);
     }
 }

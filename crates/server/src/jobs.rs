@@ -79,7 +79,10 @@ pub(crate) fn start_validation(app: &App, data: &Data<'_, '_>, request: &GraphRe
         Actor::System => None,
         Actor::Client(client) | Actor::User { client, .. } => Some(format!("upload by client {client}")),
     };
-    Ok(data.with_tx(|tx| enqueue_validation(app, tx, &at.id, resource, origin))?.0)
+    Ok(data.with_tx(|tx| {
+        let closed = upload::close_session(app.uploads(), tx, &at.id)?;
+        enqueue_validation(app, tx, &at.id, resource, closed.map(|(container, _)| container), origin)
+    })?)
 }
 
 /// Has the connection of a connector tested. Gives the operation's id.
@@ -90,22 +93,21 @@ fn enqueue_test(app: &App, tx: &mut Tx<'_>, connector: &str, resource: String) -
     Ok(id)
 }
 
-/// Closes the upload session of a connector and has its files looked at. Gives the ids of the operation and of the
-/// container, when a session was open. `origin` is where the files came from, for people.
+/// Has the files of a session that was closed looked at; none was open where there is no container. Gives the operation's
+/// id. `origin` is where the files came from, for people.
 pub(crate) fn enqueue_validation(
     app: &App,
     tx: &mut Tx<'_>,
     connector: &str,
     resource: String,
+    container: Option<String>,
     origin: Option<String>,
-) -> Result<(String, Option<String>), StoreError> {
+) -> Result<String, StoreError> {
     let id = validate_operation(app, tx, resource)?;
-    let closed = upload::close_session(app.uploads(), tx, connector)?;
-    let container = closed.map(|(id, _)| id);
     let payload = json!({ "operation": id, "connector": connector, "container": container, "origin": origin });
     let run_at = tx.ctx().now;
     tx.enqueue(&app.new_id().to_string(), &NewJob { kind: VALIDATE, payload, run_at })?;
-    Ok((id, container))
+    Ok(id)
 }
 
 /// A new operation that a client can follow. Gives its id.

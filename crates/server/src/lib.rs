@@ -33,9 +33,10 @@ pub use admin::{Account, AdminError, all_permissions};
 pub use app::App;
 pub use identity::{PendingDevice, Tenant};
 pub use preview::{GroupChange, Plan};
-pub use runs::built_in_codes;
+pub use runs::{PULL_FAILPOINTS, built_in_codes};
 pub use shutdown::Shutdown;
 pub use sources::turns_text;
+pub use sync::PlanSummary;
 pub use tls::Tls;
 pub use worker::VALIDATION_FAILPOINTS;
 

@@ -5,17 +5,19 @@ use crate::app::App;
 use crate::error::chain;
 use crate::graph::Data;
 use crate::runs;
+use crate::worker::apply_changes;
 use directory::embedded::EmbeddedDirectory;
 use directory::{Directory, OpRecord, Operation};
-use roster::archive::{ArchiveLimits, open_archives};
-use roster::{Codes, Finding, Source};
+use roster::archive::{ArchiveLimits, Opened, open_archives};
+use roster::delta;
+use roster::{Codes, Finding, IngestError, Source};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use store::TenantId;
-use sync::{Blocked, PlanSummary, RunError, RunPorts, RunSpec, SourceFile, Step};
+use sync::{Blocked, InboundSpec, PlanSummary, RunError, RunPorts, RunSpec, SourceFile, Step};
 
 /// Users asked of the directory at a time.
 const PAGE: usize = 10_000;
@@ -51,7 +53,8 @@ pub struct GroupChange {
 }
 
 impl App {
-    /// Plans a run over the files of a folder, or of one zip archive, in place of the last upload of an inbound flow.
+    /// Plans a run over the files of a folder, or of one zip archive, in place of the last upload of an inbound flow. A
+    /// package of changes is planned as the set that it and that upload make.
     ///
     /// # Errors
     /// When the path cannot be read, or no inbound flow or several could be meant.
@@ -64,20 +67,20 @@ impl App {
         let files = Source::list(path).map_err(unreadable)?;
         let opened = open_archives(files, &work.path().join("unpacked"), &ArchiveLimits::DEFAULT);
         let opened = opened.map_err(|error| AdminError::new(format!("cannot unpack {}: {error}", path.display())))?;
-        let files = opened.files;
-        let errors = if opened.errors.is_empty() { roster::basic_validate(&files, None).errors } else { opened.errors };
-        if !errors.is_empty() {
-            let blocked = errors.first().map(|f| Blocked { code: f.code.to_owned(), message: f.message.clone() });
-            let findings = errors.iter().map(Finding::to_json).collect();
-            return Ok(Plan { blocked, summary: None, groups: Vec::new(), statistics: Map::new(), findings });
-        }
         let ctx = self.system(tenant);
         let (app, context) = (self.clone(), ctx.clone());
         let spec = self.store().read(&ctx, move |tx| runs::spec(&app, &Data::new(tx, &context), "preview")).await;
         let mut spec: RunSpec = spec.map_err(|error: crate::error::AppError| AdminError::new(error.graph().message))?;
-        spec.work_dir = work.path().to_owned();
-        let files = files.into_iter().map(|f| SourceFile { name: f.name, path: f.path }).collect();
-        put_files(&mut spec, files, flow)?;
+        spec.work_dir = work.path().join("run");
+        let inbound = meant(&mut spec, flow)?;
+        let whole = work.path().join("whole");
+        let put =
+            put_files(inbound, opened, &whole).map_err(|error| AdminError::new(format!("cannot read the files: {}", chain(&error))))?;
+        if let Err(errors) = put {
+            let blocked = errors.first().map(|f| Blocked { code: f.code.to_owned(), message: f.message.clone() });
+            let findings = errors.iter().map(Finding::to_json).collect();
+            return Ok(Plan { blocked, summary: None, groups: Vec::new(), statistics: Map::new(), findings });
+        }
         let own_rows = self.store().read(&ctx, runs::own_reference_rows).await?;
         let directory = EmbeddedDirectory::new(self.store().clone(), ctx, None);
         let planned = tokio::task::spawn_blocking(move || {
@@ -106,30 +109,46 @@ impl App {
     }
 }
 
-/// Puts the files in the place of the upload of the flow that is meant.
-fn put_files(spec: &mut RunSpec, files: Vec<SourceFile>, flow: Option<&str>) -> Result<(), AdminError> {
+/// The inbound flow that is meant.
+fn meant<'s>(spec: &'s mut RunSpec, flow: Option<&str>) -> Result<&'s mut InboundSpec, AdminError> {
     let active = spec.inbound.iter().map(|i| format!("{} ({})", i.flow_id, i.display_name)).collect::<Vec<_>>().join(", ");
-    let meant: Vec<usize> = (0..spec.inbound.len()).filter(|i| flow.is_none_or(|id| spec.inbound[*i].flow_id == id)).collect();
-    match (meant.as_slice(), flow) {
-        ([one], _) => {
-            let inbound = &mut spec.inbound[*one];
-            (inbound.files, inbound.format, inbound.changes) = (files, None, None);
+    let mut meant = spec.inbound.iter_mut().filter(|inbound| flow.is_none_or(|id| inbound.flow_id == id));
+    match (meant.next(), meant.next(), flow) {
+        (Some(one), None, _) => Ok(one),
+        (_, _, Some(id)) => Err(AdminError::hinting(format!("there is no active inbound flow {id}"), &format!("there are: {active}"))),
+        (None, _, None) => {
+            Err(AdminError::hinting("the tenant has no active inbound flow", "make source system, connector, year and inbound flow first"))
         }
-        (_, Some(id)) => return Err(AdminError::hinting(format!("there is no active inbound flow {id}"), &format!("there are: {active}"))),
-        ([], None) => {
-            return Err(AdminError::hinting(
-                "the tenant has no active inbound flow",
-                "make source system, connector, year and inbound flow first",
-            ));
-        }
-        (_, None) => {
-            return Err(AdminError::hinting(
-                "the tenant has several inbound flows",
-                &format!("name the one that the files are for with --flow: {active}"),
-            ));
-        }
+        (Some(_), Some(_), None) => Err(AdminError::hinting(
+            "the tenant has several inbound flows",
+            &format!("name the one that the files are for with --flow: {active}"),
+        )),
     }
-    Ok(())
+}
+
+/// Puts the files in the place of the last upload of a flow; a package of changes is applied to that one first, into the
+/// folder `whole`, as it would be when it is uploaded. The inner error is what an upload of them would be refused for.
+fn put_files(inbound: &mut InboundSpec, opened: Opened, whole: &Path) -> Result<Result<(), Vec<Finding>>, IngestError> {
+    let mut files = opened.files;
+    if !opened.errors.is_empty() {
+        return Ok(Err(opened.errors));
+    }
+    let mut changes = None;
+    if delta::is_delta(&files)? {
+        let base: Vec<Source> = inbound.files.iter().map(|f| Source { name: f.name.clone(), path: f.path.clone() }).collect();
+        let applied = apply_changes(&base, &files, whole, None)?;
+        if !applied.errors.is_empty() {
+            return Ok(Err(applied.errors));
+        }
+        (files, changes) = (applied.files, Some(applied.report));
+    }
+    let errors = roster::basic_validate(&files, None).errors;
+    if !errors.is_empty() {
+        return Ok(Err(errors));
+    }
+    inbound.files = files.into_iter().map(|f| SourceFile { name: f.name, path: f.path }).collect();
+    (inbound.format, inbound.changes) = (None, changes);
+    Ok(Ok(()))
 }
 
 /// Ports that remember nothing and write nothing.

@@ -7,7 +7,7 @@ use crate::runs;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _};
 use http::HeaderValue;
 use industry_data::permissions::{Action, Resource, allowed};
 use roster::report::{Findings, Form};
@@ -71,14 +71,16 @@ pub(crate) async fn answer(app: &App, bearer: Option<&str>, request_id: Uuid, ru
 /// The pieces as a body. `None` ends it well; a sender that goes without a word breaks it, so that no client takes a
 /// part for the whole.
 fn whole_or_broken(receiver: Receiver<Option<Bytes>>) -> impl Stream<Item = io::Result<Bytes>> {
-    futures_util::stream::unfold(Some(receiver), |receiver| async {
+    let pieces = futures_util::stream::unfold(Some(receiver), |receiver| async {
         let mut receiver = receiver?;
         match receiver.recv().await {
             Some(Some(piece)) => Some((Ok(piece), Some(receiver))),
             Some(None) => None,
             None => Some((Err(io::Error::other("the report broke off")), None)),
         }
-    })
+    });
+    // Compression asks once more after the end.
+    pieces.fuse()
 }
 
 /// Writes into a response body, no faster than the client reads.
@@ -120,7 +122,6 @@ impl Write for Pieces {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::StreamExt as _;
 
     #[tokio::test]
     async fn a_report_that_breaks_off_is_no_whole_report() {

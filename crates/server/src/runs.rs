@@ -6,10 +6,11 @@ mod finish;
 mod ports;
 mod pull;
 
-pub(crate) use configuration::spec;
+pub(crate) use configuration::{changes_report, spec};
 pub(crate) use finish::{finish, record};
 pub use ports::built_in_codes;
 pub(crate) use ports::{StorePorts, codes, failpoint};
+pub use pull::PULL_FAILPOINTS;
 
 use crate::app::App;
 use crate::error::AppError;
@@ -177,6 +178,31 @@ pub(crate) fn newest_first(tx: &mut Tx<'_>) -> Result<Vec<Map<String, Value>>, S
             return Ok(runs);
         }
     }
+}
+
+/// Whether a run has read an accepted set, and so told what was found in the changes of it, or is about to.
+pub(crate) fn has_been_read(tx: &mut Tx<'_>, accepted: &Map<String, Value>) -> Result<bool, StoreError> {
+    let text = |name: &str| accepted.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let folder = text("folder");
+    // Ids sort by time: no run before the upload has seen it.
+    for state in tx.docs(&STATE)?.list(None, Some(&text("operation")), PAGE)? {
+        let has_read = state.body.get("steps").is_some_and(|steps| !steps["snapshot"].is_null());
+        if !has_read && tx.docs(&OPEN)?.get(&state.id)?.is_none() {
+            continue;
+        }
+        let inbound = state.body.get("spec").and_then(|spec| spec["inbound"].as_array()).map_or(&[][..], Vec::as_slice);
+        let mut files = inbound.iter().filter_map(|flow| flow["files"].as_array()).flatten();
+        if files.any(|file| is_in(file, &folder)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a file of a specification lies in a folder of the store, which may have moved since.
+fn is_in(file: &Value, folder: &str) -> bool {
+    let path = file["path"].as_str().and_then(|path| Path::new(path).parent());
+    path.is_some_and(|path| path.ends_with(folder))
 }
 
 /// Everything known of a run.

@@ -41,6 +41,8 @@ pub(crate) struct Watched {
     pub(crate) source: Source,
     /// Its tenant, if there is one of that name.
     pub(crate) tenant: Option<TenantId>,
+    /// What people call that.
+    pub(crate) tenant_name: Option<String>,
     /// Whether it is in the store, and not in `homeroom.toml`.
     pub(crate) stored: bool,
 }
@@ -116,9 +118,13 @@ async fn entry_on_the_way<'f>(roots: &[PathBuf], folder: &'f Path) -> Option<&'f
 /// # Errors
 /// What is wrong there, or with what lies there: what a look would say.
 pub(crate) async fn check_now(app: &App, watched: &Watched) -> Result<usize, String> {
+    let tenant = watched.tenant.ok_or_else(|| no_tenant(&watched.source.tenant))?;
     let files = watched.place(app).await?.list().await.map_err(|error| chain(&error))?;
     let files = intake::export_of(&watched.source, files)?;
-    match intake::refusal(app, watched, &files).await? {
+    let connector = watched.source.connector.clone();
+    let found = app.store().read(&app.system(tenant), move |tx| intake::find_connector(tx, &connector)).await;
+    found.map_err(|error: StoreError| chain(&error))??;
+    match intake::refusal(app, tenant, &watched.source, &files).await? {
         Some(refused) => Err(refused),
         None => Ok(files.iter().filter(|file| file.is_export()).count()),
     }
@@ -129,8 +135,8 @@ pub(crate) async fn check_now(app: &App, watched: &Watched) -> Result<usize, Str
 pub(crate) async fn all(app: &App, of: Option<TenantId>) -> Result<Vec<Watched>, String> {
     let tenants = tenants(app).await?;
     let in_settings = |source: &Source| {
-        let tenant = tenants.iter().find(|tenant| is_named(tenant, &source.tenant)).map(|tenant| tenant.id);
-        Watched { source: source.clone(), tenant, stored: false }
+        let tenant = tenants.iter().find(|tenant| is_named(tenant, &source.tenant));
+        Watched { source: source.clone(), tenant: tenant.map(|tenant| tenant.id), tenant_name: tenant.map(called), stored: false }
     };
     let mut all: Vec<_> = app.config().sources.iter().map(in_settings).filter(|watched| of.is_none() || watched.tenant == of).collect();
     for tenant in tenants.iter().filter(|tenant| of.is_none_or(|of| tenant.id == of)) {
@@ -138,13 +144,18 @@ pub(crate) async fn all(app: &App, of: Option<TenantId>) -> Result<Vec<Watched>,
         let read = app.store().read(&app.system(tenant.id), move |tx| list(&reader, tx)).await;
         let stored = read.map_err(|error: StoreError| format!("the sources of the tenant {}: {}", tenant.id, chain(&error)))?;
         let free = stored.into_iter().filter(|source| !is_in_settings(app, tenant, &source.name));
-        all.extend(free.map(|source| Watched { source, tenant: Some(tenant.id), stored: true }));
+        all.extend(free.map(|source| Watched { source, tenant: Some(tenant.id), tenant_name: Some(called(tenant)), stored: true }));
     }
     Ok(all)
 }
 
 async fn tenants(app: &App) -> Result<Vec<Tenant>, String> {
     identity::list_tenants(app.store(), &app.system(TenantId(Uuid::nil()))).await.map_err(|error| chain(&error))
+}
+
+/// What people call a tenant: the domain that names it everywhere, else its display name.
+fn called(tenant: &Tenant) -> String {
+    tenant.domain.clone().unwrap_or_else(|| tenant.name.clone())
 }
 
 /// The tenant that is named by id or domain.
@@ -231,7 +242,7 @@ pub(crate) async fn put(app: &App, ctx: &OpContext, mut source: Source) -> Resul
     let before = app.store().read(ctx, move |tx| Ok(list(&reader, tx)?.into_iter().find(|source| source.name == name)));
     let before = before.await.map_err(|error: StoreError| AppError::from(error))?;
     keep_secrets(&mut source, before.as_ref())?;
-    let watched = Watched { source: source.clone(), tenant: Some(ctx.tenant), stored: true };
+    let watched = Watched { source: source.clone(), tenant: Some(ctx.tenant), tenant_name: Some(called(&tenant)), stored: true };
     let place = watched.place(app).await;
     place.map_err(|why| AppError::invalid_at(if source.folder.is_some() { "folder" } else { "sftp" }, why))?;
     let sealed = app.seal(&about(ctx.tenant, &source.name), &serde_json::to_string(&source).map_err(corrupt)?)?;

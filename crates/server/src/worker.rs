@@ -7,6 +7,7 @@ mod readiness;
 mod run;
 mod validation;
 
+pub(crate) use changes::apply as apply_changes;
 pub(crate) use readiness::update as update_readiness;
 
 use crate::app::App;
@@ -23,7 +24,7 @@ use uuid::Uuid;
 pub use validation::VALIDATION_FAILPOINTS;
 
 /// Signs of life in the length of a lease: one may get lost.
-const HEARTBEATS: u32 = 3;
+pub(crate) const HEARTBEATS: u32 = 3;
 /// How often the worker looks without being woken: for jobs that other processes enqueue.
 const POLL: Duration = Duration::from_secs(1);
 /// Pauses before a failed job is tried again, doubled each time up to the second.
@@ -62,7 +63,7 @@ impl Lost {
 }
 
 /// How long a job stays claimed without a sign of life: after a crash the next worker waits that long.
-fn lease(app: &App) -> Duration {
+pub(crate) fn lease(app: &App) -> Duration {
     Duration::from_secs(app.config().worker.lease_seconds.max(1).into())
 }
 

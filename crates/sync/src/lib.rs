@@ -11,6 +11,7 @@ mod plan;
 mod run;
 mod spec;
 mod statistics;
+mod success;
 #[cfg(test)]
 mod testing;
 
@@ -22,3 +23,4 @@ pub use spec::{
     SourceIdentifier,
 };
 pub use statistics::failed as failed_statistics;
+pub use success::{REMARKS, Remark};

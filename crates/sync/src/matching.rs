@@ -5,6 +5,7 @@
 //! primary roles decide, else staff.
 
 use crate::spec::{InboundSpec, MatchRule, MatchTarget, RoleGroup, SourceIdentifier};
+use crate::success::Success;
 use directory::{Directory, DirectoryError};
 use roster::segment::{KEY_SEPARATOR, Record, SegmentReader, SegmentWriter, push_field};
 use roster::{Entity, Finding};
@@ -25,8 +26,10 @@ pub(crate) struct Accounts {
 
 /// What a value leads to. A directory keeps names unique, but not mail addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Claim {
+pub(crate) enum Claim {
+    /// No account has it.
     Nobody,
+    /// By its number.
     Account(u32),
     /// Taking any one of them would give somebody's groups to somebody else.
     Several,
@@ -86,6 +89,9 @@ pub(crate) struct MatchCounts {
     pub(crate) unmatched: BTreeMap<String, u64>,
     /// People who share an account with somebody, or find several: each has a finding.
     pub(crate) contested: u64,
+    /// Findings that are about a rule, and not about one person; runs that an older version began do not say.
+    #[serde(default)]
+    pub(crate) about_rules: u64,
 }
 
 /// Configuration that matching needs.
@@ -103,14 +109,14 @@ pub(crate) mod link {
 /// Name of the links segment.
 pub(crate) const LINKS: &str = "links.seg";
 
-/// Matches the people of one source; writes the links segment and the findings.
+/// Matches the people of one source; writes the links segment and the findings, those about whole rules last.
 pub(crate) fn run(
     inbound: &InboundSpec,
     context: &Context<'_>,
     accounts: &Accounts,
     snapshot: &Path,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
-) -> io::Result<MatchCounts> {
+) -> io::Result<(MatchCounts, Vec<Finding>)> {
     // First pass: who claims which account. Second pass: links, without contested accounts.
     let mut claims: HashMap<u32, u32> = HashMap::new();
     people(inbound, context, snapshot, |person, standing| {
@@ -121,9 +127,12 @@ pub(crate) fn run(
     })?;
     let mut out = MatchCounts::default();
     let mut writer = SegmentWriter::create(&snapshot.join(LINKS))?;
+    let mut success = Success::of(&inbound.rules);
     people(inbound, context, snapshot, |person, standing| {
         let Some(standing) = standing else { return Ok(()) };
-        let user = match claim(person, Some(standing), accounts) {
+        let claimed = claim(person, Some(standing), accounts);
+        success.count(person, standing.rule, claimed);
+        let user = match claimed {
             Claim::Account(index) if claims.get(&index).copied() > Some(1) => {
                 out.contested += 1;
                 findings(&duplicate(person))?;
@@ -147,7 +156,9 @@ pub(crate) fn run(
         writer.push(person.key, &payload)
     })?;
     writer.finish()?;
-    Ok(out)
+    let about_rules = success.findings(accounts.ids.is_empty());
+    out.about_rules = about_rules.len() as u64;
+    Ok((out, about_rules))
 }
 
 fn duplicate(person: Record<'_>) -> Finding {

@@ -407,6 +407,7 @@ impl Run<'_> {
         let matched: Vec<MatchCounts> = self.step(Step::Match, || self.match_people(&flows))?;
         for (flow, matched) in flows.iter_mut().zip(matched) {
             flow.errors += matched.contested;
+            flow.warnings += matched.about_rules;
             flow.matched = matched;
         }
         let activities: Vec<Differences> = self.step(Step::Diff, || self.diff(&flows))?;
@@ -594,7 +595,10 @@ impl Run<'_> {
                 continue;
             }
             let mut log = Findings::create(&self.spec.work_dir.join(format!("findings-match-{}.jsonl", inbound.flow_id)))?;
-            all.push(matching::run(inbound, &context, &accounts, &self.snapshot_dir(inbound), &mut |finding| log.write(finding))?);
+            let (counts, about_rules) =
+                matching::run(inbound, &context, &accounts, &self.snapshot_dir(inbound), &mut |finding| log.write(finding))?;
+            about_rules.iter().try_for_each(|finding| log.warn(finding))?;
+            all.push(counts);
             log.finish()?;
         }
         Ok(all)
@@ -779,6 +783,13 @@ impl Findings {
 
     fn write(&mut self, finding: &Finding) -> io::Result<()> {
         writeln!(self.out, "{}", finding.to_json())
+    }
+
+    /// One of [`REMARKS`](crate::REMARKS), which are warnings and no findings about rows.
+    fn warn(&mut self, finding: &Finding) -> io::Result<()> {
+        let mut line = finding.to_json();
+        line["severity"] = json!(Severity::Warning.word());
+        writeln!(self.out, "{line}")
     }
 
     fn finish(self) -> io::Result<()> {

@@ -22,7 +22,7 @@ pub use block_list::{BlockListError, BlockSource, read_block_list};
 pub use files::{Container, UploadedFile};
 pub use protocol::{BodyStream, UploadBody, UploadRequest, UploadResponse, handle};
 pub use sas::Rights;
-pub use sessions::{Session, SessionTerms, close_session, discard_session, open_session, sweep};
+pub use sessions::{Session, SessionTerms, close_fetch, close_session, discard_session, open_fetch, open_session, sweep};
 
 use aws_lc_rs::hmac;
 use store::Store;

@@ -1,7 +1,8 @@
 //! Upload sessions in the store: which container is open for which connector.
 //!
 //! A session is `open` until it is `closed` (its files have been taken for validation) or
-//! `discarded` (another session took its place, or its time is over). Every change of state, and
+//! `discarded` (another session took its place, or its time is over). What Homeroom fetches itself arrives in
+//! sessions of their own, beside the one that clients are given: nobody has their URL. Every change of state, and
 //! every change of a file, rewrites the session's document under its version: on PostgreSQL, too,
 //! one waits for the other, and the later one sees what the earlier one did.
 
@@ -13,7 +14,7 @@ use store::{Access, Doc, OpContext, StoreError, Tx};
 
 /// Sessions are Homeroom's own bookkeeping.
 const SESSIONS: Access = Access::unchecked("_uploadSessions");
-/// Written first by whoever opens or closes a session, so that a connector never has two open ones.
+/// Written first by whoever opens or closes a session, so that a connector never has two open ones for clients.
 const LOCKS: Access = Access::unchecked("_locks");
 /// A container outlives its session, as in Microsoft's own example.
 const CONTAINER_OUTLIVES: SignedDuration = SignedDuration::from_hours(34);
@@ -58,12 +59,17 @@ fn has_state(doc: &Doc, state: &str) -> bool {
     doc.body.get("state").and_then(Value::as_str) == Some(state)
 }
 
+/// Who fetches into it; nobody for a session that clients are given.
+fn fetcher(doc: &Doc) -> Option<&str> {
+    doc.body.get("fetcher").and_then(Value::as_str)
+}
+
 /// Whether it takes files.
 fn takes_files(doc: &Doc, now: Timestamp) -> bool {
     has_state(doc, "open") && time(doc, "sessionExpires").is_some_and(|expires| now < expires)
 }
 
-/// The open session of a connector, or a new one with the given id; `reset` always makes a new one.
+/// The open session of a connector that its clients share, or a new one with the given id; `reset` always makes a new one.
 /// The new one's URL starts with `base_url`. What was sent to a session before it is discarded.
 ///
 /// # Errors
@@ -80,7 +86,7 @@ pub fn open_session(
     lock(tx, connector)?;
     let now = tx.ctx().now;
     let mut current = None;
-    for doc in of_connector(tx, connector)?.into_iter().rev().filter(|doc| has_state(doc, "open")) {
+    for doc in of_connector(tx, connector)?.into_iter().rev().filter(|doc| has_state(doc, "open") && fetcher(doc).is_none()) {
         if !reset && current.is_none() && takes_files(&doc, now) {
             current = Some((doc.id.clone(), doc));
         } else {
@@ -91,10 +97,7 @@ pub fn open_session(
         let corrupt = || StoreError::Corrupt("upload session".to_owned());
         (id, time(&doc, "sessionExpires").ok_or_else(corrupt)?, time(&doc, "containerExpires").ok_or_else(corrupt)?)
     } else {
-        let session = later(now, SignedDuration::from_hours(i64::from(terms.hours.min(HOURS_MAX))));
-        let container = later(session, CONTAINER_OUTLIVES);
-        let body = json!({ "state": "open", "sessionExpires": session.to_string(), "containerExpires": container.to_string() });
-        tx.docs(&SESSIONS)?.insert(new_id, Some(connector), &object(body))?;
+        let (session, container) = insert(tx, connector, terms, new_id, None)?;
         (new_id.to_owned(), session, container)
     };
     let path = format!("{}/{connector}/{id}", tx.tenant());
@@ -102,7 +105,50 @@ pub fn open_session(
     Ok(Session { container_id: id, url, session_expires: expires, container_expires })
 }
 
-/// Closes the open session of a connector, so that its files no longer change, and lists them. Gives
+/// A new session with the given id, into which `fetcher` fetches: no client is given it, and it leaves theirs alone. What an
+/// earlier fetch of the same one has left is discarded.
+///
+/// # Errors
+/// Those of the store.
+pub fn open_fetch(tx: &mut Tx<'_>, connector: &str, fetcher: &str, terms: &SessionTerms, new_id: &str) -> Result<(), StoreError> {
+    lock(tx, connector)?;
+    let is_left = |doc: &Doc| has_state(doc, "open") && self::fetcher(doc) == Some(fetcher);
+    for doc in of_connector(tx, connector)?.into_iter().filter(is_left) {
+        change(tx, &doc.id, is_left, Some("discarded"))?;
+    }
+    insert(tx, connector, terms, new_id, Some(fetcher)).map(|_| ())
+}
+
+/// Closes the session of a fetch, so that its files no longer change; `false` when it is not open any more.
+///
+/// # Errors
+/// Those of the store.
+pub fn close_fetch(service: &UploadService, tx: &mut Tx<'_>, connector: &str, container: &str) -> Result<bool, StoreError> {
+    lock(tx, connector)?;
+    let is_there = |doc: &Doc| doc.parent.as_deref() == Some(connector) && fetcher(doc).is_some() && has_state(doc, "open");
+    service.usage.forget(&Container::new(&service.store, tx.tenant(), container)?);
+    change(tx, container, is_there, Some("closed"))
+}
+
+/// A new open session; gives when it and its container expire.
+fn insert(
+    tx: &mut Tx<'_>,
+    connector: &str,
+    terms: &SessionTerms,
+    id: &str,
+    fetcher: Option<&str>,
+) -> Result<(Timestamp, Timestamp), StoreError> {
+    let session = later(tx.ctx().now, SignedDuration::from_hours(i64::from(terms.hours.min(HOURS_MAX))));
+    let container = later(session, CONTAINER_OUTLIVES);
+    let mut body = json!({ "state": "open", "sessionExpires": session.to_string(), "containerExpires": container.to_string() });
+    if let Some(fetcher) = fetcher {
+        body["fetcher"] = json!(fetcher);
+    }
+    tx.docs(&SESSIONS)?.insert(id, Some(connector), &object(body))?;
+    Ok((session, container))
+}
+
+/// Closes the open session of a connector that its clients share, so that its files no longer change, and lists them. Gives
 /// the container's id; `None` when no session is open or its container's time is over.
 ///
 /// # Errors
@@ -110,7 +156,9 @@ pub fn open_session(
 pub fn close_session(service: &UploadService, tx: &mut Tx<'_>, connector: &str) -> Result<Option<(String, Vec<UploadedFile>)>, StoreError> {
     lock(tx, connector)?;
     let now = tx.ctx().now;
-    let is_there = move |doc: &Doc| has_state(doc, "open") && time(doc, "containerExpires").is_some_and(|expires| now < expires);
+    let is_there = move |doc: &Doc| {
+        has_state(doc, "open") && fetcher(doc).is_none() && time(doc, "containerExpires").is_some_and(|expires| now < expires)
+    };
     for doc in of_connector(tx, connector)?.into_iter().rev().filter(is_there) {
         if change(tx, &doc.id, is_there, Some("closed"))? {
             let container = Container::new(&service.store, tx.tenant(), &doc.id)?;

@@ -1,6 +1,6 @@
 //! `homeroom app …` and `homeroom token`
 
-use super::{Failure, open, tenant_id};
+use super::{Failure, open};
 use crate::{cli, output};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -12,10 +12,12 @@ pub(super) async fn run(command: cli::App) -> Result<(), Failure> {
             let permissions = if all_permissions { server::all_permissions() } else { permission };
             let certificates = certificate.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
             let secret = with_secret || certificates.is_empty();
-            let made = open(&data)?.register_client(tenant_id(&tenant)?, &name, permissions, &certificates, secret).await?;
+            let app = open(&data)?;
+            let tenant = app.tenant(&tenant).await?.id;
+            let made = app.register_client(tenant, &name, permissions, &certificates, secret).await?;
             let secret = made.secret.map(|made| made.client_secret);
             if output.json {
-                output::json(&json!({ "tenantId": tenant, "clientId": made.client_id, "clientSecret": secret }));
+                output::json(&json!({ "tenantId": tenant.to_string(), "clientId": made.client_id, "clientSecret": secret }));
             } else {
                 output::line(&format!("client id      {}", made.client_id));
                 if let Some(secret) = secret {
@@ -25,11 +27,13 @@ pub(super) async fn run(command: cli::App) -> Result<(), Failure> {
             }
         }
         cli::App::List { data, output, tenant } => {
-            let clients = open(&data)?.list_clients(tenant_id(&tenant)?).await?;
+            let app = open(&data)?;
+            let tenant = app.tenant(&tenant).await?.id;
+            let clients = app.list_clients(tenant).await?;
             if output.json {
-                let list = clients
-                    .iter()
-                    .map(|c| json!({ "tenantId": tenant, "clientId": c.client_id, "name": c.name, "permissions": c.permissions }));
+                let list = clients.iter().map(
+                    |c| json!({ "tenantId": tenant.to_string(), "clientId": c.client_id, "name": c.name, "permissions": c.permissions }),
+                );
                 output::json(&Value::Array(list.collect()));
             } else {
                 let rows: Vec<_> = clients.iter().map(|c| vec![c.client_id.clone(), c.name.clone(), c.permissions.join(" ")]).collect();
@@ -37,7 +41,8 @@ pub(super) async fn run(command: cli::App) -> Result<(), Failure> {
             }
         }
         cli::App::Delete { data, tenant, client_id } => {
-            open(&data)?.delete_client(tenant_id(&tenant)?, &client_id).await?;
+            let app = open(&data)?;
+            app.delete_client(app.tenant(&tenant).await?.id, &client_id).await?;
             output::note(&format!("deleted {client_id}; its tokens no longer work"));
         }
     }

@@ -1,6 +1,7 @@
 //! What each command does: arguments in, calls to the `server` crate, printing.
 
 mod apps;
+pub(crate) mod findings;
 mod generate;
 mod plan;
 mod report;
@@ -112,13 +113,6 @@ pub(crate) fn data_dir(data: &Data) -> Result<PathBuf, Failure> {
         .clone()
         .or_else(|| dirs::data_dir().map(|dir| dir.join("homeroom")))
         .ok_or_else(|| Failure::hinting("no data directory is known on this machine", "name one with --data-dir or HOMEROOM_DATA_DIR"))
-}
-
-/// A tenant id as given on the command line.
-pub(crate) fn tenant_id(text: &str) -> Result<store::TenantId, Failure> {
-    text.parse().map_err(|_| {
-        Failure::hinting(format!("`{text}` is not a tenant id"), "tenant ids are GUIDs; `homeroom tenant list` shows them").usage()
-    })
 }
 
 /// An address that cannot be listened on.

@@ -1,14 +1,13 @@
 //! `homeroom plan`
 
-use super::runs::open_tenant;
+use super::findings::{ByCode, Found};
+use super::runs::{effects, open_tenant, show_unmatched};
 use super::{Ended, Failure};
 use crate::cli;
 use crate::output::{self, Colour};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-
-/// Findings shown one by one; `--json` gives all.
-const SHOWN: usize = 10;
+use server::GroupChange;
 
 /// Plans a run over a folder and says what it would do.
 pub(super) async fn run(arguments: cli::Plan) -> Result<Ended, Failure> {
@@ -17,54 +16,45 @@ pub(super) async fn run(arguments: cli::Plan) -> Result<Ended, Failure> {
     if arguments.of.output.json {
         output::json(&json!(plan));
     } else {
-        show(&plan);
+        show(&plan).map_err(|error| Failure::new(format!("a finding cannot be read: {error}")))?;
     }
-    let errors = plan.findings.iter().any(|finding| finding["severity"] != "warning");
+    let errors = plan.findings.iter().any(|finding| matches!(finding["severity"].as_str(), Some("error" | "catastrophic")));
     Ok(if plan.blocked.is_some() || errors { Ended::FoundErrors } else { Ended::Good })
 }
 
-fn show(plan: &server::Plan) {
-    let mut by_severity: BTreeMap<&str, u64> = BTreeMap::new();
+fn show(plan: &server::Plan) -> Result<(), serde_json::Error> {
+    let mut by_code = ByCode::default();
     for finding in &plan.findings {
-        *by_severity.entry(finding["severity"].as_str().unwrap_or_default()).or_default() += 1;
+        by_code.take(Found::deserialize(finding)?);
     }
-    let counts: Vec<String> = by_severity.iter().map(|(severity, count)| format!("{count} {severity}")).collect();
-    output::line(&format!("findings: {}", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }));
-    let roots: Vec<&Value> = plan.findings.iter().filter(|finding| finding["rootCause"].is_null()).collect();
-    for finding in roots.iter().take(SHOWN) {
-        let text = |name: &str| finding[name].as_str().unwrap_or_default();
-        output::line(&format!("  {:<12} {}:{}  {}", text("severity"), text("file"), finding["line"], output::printable(text("message"))));
-    }
-    if roots.len() > SHOWN {
-        output::line(&format!("  … and {} more; --json lists them all", roots.len() - SHOWN));
+    if plan.findings.is_empty() {
+        output::line("findings: none");
+    } else {
+        by_code.show();
+        output::line("  --json lists each of them");
     }
     if let Some(summary) = &plan.summary {
-        if plan.groups.is_empty() {
-            output::line("a run would change nothing");
-        } else {
-            let rows: Vec<Vec<String>> = plan
-                .groups
-                .iter()
-                .map(|group| {
-                    let made = if group.created { output::coloured("new", Colour::Yellow) } else { String::new() };
-                    vec![output::printable(&group.display_name), group.added.len().to_string(), group.removed.len().to_string(), made]
-                })
-                .collect();
-            output::table(&["group", "added", "removed", ""], &rows);
-        }
-        if !plan.groups.is_empty() {
-            output::line(&output::coloured("  --json names everybody who would come in or go", Colour::Dim));
-        }
-        output::line(&format!(
-            "groups: {} made, {} renamed; memberships: {} added, {} removed",
-            summary.create_groups, summary.rename_groups, summary.add_members, summary.remove_members
-        ));
+        show_groups(&plan.groups);
+        output::line(&effects(summary));
     }
-    let unmatched = &plan.statistics.get("inboundTotals").map_or(&Value::Null, |totals| &totals["unmatchedPeopleByRole"]);
-    for role in unmatched.as_array().map_or(&[][..], Vec::as_slice) {
-        output::line(&format!("without an account: {} {}", role["count"], role["role"].as_str().unwrap_or_default()));
-    }
+    show_unmatched(plan.statistics.get("inboundTotals").map_or(&Value::Null, |totals| &totals["unmatchedPeopleByRole"]));
     if let Some(blocked) = &plan.blocked {
-        output::line(&format!("{} {}: {}", output::coloured("a run would stop:", Colour::Red), blocked.code, blocked.message));
+        let message = output::printable(&blocked.message);
+        output::line(&format!("{} {}: {message}", output::coloured("a run would stop:", Colour::Red), blocked.code));
     }
+    Ok(())
+}
+
+fn show_groups(groups: &[GroupChange]) {
+    if groups.is_empty() {
+        output::line("a run would change nothing");
+        return;
+    }
+    let row = |group: &GroupChange| {
+        let made = if group.created { output::coloured("new", Colour::Yellow) } else { String::new() };
+        let count = |people: &[String]| output::grouped(people.len() as u64);
+        vec![output::printable(&group.display_name), count(&group.added), count(&group.removed), made]
+    };
+    output::table(&["group", "added", "removed", ""], &groups.iter().map(row).collect::<Vec<_>>());
+    output::line(&output::coloured("  --json names everybody who would come in or go", Colour::Dim));
 }

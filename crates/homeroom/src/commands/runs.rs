@@ -1,10 +1,13 @@
 //! `homeroom runs …`
 
+use super::findings::{self, ByCode};
 use super::report::Report;
-use super::{Failure, open, tenant_id};
+use super::{Failure, open};
 use crate::{cli, output};
 use roster::report::Form;
 use serde_json::Value;
+use server::PlanSummary;
+use std::io::Write;
 
 /// Runs one of them.
 pub(super) async fn run(command: cli::Runs) -> Result<(), Failure> {
@@ -21,8 +24,12 @@ pub(super) async fn run(command: cli::Runs) -> Result<(), Failure> {
             let reports = report.iter().map(|path| Report::create(path)).collect::<Result<Vec<_>, _>>()?;
             let (app, tenant) = open_tenant(&one.of).await?;
             let findings = app.findings(tenant, &one.id).await?;
-            if reports.is_empty() {
+            if reports.is_empty() && one.of.output.json {
                 return output::write(|out| findings.write(Form::JsonLines, out)).map_err(Failure::io("read the findings"));
+            }
+            if reports.is_empty() {
+                let print = |out: &mut dyn Write| findings::each(&findings.logs, |found| writeln!(out, "{}", found.line()));
+                return output::write(print).map_err(Failure::io("read the findings"));
             }
             reports.into_iter().try_for_each(|report| report.write(&findings))
         }
@@ -46,8 +53,16 @@ async fn list(of: cli::RunsOf) -> Result<(), Failure> {
 
 async fn show(one: cli::OneRun) -> Result<(), Failure> {
     let (app, tenant) = open_tenant(&one.of).await?;
-    let shown = app.show_run(tenant, &one.id).await?;
+    let mut shown = app.show_run(tenant, &one.id).await?;
+    let mut by_code = ByCode::default();
+    let logs = app.findings(tenant, &one.id).await?.logs;
+    let counted = findings::each(&logs, |found| {
+        by_code.take(found);
+        Ok(())
+    });
+    counted.map_err(Failure::io("read the findings"))?;
     if one.of.output.json {
+        shown["findings"] = by_code.as_json();
         output::json(&shown);
         return Ok(());
     }
@@ -77,21 +92,52 @@ async fn show(one: cli::OneRun) -> Result<(), Failure> {
     output::table(&["activity", "status"], &rows);
     let totals = &shown["statistics"]["inboundTotals"];
     if !totals.is_null() {
-        let counts = ["organizations", "people", "groups", "memberships", "errors", "warnings"];
-        let counts = counts.map(|name| format!("{} {name}", totals[name]));
-        output::line(&counts.join(", "));
-        for role in list(&totals["unmatchedPeopleByRole"]) {
-            output::line(&format!("without an account: {} {}", role["count"], text(&role["role"])));
-        }
+        let number = |name: &str| output::grouped(totals[name].as_u64().unwrap_or(0));
+        output::line(&format!(
+            "read from the export: {} organizations, {} people, {} classes, {} enrollments",
+            number("organizations"),
+            number("people"),
+            number("groups"),
+            number("memberships")
+        ));
+        show_unmatched(&totals["unmatchedPeopleByRole"]);
+    }
+    let steps = &shown["steps"];
+    if let Ok(summary) = serde_json::from_value::<PlanSummary>(steps["plan"]["summary"].clone()) {
+        let done = if steps["apply"].is_null() { "planned for the directory, not written" } else { "written to the directory" };
+        output::line(&format!("{done}: {}", effects(&summary)));
+    }
+    if !totals.is_null() {
+        let [errors, warnings] = ["errors", "warnings"].map(|name| output::grouped(totals[name].as_u64().unwrap_or(0)));
+        output::line(&format!("found: {errors} errors, {warnings} warnings"));
+    }
+    by_code.show();
+    if !logs.is_empty() {
+        output::line(&format!("each of them: homeroom runs log {}; --report FILE.html for a page", one.id));
     }
     Ok(())
+}
+
+/// What a plan does to the directory.
+pub(super) fn effects(summary: &PlanSummary) -> String {
+    let [made, renamed, added, removed] =
+        [summary.create_groups, summary.rename_groups, summary.add_members, summary.remove_members].map(output::grouped);
+    format!("groups: {made} made, {renamed} renamed; memberships: {added} added, {removed} removed")
+}
+
+/// People without an account, by role: a list of `roleCount`.
+pub(super) fn show_unmatched(roles: &Value) {
+    for role in roles.as_array().map_or(&[][..], Vec::as_slice) {
+        let count = output::grouped(role["count"].as_u64().unwrap_or(0));
+        output::line(&format!("without an account: {count} {}", role["role"].as_str().unwrap_or_default()));
+    }
 }
 
 /// The data directory and the tenant: the one named, or the only one there is.
 pub(super) async fn open_tenant(of: &cli::RunsOf) -> Result<(server::App, store::TenantId), Failure> {
     let app = open(&of.data)?;
     let tenant = match &of.tenant {
-        Some(text) => tenant_id(text)?,
+        Some(named) => app.tenant(named).await?.id,
         None => match app.list_tenants().await?.as_slice() {
             [only] => only.id,
             [] => return Err(Failure::hinting("there is no tenant here", "make one with `homeroom tenant create --name …`")),

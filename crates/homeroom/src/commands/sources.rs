@@ -3,7 +3,7 @@
 use super::{Ended, Failure, open};
 use crate::{cli, output};
 use serde_json::{Value, json};
-use server::SourceStatus;
+use server::{AdminError, SourceStatus};
 use std::path::Path;
 
 /// Runs one of the commands.
@@ -30,15 +30,37 @@ async fn list(data: &cli::Data, output: cli::Output) -> Result<Ended, Failure> {
     if sources.is_empty() {
         output::note("no places are set up; [[sources]] in homeroom.toml names them, or `homeroom sources add`, see docs/sources.md");
     }
+    note_without_settings(data);
     let time = |at: Option<jiff::Timestamp>| at.map_or_else(|| "never".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
     let row = |source: &SourceStatus| {
         let problem = source.problem.as_deref().map(output::printable).unwrap_or_default();
-        let [name, tenant, place] = [&source.name, &source.tenant, &source.place].map(|text| output::printable(text));
-        vec![name, tenant, place, source.set_up_by.to_owned(), time(source.looked_at), time(source.delivered_at), problem]
+        let [name, tenant, place] = [&source.name, tenant(source), &source.place].map(|text| output::printable(text));
+        let set_up = if source.set_up_by == "api" { "`sources add` or API" } else { source.set_up_by };
+        vec![name, tenant, place, set_up.to_owned(), time(source.looked_at), time(source.delivered_at), problem]
     };
     let rows: Vec<_> = sources.iter().map(row).collect();
     output::table(&["name", "tenant", "place", "set up by", "looked at", "fetched", "problem"], &rows);
     Ok(Ended::Good)
+}
+
+/// What people call the tenant of a source; where there is no such tenant, what the source calls it.
+fn tenant(source: &SourceStatus) -> &String {
+    source.tenant_name.as_ref().unwrap_or(&source.tenant)
+}
+
+/// A command without settings sees neither the sources nor the open folders that the server may know.
+const WITHOUT_SETTINGS: &str = "no --config was given (nor HOMEROOM_CONFIG), so no homeroom.toml was read";
+
+fn note_without_settings(data: &cli::Data) {
+    if data.config.is_none() {
+        output::note(&format!("{WITHOUT_SETTINGS}: its [[sources]] are not among these"));
+    }
+}
+
+fn failed(data: &cli::Data, error: AdminError) -> Failure {
+    let Failure { message, hint, usage } = error.into();
+    let remarks = hint.into_iter().chain(data.config.is_none().then(|| WITHOUT_SETTINGS.to_owned()));
+    Failure { message, hint: Some(remarks.collect::<Vec<_>>().join("; ")).filter(|hint| !hint.is_empty()), usage }
 }
 
 /// One after the other: what was said to be kept is kept when a later one is refused.
@@ -47,14 +69,14 @@ async fn add(data: &cli::Data, file: &Path) -> Result<Ended, Failure> {
     let app = open(data)?;
     for source in sources {
         let name = output::printable(&source.name);
-        let new = app.put_source(source).await?;
+        let new = app.put_source(source).await.map_err(|error| failed(data, error))?;
         output::note(&format!("'{name}' {}", if new { "is looked at from now on" } else { "was changed" }));
     }
     Ok(Ended::Good)
 }
 
 async fn check(data: &cli::Data, output: cli::Output, name: Option<&str>) -> Result<Ended, Failure> {
-    let checked = open(data)?.check_sources(name).await?;
+    let checked = open(data)?.check_sources(name).await.map_err(|error| failed(data, error))?;
     let all_good = checked.iter().all(|(_, outcome)| outcome.is_ok());
     if output.json {
         let one = |(status, outcome): &(SourceStatus, Result<usize, String>)| {
@@ -69,9 +91,10 @@ async fn check(data: &cli::Data, output: cli::Output, name: Option<&str>) -> Res
                 Ok(files) => format!("good, {files} files"),
                 Err(problem) => output::printable(problem),
             };
-            vec![output::printable(&status.name), output::printable(&status.place), found]
+            vec![output::printable(&status.name), output::printable(tenant(status)), output::printable(&status.place), found]
         };
-        output::table(&["name", "place", "found"], &checked.iter().map(row).collect::<Vec<_>>());
+        note_without_settings(data);
+        output::table(&["name", "tenant", "place", "found"], &checked.iter().map(row).collect::<Vec<_>>());
     }
     Ok(if all_good { Ended::Good } else { Ended::FoundErrors })
 }

@@ -2,6 +2,7 @@
 
 use super::ROOT;
 use super::client::{Client, Credentials};
+use crate::commands::findings;
 use crate::output::{self, Colour};
 use reqwest::Method;
 use serde_json::Value;
@@ -47,20 +48,18 @@ pub(super) async fn findings(app: &server::App, credentials: &Credentials, run: 
     let tenant = credentials.tenant.parse().map_err(|_| "the demo's tenant is no GUID")?;
     let mut rows = Vec::new();
     let mut consequences = 0;
-    for path in app.findings(tenant, run).await.map_err(|error| error.to_string())?.logs {
-        for line in std::fs::read_to_string(path).map_err(|error| error.to_string())?.lines() {
-            let finding: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
-            if !finding["rootCause"].is_null() {
-                consequences += 1;
-                continue;
-            }
-            let text = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
-            let place = format!("{}:{}", text("file"), finding["line"]);
-            rows.push(vec![text("severity"), place, output::shortened(&text("message"), 90)]);
+    let logs = app.findings(tenant, run).await.map_err(|error| error.to_string())?.logs;
+    let read = findings::each(&logs, |found| {
+        if found.root_cause.is_some() {
+            consequences += 1;
+        } else {
+            rows.push(vec![found.severity.clone(), found.place(), output::shortened(&found.message, 90)]);
         }
-    }
+        Ok(())
+    });
+    read.map_err(|error| error.to_string())?;
     output::table(&["finding", "place", ""], &rows);
-    output::line(&format!("  and {consequences} that follow from these; `homeroom runs log --report FILE.html` gives them all"));
+    output::line(&format!("  and {consequences} that follow from these; `homeroom runs log {run} --report FILE.html` gives them all"));
     Ok(())
 }
 

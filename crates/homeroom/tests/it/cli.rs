@@ -37,6 +37,23 @@ async fn tenant_app_and_token_give_what_a_script_needs() {
     let years = http.get(format!("{}/beta/external/industryData/years", serving.base)).bearer_auth(bearer.trim()).send().await.unwrap();
     assert_eq!(years.status(), 200);
 
+    // Wherever a tenant is named, its domain will do, in any case; what is answered has the id.
+    for named in ["contoso.example", "CONTOSO.example"] {
+        let listed = json(&run(dir.path(), &["app", "list", "--tenant", named, "--json"]));
+        assert_eq!((&listed[0]["tenantId"], &listed[0]["clientId"]), (&tenant["id"], &app["clientId"]));
+        let other = json(&run(dir.path(), &["app", "create", "--tenant", named, "--name", "x", "--all-permissions", "--json"]));
+        assert_eq!(other["tenantId"], id);
+        let other = other["clientId"].as_str().unwrap();
+        assert_eq!(run(dir.path(), &["app", "delete", "--tenant", named, "--client-id", other]).status.code(), Some(0));
+        json(&run(dir.path(), &["token", "--tenant", named, "--client-id", client, "--client-secret", secret, "--json"]));
+        assert_eq!(json(&run(dir.path(), &["runs", "list", "--tenant", named, "--json"])), serde_json::json!([]));
+    }
+    for arguments in [&["runs", "list"][..], &["app", "list"], &["plan", "."]] {
+        let output = run(dir.path(), &[arguments, &["--tenant", "fabrikam.example"]].concat());
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(3) && told.contains("no tenant 'fabrikam.example'") && told.contains("tenant list"), "{told}");
+    }
+
     let listed = json(&run(dir.path(), &["app", "list", "--tenant", id, "--json"]));
     assert!(!listed.to_string().contains(secret), "a secret is shown once");
     assert_eq!(run(dir.path(), &["app", "delete", "--tenant", id, "--client-id", client]).status.code(), Some(0));
@@ -197,6 +214,103 @@ async fn plan_says_what_a_run_would_do_and_writes_nothing() {
         assert_eq!(planned["added"], serde_json::json!(members), "what was previewed is what was applied");
     }
     assert_eq!(plan(export.path())["groups"], serde_json::json!([]), "nothing is left to do");
+}
+
+/// `runs show` names what it counts, and `runs log` is for people unless it is asked for JSON.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_told_in_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let token = prepare(dir.path()).await;
+    let serving = Serving::start(dir.path(), &QUICK);
+    let api = Api::new(&serving.base, &token);
+    let accepted = api.send(reqwest::Method::POST, &format!("{ROOT}/runs/start"), None).await.unwrap();
+    api.wait_for(accepted.headers()["location"].to_str().unwrap(), "/status", &["succeeded"]).await;
+    let id = json(&run(dir.path(), &["runs", "list", "--json"]))[0]["id"].as_str().unwrap().to_owned();
+    let text = |arguments: &[&str]| {
+        let output = run(dir.path(), arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let lines: Vec<Value> = text(&["runs", "log", &id, "--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told = text(&["runs", "log", &id]);
+    assert_eq!(told.lines().count(), lines.len());
+    assert!(told.lines().any(|line| line.starts_with("roles.csv:") && line.contains(": error InvalidReferenceCode: ")), "{told}");
+    assert!(told.lines().any(|line| line.starts_with("users.csv (key ") && line.contains(": info PersonNotMatched: ")), "{told}");
+    assert!(!told.contains(":0"), "{told}");
+
+    let shown = text(&["runs", "show", &id]);
+    let totals = json(&run(dir.path(), &["runs", "show", &id, "--json"]));
+    let count = |name: &str| &totals["statistics"]["inboundTotals"][name];
+    for wanted in [
+        format!("{} classes, ", count("groups")),
+        format!("found: {} errors, {} warnings", count("errors"), count("warnings")),
+        "written to the directory: groups: 9 made, 0 renamed; memberships: ".to_owned(),
+        format!("homeroom runs log {id}"),
+    ] {
+        assert!(shown.contains(&wanted), "{wanted}: {shown}");
+    }
+    let codes = totals["findings"].as_array().unwrap();
+    assert_eq!(codes.iter().map(|code| code["count"].as_u64().unwrap()).sum::<u64>(), lines.len() as u64);
+    for code in codes {
+        let first = lines.iter().find(|line| line["code"] == code["code"]).unwrap();
+        assert_eq!((&code["first"]["file"], &code["first"]["line"]), (&first["file"], &first["line"]));
+        let row = shown.lines().find(|line| line.contains(code["code"].as_str().unwrap())).unwrap();
+        assert!(row.contains(&code["count"].to_string()), "{row}");
+    }
+}
+
+/// A rule that finds nobody is told by the plan already, in words that name it.
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_tells_a_rule_that_finds_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    prepare(dir.path()).await;
+    let export = tempfile::tempdir().unwrap();
+    // The same district with the usernames of another one.
+    roster::demo::write_demo_district(export.path(), "elsewhere.example", 0).unwrap();
+    let output = run(dir.path(), &["plan", export.path().to_str().unwrap()]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let warned: Vec<_> = text.lines().filter(|line| line.contains("MatchingRuleFindsNobody")).collect();
+    assert!(
+        warned.len() == 1
+            && warned[0].contains("warning")
+            && warned[0].contains("(username@")
+            && warned[0].contains(" = userPrincipalName) found"),
+        "{text}"
+    );
+    assert!(text.contains("users.csv (key ") && !text.contains(":0"), "{text}");
+}
+
+/// A package of changes is planned as the set that it makes of the accepted one; what keeps it from that is one error.
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_applies_changes_to_the_accepted_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let token = crate::uploads::token(dir.path()).await;
+    let made = tempfile::tempdir().unwrap();
+    let set = |name: &str, day: u32, delta: bool| {
+        let folder = made.path().join(name);
+        let format = roster::Format::OneRoster11;
+        roster::generate::generate(&folder, &roster::generate::Options { format, day, delta, ..roster::generate::Options::new(60) })
+            .unwrap();
+        folder
+    };
+    let (first, second, changes) = (set("first", 0, false), set("second", 1, false), set("changes", 1, true));
+    let serving = Serving::start(dir.path(), &QUICK);
+    let api = Api::new(&serving.base, &token);
+    let connector = api.configure(None).await;
+    let plan = |folder: &Path, code: i32| {
+        let output = run(dir.path(), &["plan", folder.to_str().unwrap(), "--json"]);
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stdout));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let refused = plan(&changes, 1);
+    assert_eq!(refused["blocked"]["code"], "DeltaWithoutBase");
+    assert_eq!(refused["findings"].as_array().unwrap().len(), 1, "{refused}");
+    let files: Vec<String> = roster::Source::list(&first).unwrap().into_iter().map(|file| file.name).collect();
+    api.upload(&connector, &first, files.iter().map(String::as_str)).await;
+    let (of_changes, of_whole, before) = (plan(&changes, 0), plan(&second, 0), plan(&first, 0));
+    assert_eq!(of_changes["statistics"]["inboundTotals"]["people"], of_whole["statistics"]["inboundTotals"]["people"]);
+    assert_eq!(of_changes["groups"], of_whole["groups"]);
+    assert_ne!(of_changes["statistics"]["inboundTotals"], before["statistics"]["inboundTotals"], "the changes are in it");
 }
 
 #[test]

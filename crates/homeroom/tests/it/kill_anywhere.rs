@@ -38,27 +38,32 @@ async fn outcome(api: &Api) -> Outcome {
     for name in ["@odata.context", "runId", "activityStatistics"] {
         statistics.as_object_mut().unwrap().remove(name);
     }
-    let mut members = BTreeMap::new();
-    let mut versions = BTreeMap::new();
-    for group in api.get("/beta/groups?$top=999").await["value"].as_array().unwrap() {
-        let name = group["displayName"].as_str().unwrap().to_owned();
-        let list = api.get(&format!("/beta/groups/{}/members?$top=999&$select=userPrincipalName", group["id"].as_str().unwrap())).await;
-        let mut upns: Vec<String> =
-            list["value"].as_array().unwrap().iter().map(|u| u["userPrincipalName"].as_str().unwrap().to_owned()).collect();
-        upns.sort();
-        members.insert(name.clone(), upns);
-        versions.insert(name, group["mailNickname"].clone());
-    }
+    let name = |group: &Value| group["displayName"].as_str().unwrap().to_owned();
+    let groups = api.get("/beta/groups?$top=999").await;
+    let versions = groups["value"].as_array().unwrap().iter().map(|group| (name(group), group["mailNickname"].clone())).collect();
     Outcome {
         status: run["status"].clone(),
         statistics,
         activities: run["activities"].as_array().unwrap().iter().map(|a| a["status"].clone()).collect(),
-        members,
+        members: members(api).await,
         versions,
     }
 }
 
-async fn start_run(api: &Api) {
+/// The members of each group, by name.
+pub async fn members(api: &Api) -> BTreeMap<String, Vec<String>> {
+    let mut members = BTreeMap::new();
+    for group in api.get("/beta/groups?$top=999").await["value"].as_array().unwrap() {
+        let list = api.get(&format!("/beta/groups/{}/members?$top=999&$select=userPrincipalName", group["id"].as_str().unwrap())).await;
+        let mut upns: Vec<String> =
+            list["value"].as_array().unwrap().iter().map(|u| u["userPrincipalName"].as_str().unwrap().to_owned()).collect();
+        upns.sort();
+        members.insert(group["displayName"].as_str().unwrap().to_owned(), upns);
+    }
+    members
+}
+
+pub async fn start_run(api: &Api) {
     // The server may die before it answers; the run is accepted or it is not, and then it is asked again.
     let _ = api.send(Method::POST, &format!("{ROOT}/runs/start"), None).await;
 }

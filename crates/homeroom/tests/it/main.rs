@@ -9,7 +9,11 @@ mod district;
 mod docs;
 mod issuers;
 mod kill_anywhere;
+mod kill_pull;
 mod process;
+#[path = "../../../oneroster/tests/it/provider.rs"]
+#[allow(dead_code, reason = "the crate of the client uses all of it")]
+mod provider;
 mod sources;
 mod tls;
 mod uploads;

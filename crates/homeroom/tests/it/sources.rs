@@ -47,6 +47,11 @@ async fn sources_of_a_file_are_taken_up_by_a_running_server() {
         "A".repeat(43)
     );
     std::fs::write(&file, &text).unwrap();
+    // Without the settings that the server has, no folder is open, and the command says so.
+    let closed = sources(&data_dir, &[], &["add", file.to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&closed.stderr);
+    assert_eq!(closed.status.code(), Some(3), "{told}");
+    assert!(told.contains("[intake] folders") && told.contains("lists none") && told.contains("no --config was given"), "{told}");
     let added = sources(&data_dir, &settings, &["add", file.to_str().unwrap()]);
     let told = String::from_utf8_lossy(&added.stderr);
     assert_eq!(added.status.code(), Some(0), "{told}");
@@ -85,6 +90,9 @@ async fn sources_of_a_file_are_taken_up_by_a_running_server() {
     let shown = sources(&data_dir, &settings, &["list"]);
     let table = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(table.contains("Nightly") && !table.contains("Remote"), "{table}");
+    assert!(table.contains("contoso.example") && !table.contains(&tenant.id.to_string()), "{table}");
+    assert!(table.contains("`sources add` or API"), "{table}");
+    assert!(String::from_utf8_lossy(&shown.stderr).contains("no --config was given"));
 
     let settled = format!("[{{name=\"Nightly\",tenant=\"contoso.example\",connector=\"CSV\",folder={:?}}}]", exports.join("contoso"));
     let both = [settings[0], settings[1], ("HOMEROOM_SOURCES", settled.as_str())];
@@ -92,6 +100,31 @@ async fn sources_of_a_file_are_taken_up_by_a_running_server() {
     let told = String::from_utf8_lossy(&removed.stderr);
     assert!(removed.status.code() == Some(0) && told.contains("the one of homeroom.toml goes on"), "{told}");
     assert!(api.get(&format!("{ROOT}/dataConnectors")).await["value"].is_array());
+}
+
+/// A tenant or a connector that is not there makes a source useless, whatever lies at its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_finds_a_tenant_or_a_connector_that_is_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("data");
+    let app = server::App::open(&data_dir, None, server::config::Config::default()).unwrap();
+    app.create_tenant("Contoso", None, Some("contoso.example")).await.unwrap();
+    drop(app);
+    let export = dir.path().join("export");
+    std::fs::create_dir(&export).unwrap();
+    std::fs::write(export.join("users.csv"), "sourcedId\n").unwrap();
+    for (tenant, connector, told) in [
+        ("contoso.exmaple", "CSV", "there is no tenant 'contoso.exmaple'"),
+        ("contoso.example", "CVS", "there is no connector 'CVS' in the tenant"),
+    ] {
+        let config = dir.path().join("homeroom.toml");
+        let text = format!("[[sources]]\nname = \"Nightly\"\ntenant = {tenant:?}\nconnector = {connector:?}\nfolder = {export:?}\n");
+        std::fs::write(&config, text).unwrap();
+        let checked = sources(&data_dir, &[("HOMEROOM_CONFIG", config.to_str().unwrap())], &["check"]);
+        let table = String::from_utf8_lossy(&checked.stdout);
+        assert!(checked.status.code() == Some(1) && table.contains(told) && !table.contains("good"), "{table}");
+        assert!(checked.stderr.is_empty(), "{}", String::from_utf8_lossy(&checked.stderr));
+    }
 }
 
 #[test]

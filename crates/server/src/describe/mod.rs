@@ -1,6 +1,7 @@
 //! The API described by itself: `$metadata`, the service documents, the OpenAPI document, and the
 //! list of endpoints that the reference in `docs/api` is made from. None of it needs a token.
 
+mod admin;
 pub mod endpoints;
 mod openapi;
 mod schemas;

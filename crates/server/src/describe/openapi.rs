@@ -3,7 +3,7 @@
 use super::ERRORS;
 use super::endpoints::{Endpoint, SHORT, Served, What, endpoints, key_name};
 use super::schemas::{Schemas, Shape, reference};
-use super::words;
+use super::{admin, words};
 use industry_data::MODEL;
 use odata::edm::{Property, StructuredType, TypeRef};
 use serde_json::{Map, Value, json};
@@ -35,7 +35,9 @@ pub(super) fn document() -> Value {
         }
     }
     tags.push(json!({ "name": "service", "description": "What says what there is, batches, and the token endpoint." }));
+    tags.push(json!({ "name": "admin", "description": "What Graph has not: places that exports are fetched from, and reports on the findings of runs. A token is that of Graph." }));
     let Writer { mut schemas, paths } = writer;
+    schemas.out.extend(admin::schemas());
     schemas.out.insert("ODataError".to_owned(), error_schema());
     schemas.out.sort_keys();
     json!({
@@ -338,6 +340,9 @@ impl Writer {
         });
         self.put_fixed("/openapi.json", "get", "openapi", this);
         self.identity();
+        for (path, method, id, operation) in admin::operations() {
+            self.put_fixed(&path, method, &id, operation);
+        }
     }
 
     /// Where tokens come from.
@@ -475,11 +480,11 @@ fn batch() -> Value {
     })
 }
 
-fn content(schema: &Value) -> Value {
+pub(super) fn content(schema: &Value) -> Value {
     json!({ "application/json": { "schema": schema } })
 }
 
-fn parameter(name: &str) -> Value {
+pub(super) fn parameter(name: &str) -> Value {
     json!({ "$ref": format!("#/components/parameters/{name}") })
 }
 
@@ -518,7 +523,7 @@ pub(super) fn permission_text(permissions: &[&[&str]]) -> String {
 }
 
 /// Permissions as alternatives: one of each list, in every combination.
-fn security(permissions: &[&[&str]]) -> Value {
+pub(super) fn security(permissions: &[&[&str]]) -> Value {
     let mut combinations: Vec<Vec<&str>> = vec![Vec::new()];
     for list in permissions {
         combinations = combinations

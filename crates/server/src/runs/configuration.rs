@@ -98,7 +98,7 @@ fn inbound_spec(app: &App, data: &Data<'_, '_>, flow: &Map<String, Value>) -> Re
 }
 
 /// What was found in the changes that an accepted set was put together with; none is there for one that was sent whole.
-fn changes_report(app: &App, tenant: TenantId, accepted: &Map<String, Value>) -> Result<Option<ChangesReport>, AppError> {
+pub(crate) fn changes_report(app: &App, tenant: TenantId, accepted: &Map<String, Value>) -> Result<Option<ChangesReport>, AppError> {
     let found = accepted.get("changes").cloned().unwrap_or_default();
     let counts: Option<ChangesCounts> = serde_json::from_value(found).map_err(|error| AppError::Internal(error.to_string()))?;
     let folder = app.store().blobs().path(tenant, text(accepted, "folder"))?;

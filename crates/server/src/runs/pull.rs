@@ -4,12 +4,12 @@
 //! there on a run does not know where its files came from.
 
 use super::changes::{self, Made};
-use super::ports::interrupted;
+use super::ports::{failpoint, interrupted};
 use super::{ACCEPTED, BASELINES, ORGANIZATIONS, StorePorts};
 use crate::jobs::object;
 use crate::{organizations, providers};
 use jiff::Timestamp;
-use oneroster::{Connection, Fault, FaultCode, Mode, Note, Progress, PullError, Report};
+use oneroster::{Collection, Connection, Fault, FaultCode, Mode, Note, Progress, PullError, Report};
 use roster::{Finding, Format, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -23,6 +23,9 @@ use tokio::runtime::Handle;
 
 /// How often the run looks whether it may go on while it waits for a provider.
 const TICK: Duration = Duration::from_millis(250);
+/// Places where a test can kill the process: while the provider's records come in, once the new set is whole, once that is
+/// noted, and once it is the accepted one.
+pub const PULL_FAILPOINTS: [&str; 4] = ["pull-half", "pull-brought", "pull-noted", "pull-accepted"];
 /// How often it says where it is.
 const SAID: Duration = Duration::from_secs(1);
 
@@ -79,15 +82,18 @@ impl StorePorts {
                 Ok(finished) => finished,
                 Err(fault) => return Ok(Pull::Failed(Blocked { code: fault.code.as_str().to_owned(), message: fault.to_string() })),
             };
+            failpoint("pull-brought");
             let mut out = BlobWriter::create(&mark)?;
             out.write_all(&serde_json::to_vec(&finished).map_err(io::Error::other)?)?;
             out.finish()?;
+            failpoint("pull-noted");
             finished
         };
         let folder = self.accepted(&finished.set)?;
         let files = finished.files.iter().map(|name| SourceFile { name: name.clone(), path: folder.join(name) }).collect();
         let (remarks, how) = (finished.remarks, finished.how.clone());
         self.accept(connector, inbound, finished)?;
+        failpoint("pull-accepted");
         Ok(Pull::Files { files, remarks, how })
     }
 
@@ -231,7 +237,11 @@ impl StorePorts {
         });
         let mut said: Option<Instant> = None;
         let ended = loop {
-            let on = match happened.recv_timeout(TICK) {
+            let event = happened.recv_timeout(TICK);
+            if matches!(&event, Ok(Event::At(at)) if at.collection == Collection::Users) {
+                failpoint("pull-half");
+            }
+            let on = match event {
                 Ok(Event::Ended(outcome)) => break Ok(outcome),
                 Ok(Event::At(at)) if said.is_none_or(|said| said.elapsed() >= SAID) => {
                     said = Some(Instant::now());

@@ -6,33 +6,51 @@
 use crate::runs::{FOUND_IN_CHANGES, failpoint};
 use roster::delta::{self, Applied, Parts};
 use roster::{FileReport, Finding, IngestError, Severity, Source};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Write};
 use std::path::Path;
 use store::BlobWriter;
-use sync::ChangesCounts;
+use sync::{ChangesCounts, ChangesReport};
 
 /// Findings of each code that an operation shows with their places: it is read by people, and all of it at once.
 const PLACES_SHOWN: u64 = 20;
 /// What stands before the name of a file of the package where files of the whole set are told too: a line of one is
 /// not that of the other.
 const PACKAGE: &str = "changes/";
+/// What stands before that for a package that was accepted before this one and that no run has told of yet.
+const EARLIER: &str = "earlier/";
 
 /// What came of a package.
-pub(super) struct ChangesApplied {
+pub(crate) struct ChangesApplied {
     /// The whole set; empty when the package is refused.
-    pub(super) files: Vec<Source>,
+    pub(crate) files: Vec<Source>,
     /// Why it is refused.
-    pub(super) errors: Vec<Finding>,
+    pub(crate) errors: Vec<Finding>,
     /// What else was found, as far as an operation shows it.
     pub(super) warnings: Vec<Finding>,
-    pub(super) counts: ChangesCounts,
+    /// What the runs over the set tell: findings of this package and of those before it that were not told yet.
+    pub(crate) report: ChangesReport,
 }
 
 /// Applies a package to the set before and writes the whole set into a folder that is not there yet, with all findings.
-pub(super) fn apply(base: &[Source], changes: &[Source], whole: &Path) -> Result<ChangesApplied, IngestError> {
+/// `untold` is what was found in the packages that the set before was put together with, when no run has told it.
+pub(crate) fn apply(
+    base: &[Source],
+    changes: &[Source],
+    whole: &Path,
+    untold: Option<&ChangesReport>,
+) -> Result<ChangesApplied, IngestError> {
     std::fs::create_dir(whole)?;
-    let mut log = BlobWriter::create(&whole.join(FOUND_IN_CHANGES))?;
+    let path = whole.join(FOUND_IN_CHANGES);
+    let mut log = BlobWriter::create(&path)?;
+    let mut counts = ChangesCounts::default();
+    if let Some(untold) = untold {
+        carry_over(&untold.log, &mut log)?;
+        counts = untold.counts.clone();
+        counts.files.iter_mut().for_each(|file| file.name.insert_str(0, EARLIER));
+    }
     let (mut found, mut errors) = (Found::default(), Vec::new());
     let applied = delta::apply(base, changes, Parts::Records, None, whole, &mut |finding| {
         failpoint("changes-half-applied");
@@ -44,8 +62,23 @@ pub(super) fn apply(base: &[Source], changes: &[Source], whole: &Path) -> Result
         writeln!(log, "{}", of_the_package(finding).to_json())
     })?;
     log.finish()?;
-    let counts = found.counts(&applied);
-    Ok(ChangesApplied { files: applied.files, errors, warnings: found.told(), counts })
+    let ChangesCounts { files, errors: error_count, warnings } = found.counts(&applied);
+    counts.files.extend(files);
+    counts.errors += error_count;
+    counts.warnings += warnings;
+    Ok(ChangesApplied { files: applied.files, errors, warnings: found.told(), report: ChangesReport { log: path, counts } })
+}
+
+/// The findings of a package before this one; its files are told from those of this one.
+fn carry_over(from: &Path, log: &mut dyn Write) -> io::Result<()> {
+    for line in BufReader::new(File::open(from)?).lines() {
+        let mut finding: Value = serde_json::from_str(&line?)?;
+        if let Some(file) = finding["file"].as_str().filter(|file| !file.is_empty()) {
+            finding["file"] = json!(format!("{EARLIER}{file}"));
+        }
+        writeln!(log, "{finding}")?;
+    }
+    Ok(())
 }
 
 fn of_the_package(finding: &Finding) -> Finding {

@@ -2,7 +2,7 @@
 
 use super::{JobError, changes};
 use crate::app::App;
-use crate::error::chain;
+use crate::error::{AppError, chain};
 use crate::jobs::{self, READINESS};
 use crate::organizations;
 use crate::providers;
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use std::io;
 use std::path::{Path, PathBuf};
 use store::{Access, Job, NewJob, OpContext, StoreError, Tx};
-use sync::ChangesCounts;
+use sync::{ChangesCounts, ChangesReport};
 
 /// Errors, and warnings, that an operation shows.
 const ERRORS_SHOWN: usize = 500;
@@ -112,18 +112,18 @@ impl<'v> Upload<'v> {
         let mut changes = None;
         if delta::is_delta(&files).map_err(again)? {
             folder = format!("{}/{WHOLE}", self.key);
-            let base = self.accepted_folder()?;
+            let (base, untold) = self.accepted_before()?;
             let mut counts = ChangesCounts::default();
             if report.errors.is_empty() {
                 let before = match &base {
                     Some(base) => Source::list(&self.path(base)?).map_err(again)?,
                     None => Vec::new(),
                 };
-                let applied = changes::apply(&before, &files, &self.path(&folder)?);
+                let applied = changes::apply(&before, &files, &self.path(&folder)?, untold.as_ref());
                 let applied = applied.map_err(|error| JobError::Again(chain(&error)))?;
                 report.errors.extend(applied.errors);
                 report.warnings.extend(applied.warnings);
-                (files, counts) = (applied.files, applied.counts);
+                (files, counts) = (applied.files, applied.report.counts);
             }
             changes = Some((counts, base));
         }
@@ -208,10 +208,18 @@ impl<'v> Upload<'v> {
         }
     }
 
-    /// Where the set lies that was accepted last.
-    fn accepted_folder(&self) -> Result<Option<String>, StoreError> {
-        let id = self.connector.clone();
-        Ok(self.app.store().read_blocking(self.ctx, move |tx| tx.docs(&ACCEPTED)?.get(&id))?.as_ref().and_then(folder_of))
+    /// Where the set lies that was accepted last, and what was found in its changes that no run has told.
+    fn accepted_before(&self) -> Result<(Option<String>, Option<ChangesReport>), JobError> {
+        let (app, tenant, id) = (self.app.clone(), self.ctx.tenant, self.connector.clone());
+        let read = move |tx: &mut Tx<'_>| -> Result<_, AppError> {
+            let Some(accepted) = tx.docs(&ACCEPTED)?.get(&id)? else { return Ok((None, None)) };
+            let untold = match runs::changes_report(&app, tenant, &accepted.body)? {
+                Some(found) if !runs::has_been_read(tx, &accepted.body)? => Some(found),
+                _ => None,
+            };
+            Ok((folder_of(&accepted), untold))
+        };
+        self.app.store().read_blocking(self.ctx, read).map_err(|error: AppError| JobError::Again(error.graph().message))
     }
 }
 

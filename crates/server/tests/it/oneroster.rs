@@ -143,6 +143,56 @@ async fn what_is_not_allowed_is_not_asked() {
     server.stop().await;
 }
 
+/// The requests of the page for administrators work as they stand there, and are answered as it says.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_about_oneroster_apis_does_what_it_says() {
+    let page = include_str!("../../../../docs/oneroster-api.md");
+    let blocks = |kind: &str| -> Vec<String> {
+        let start = format!("```{kind}\n");
+        let rest = page.split(start.as_str()).skip(1);
+        rest.map(|rest| rest.split_once("```").unwrap().0.to_owned()).collect()
+    };
+    let troubles = vec![Planned { collection: "classes", requests: 0..1, trouble: Trouble::Status(404, None) }];
+    let provider = Provider::start(Setup { troubles, ..Setup::default() }, school("1.1", 10)).await;
+    let server = server_for(&provider).await;
+    let (source, year) = (server.create("sourceSystems", &source_system()).await, server.create("years", &year()).await);
+    let filled = |text: &str, connector: &str| {
+        text.replace("sourceSystems/{id}", &format!("sourceSystems/{}", id(&source)))
+            .replace("dataConnectors/{id}", &format!("dataConnectors/{connector}"))
+            .replace("years/{id}", &format!("years/{}", id(&year)))
+            .replace("https://sis.contoso.example/oauth/token", &format!("{}/token", provider.base))
+            .replace("https://sis.contoso.example", &provider.base)
+            .replace("https://homeroom.contoso.example", &server.base)
+            .replace("no such collection", "no luck today")
+            .replacen('…', CLIENT_ID, 1)
+            .replacen('…', CLIENT_SECRET, 1)
+    };
+    let [connector, flow] = &blocks("http")[..] else { panic!("two requests") };
+    let send = async |block: &str, connector: &str| {
+        let (line, body) = block.trim_start().split_once('\n').unwrap();
+        let path = line.trim().strip_prefix(&format!("POST {ROOT}/")).unwrap();
+        server.create(path, &serde_json::from_str(&filled(body, connector)).unwrap()).await
+    };
+    let connector = id(&send(connector, "").await).to_owned();
+    let credential = server.get(&format!("{ROOT}/dataConnectors/{connector}")).await["credential"].take();
+    assert_eq!((&credential["isValid"], &credential["lastValidDateTime"]), (&json!(true), &Value::Null));
+    let flow = send(flow, &connector).await;
+    assert_eq!(flow["readinessStatus"], "notReady");
+    let answered = validate(&server, &format!("dataConnectors/{connector}")).await;
+    let mut told: Value = serde_json::from_str(&filled(&blocks("json")[0], &connector)).unwrap();
+    for own in ["id", "createdDateTime", "lastActionDateTime"] {
+        assert!(told[own].is_string());
+        told[own] = answered[own].clone();
+    }
+    told["@odata.context"] = answered["@odata.context"].clone();
+    assert_eq!(told, answered);
+    let credential = server.get(&format!("{ROOT}/dataConnectors/{connector}")).await["credential"].take();
+    assert_eq!((&credential["isValid"], &credential["lastValidDateTime"]), (&json!(false), &Value::Null));
+    assert_eq!(validate(&server, &format!("dataConnectors/{connector}")).await["errors"], json!([]));
+    server.wait_for(&format!("{ROOT}/inboundFlows/{}", id(&flow)), "/readinessStatus", &["ready"]).await;
+    server.stop().await;
+}
+
 /// A change of what was tested takes the word back until the next test.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_connection_has_to_be_tested_again() {

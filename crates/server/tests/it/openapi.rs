@@ -241,6 +241,78 @@ async fn every_endpoint_of_the_list_is_served_and_no_other_method() {
     server.stop().await;
 }
 
+/// What is beside Graph is described too: every route of it, and its answers as they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_routes_of_the_admin_api_answer_as_the_document_says() {
+    let root = tempfile::tempdir().unwrap();
+    let intake = server::config::Intake { folders: vec![root.path().to_owned()] };
+    let server = Server::with(server::config::Config { intake, ..server::config::Config::default() }).await;
+    server.configure_inbound().await;
+    let run = server.run().await;
+    let folder = json!({ "connector": "CSV", "folder": root.path(), "start_run": false });
+    let sftp = json!({ "host": "192.0.2.1", "user": "homeroom", "password": "open sesame", "path": "/out",
+                       "host_key": format!("SHA256:{}", "A".repeat(43)) });
+    let remote = json!({ "connector": "CSV", "sftp": sftp });
+    let findings = |extension: &str| format!("/admin/runs/{}/findings.{extension}", run["id"].as_str().unwrap());
+    let (one, document) = ("/admin/sources/{name}", document());
+    let calls = [
+        ("PUT", one, "/admin/sources/Nightly".to_owned(), Some(folder.clone()), 201),
+        ("PUT", one, "/admin/sources/Nightly".to_owned(), Some(folder), 200),
+        ("PUT", one, "/admin/sources/Remote".to_owned(), Some(remote), 400),
+        ("GET", "/admin/sources", "/admin/sources".to_owned(), None, 200),
+        ("GET", one, "/admin/sources/Nightly".to_owned(), None, 200),
+        ("GET", one, "/admin/sources/Nobody".to_owned(), None, 404),
+        ("DELETE", one, "/admin/sources/Nightly".to_owned(), None, 204),
+        ("DELETE", one, "/admin/sources/Nightly".to_owned(), None, 404),
+        ("GET", "/admin/runs/{id}/findings.csv", findings("csv"), None, 200),
+        ("GET", "/admin/runs/{id}/findings.json", findings("json"), None, 200),
+        ("GET", "/admin/runs/{id}/findings.html", findings("html"), None, 200),
+        ("GET", "/admin/runs/{id}/findings.html", "/admin/runs/none/findings.html".to_owned(), None, 404),
+    ];
+    let mut described: BTreeSet<(String, String)> = operations(&document)
+        .into_iter()
+        .filter(|(path, ..)| path.starts_with("/admin"))
+        .map(|(path, method, _)| (method.to_uppercase(), path.to_owned()))
+        .collect();
+    for (method, template, path, body, status) in calls {
+        let answer = server.send(method.parse().unwrap(), &path, body.as_ref()).await;
+        let what = format!("{method} {path}");
+        let media = answer.headers().get("content-type").map(|media| media.to_str().unwrap().split(';').next().unwrap().to_owned());
+        assert_eq!(answer.status().as_u16(), status, "{what}: {}", answer.text().await.unwrap());
+        let operation = &document["paths"][template][method.to_lowercase()];
+        let mut response = &operation["responses"][status.to_string()];
+        if let Some(reference) = response["$ref"].as_str() {
+            response = document.pointer(&reference[1..]).unwrap();
+        }
+        assert!(response.is_object(), "{what}: {status} is not in the document");
+        if let Some(media) = media {
+            let schema = &response["content"][&media]["schema"];
+            assert!(schema.is_object(), "{what}: {media}");
+            if media == "application/json" {
+                assert_eq!(mismatch(&document, schema, &answer.json().await.unwrap(), &what), None);
+            }
+        }
+        if let Some(body) = body {
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+            assert_eq!(mismatch(&document, schema, &body, &what), None);
+        }
+        described.remove(&(method.to_owned(), template.to_owned()));
+    }
+    assert!(described.is_empty(), "described and not asked: {described:?}");
+    // Compressed, as browsers ask for it, a report comes whole, too.
+    for extension in ["csv", "json", "html"] {
+        let report = server.http.get(format!("{}{}", server.base, findings(extension))).bearer_auth(server.token());
+        let report = report.header("accept-encoding", "gzip").send().await.unwrap();
+        assert_eq!((report.status().as_u16(), &report.headers()["content-encoding"]), (200, &"gzip".parse().unwrap()), "{extension}");
+        assert!(report.bytes().await.unwrap().starts_with(&[0x1f, 0x8b]), "{extension}");
+    }
+    // A line of a report is what the document says of it.
+    let schema = json!({ "$ref": "#/components/schemas/admin-finding" });
+    let line = roster::Finding { key: Some("s1".to_owned()), ..roster::Finding::of_file("PersonNotMatched", "users.csv", "x") };
+    assert_eq!(mismatch(&document, &schema, &line.to_json(), "a finding"), None);
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_document_needs_no_token_and_names_the_server() {
     let server = Server::start().await;

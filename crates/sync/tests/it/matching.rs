@@ -319,3 +319,62 @@ fn accounts_that_nobody_matches_are_left_as_they_are() {
     assert_eq!(directory::Directory::users(&world.directory(), None, 9).unwrap(), before);
     assert!(world.members().values().all(|members| *members == BTreeSet::from(["ann".to_owned()])));
 }
+
+/// What is remarked about rules: code, key of an example, message.
+fn remarks(ran: &Ran) -> Vec<(String, String, String)> {
+    let of = |line: &serde_json::Value| ["code", "key", "message"].map(|name| line[name].as_str().unwrap_or_default().to_owned());
+    let lines = ran.finding_lines().into_iter().filter(|line| line["code"].as_str().unwrap().starts_with("MatchingRule"));
+    lines
+        .map(|line| {
+            assert_eq!(line["severity"], "warning");
+            of(&line).into()
+        })
+        .collect()
+}
+
+#[test]
+fn a_rule_that_finds_hardly_anybody_is_told() {
+    let world = world();
+    let of_students = MatchRule {
+        domain: Some("shcool.example".to_owned()),
+        ..rule("students", SourceIdentifier::Username, MatchTarget::UserPrincipalName)
+    };
+    world.rules.replace(vec![of_students, rule("staff", SourceIdentifier::Username, MatchTarget::UserPrincipalName)]);
+    let mut roster = Roster::of(&["N"]);
+    roster.has("tina", "teacher", "N");
+    world.account("tina");
+    for n in 0..11 {
+        let id = format!("s{n:02}");
+        roster.has(&id, "student", "N").person(&id).username = id.clone();
+        world.account(&id);
+    }
+    // The staff are found, the students are not: there is a letter too many to be chance.
+    let ran = world.good(&roster);
+    let message = "The rule for 'students' (username@shcool.example = userPrincipalName) found none of 11 people.";
+    assert_eq!(remarks(&ran), [("MatchingRuleFindsNobody".to_owned(), "s00".to_owned(), message.to_owned())]);
+    assert_eq!((ran.outcome.status.as_str(), ran.total("warnings")), ("completedWithWarnings", &serde_json::json!(1)));
+    // One of eleven is still next to nobody; two are some.
+    world.account_of("first", "s01@shcool.example", None);
+    assert!(remarks(&world.good(&roster))[0].2.ends_with("found only 1 of 11 people."));
+    world.account_of("second", "s02@shcool.example", None);
+    let ran = world.good(&roster);
+    assert_eq!((remarks(&ran), ran.outcome.status.as_str()), (Vec::new(), "completed"));
+}
+
+#[test]
+fn where_nobody_is_found_at_all_every_rule_is_told() {
+    let world = world();
+    world.rules.replace(vec![rule("students", SourceIdentifier::Email, MatchTarget::Mail)]);
+    let mut roster = Roster::of(&["N"]);
+    roster.has("sara", "student", "N").has("tina", "teacher", "N");
+    // A few without an account are nothing by themselves.
+    roster.person("sara").email = "sara@school.example".to_owned();
+    let ran = world.good(&roster);
+    let codes: Vec<(String, String)> = remarks(&ran).into_iter().map(|(code, key, _)| (code, key)).collect();
+    assert_eq!(codes, pairs(&[("MatchingRuleFindsNobody", "sara"), ("MatchingRuleMissing", "tina")]));
+    let hint = ran.finding_lines().into_iter().find(|line| line["key"] == "sara" && line["severity"] == "warning").unwrap()["hint"].clone();
+    assert_eq!(hint, "The directory has no accounts yet: make them first.");
+    // To leave the staff out is a decision, once the students are found.
+    world.account_of("sara", "s@x.example", Some("sara@school.example"));
+    assert_eq!(remarks(&world.good(&roster)), Vec::new());
+}

@@ -73,14 +73,17 @@ impl Ran {
 
     /// Findings of validation and matching: code and key.
     pub(crate) fn findings(&self) -> Vec<(String, String)> {
+        let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+        self.finding_lines().iter().map(|finding| (text(finding, "code"), text(finding, "key"))).collect()
+    }
+
+    /// The same as they stand in the logs.
+    pub(crate) fn finding_lines(&self) -> Vec<Value> {
         let mut all = Vec::new();
         for inbound in &self.spec.inbound {
             for name in [format!("findings-{}.jsonl", inbound.flow_id), format!("findings-match-{}.jsonl", inbound.flow_id)] {
-                for line in std::fs::read_to_string(self.spec.work_dir.join(name)).unwrap_or_default().lines() {
-                    let finding: Value = serde_json::from_str(line).unwrap();
-                    let text = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
-                    all.push((text("code"), text("key")));
-                }
+                let log = std::fs::read_to_string(self.spec.work_dir.join(name)).unwrap_or_default();
+                all.extend(log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
             }
         }
         all

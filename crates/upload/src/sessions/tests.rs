@@ -168,3 +168,34 @@ async fn a_sweep_removes_what_a_killed_process_was_receiving() {
     assert!(slow.exists() && link.exists());
     assert_eq!(w.on_disk("files"), ["users.csv"]);
 }
+
+#[tokio::test]
+async fn a_fetch_has_a_session_of_its_own_that_no_client_is_given() {
+    let w = world().await;
+    let fetch = async |ctx: &OpContext, fetcher: &'static str, id: &'static str| {
+        let open = move |tx: &mut Tx<'_>| open_fetch(tx, crate::testing::CONNECTOR, fetcher, &crate::testing::terms(), id);
+        w.service.store.write::<_, StoreError>(ctx, open).await.unwrap();
+    };
+    fetch(&w.ctx, "nightly", "fetched").await;
+    // Neither takes anything from the other: the session of before is the clients', and a reset is of that one.
+    assert_eq!(w.open("box2", false, at(60)).await.container_id, "box");
+    assert_eq!(w.open("box3", true, at(60)).await.container_id, "box3");
+    assert_eq!(w.close(&w.ctx).await.unwrap().0, "box3");
+    assert!(w.close(&w.ctx).await.is_none(), "what is fetched is not handed over by a client");
+    assert_eq!(states(&w).await, pairs(&[("box", "discarded"), ("box3", "closed"), ("fetched", "open")]));
+    // What a fetch that was killed has left goes with the next one of the same source.
+    fetch(&w.ctx, "weekly", "other").await;
+    fetch(&w.ctx, "nightly", "fetched-2").await;
+    assert_eq!(states(&w).await[2..], pairs(&[("fetched", "discarded"), ("fetched-2", "open"), ("other", "open")]));
+    let close = async |id: &'static str| {
+        let service = w.service.clone();
+        let close = move |tx: &mut Tx<'_>| close_fetch(&service, tx, crate::testing::CONNECTOR, id);
+        w.service.store.write::<_, StoreError>(&w.ctx, close).await.unwrap()
+    };
+    assert_eq!(
+        [close("fetched-2").await, close("fetched-2").await, close("fetched").await, close("box3").await],
+        [true, false, false, false]
+    );
+    assert_eq!(w.open("box4", false, at(60)).await.container_id, "box4");
+    assert!(!close("box4").await, "a client's session is no fetch");
+}

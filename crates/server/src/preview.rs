@@ -8,6 +8,7 @@ use crate::runs;
 use crate::worker::apply_changes;
 use directory::embedded::EmbeddedDirectory;
 use directory::{Directory, OpRecord, Operation};
+use jiff::Timestamp;
 use roster::archive::{ArchiveLimits, Opened, open_archives};
 use roster::delta;
 use roster::{Codes, Finding, IngestError, Source};
@@ -74,8 +75,8 @@ impl App {
         spec.work_dir = work.path().join("run");
         let inbound = meant(&mut spec, flow)?;
         let whole = work.path().join("whole");
-        let put =
-            put_files(inbound, opened, &whole).map_err(|error| AdminError::new(format!("cannot read the files: {}", chain(&error))))?;
+        let put = put_files(inbound, opened, self.now(), &whole)
+            .map_err(|error| AdminError::new(format!("cannot read the files: {}", chain(&error))))?;
         if let Err(errors) = put {
             let blocked = errors.first().map(|f| Blocked { code: f.code.to_owned(), message: f.message.clone() });
             let findings = errors.iter().map(Finding::to_json).collect();
@@ -128,7 +129,7 @@ fn meant<'s>(spec: &'s mut RunSpec, flow: Option<&str>) -> Result<&'s mut Inboun
 
 /// Puts the files in the place of the last upload of a flow; a package of changes is applied to that one first, into the
 /// folder `whole`, as it would be when it is uploaded. The inner error is what an upload of them would be refused for.
-fn put_files(inbound: &mut InboundSpec, opened: Opened, whole: &Path) -> Result<Result<(), Vec<Finding>>, IngestError> {
+fn put_files(inbound: &mut InboundSpec, opened: Opened, now: Timestamp, whole: &Path) -> Result<Result<(), Vec<Finding>>, IngestError> {
     let mut files = opened.files;
     if !opened.errors.is_empty() {
         return Ok(Err(opened.errors));
@@ -136,7 +137,7 @@ fn put_files(inbound: &mut InboundSpec, opened: Opened, whole: &Path) -> Result<
     let mut changes = None;
     if delta::is_delta(&files)? {
         let base: Vec<Source> = inbound.files.iter().map(|f| Source { name: f.name.clone(), path: f.path.clone() }).collect();
-        let applied = apply_changes(&base, &files, whole, None)?;
+        let applied = apply_changes(&base, &files, now, whole, None)?;
         if !applied.errors.is_empty() {
             return Ok(Err(applied.errors));
         }

@@ -107,10 +107,11 @@ async fn what_has_changed_the_day_after_takes_the_place_of_what_was() {
     std::fs::create_dir(&whole).unwrap();
     let [base, package] = [&set, &changes].map(|folder| roster::Source::list(folder).unwrap());
     let mut found = Vec::new();
-    let applied = roster::delta::apply(&base, &package, roster::delta::Parts::OfUsers, None, &whole, &mut |finding| {
-        found.push(finding.message.clone());
-        Ok(())
-    });
+    let applied =
+        roster::delta::apply(&base, &package, jiff::Timestamp::now(), roster::delta::Parts::OfUsers, None, &whole, &mut |finding| {
+            found.push(finding.message.clone());
+            Ok(())
+        });
     assert_eq!((applied.unwrap().catastrophic, found), (None, Vec::new()));
     let (before, after) = (crate::read_package(&set), crate::read_package(&whole));
     let line = |files: &std::collections::BTreeMap<String, Vec<std::collections::BTreeMap<String, String>>>,

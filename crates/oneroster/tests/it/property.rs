@@ -307,7 +307,7 @@ proptest! {
                 std::fs::create_dir(&whole).unwrap();
                 let mut found = Vec::new();
                 let applied = roster::delta::apply(
-                    &sources(&set), &sources(&changes), roster::delta::Parts::OfUsers, None, &whole,
+                    &sources(&set), &sources(&changes), jiff::Timestamp::now(), roster::delta::Parts::OfUsers, None, &whole,
                     &mut |finding| { found.push(finding.to_json()); Ok(()) },
                 ).unwrap();
                 // A package without one change is nothing to apply.

@@ -13,7 +13,8 @@
 //! - A change that is older than what the set holds of its record is not applied, whether it changes or deletes:
 //!   packages have come in another order than they were made. What the set holds is as new as the last change that
 //!   was applied to it (`dates`), or else as the row itself says. When neither says anything, as after a
-//!   whole file with blank dates, the change is applied.
+//!   whole file with blank dates, the change is applied. A date that is still to come counts as the moment at which it
+//!   was applied, or a wrong clock would keep the record as it is until then.
 //! - What is to be deleted and is not there is a warning: the package may be meant for another set.
 //! - A change is the whole record. A column that the file of changes does not have is empty in it.
 //!
@@ -37,6 +38,7 @@ use crate::keys::hash;
 use changes::{Changes, Known};
 use dates::{Dates, moment};
 use encoding_rs::Encoding;
+use jiff::Timestamp;
 use lines::{Lines, row, write_row};
 use origins::FileOrigins;
 pub use origins::{Origin, Origins};
@@ -110,17 +112,18 @@ pub fn is_delta(files: &[Source]) -> io::Result<bool> {
     Ok(Format::ALL.into_iter().filter(|format| format.manifest_version().is_some()).flat_map(Format::files).any(is_change))
 }
 
-/// Applies a package of changes to the files of the set before, and writes the whole set, durable, into
-/// `out`, which must be there and be empty. `label` is the encoding of both when it is not UTF-8.
+/// Applies a package of changes, received at the moment `now`, to the files of the set before, and writes the whole
+/// set, durable, into `out`, which must be there and be empty. `label` is the encoding of both when it is not UTF-8.
 pub fn apply(
     base: &[Source],
     changes: &[Source],
+    now: Timestamp,
     parts: Parts,
     label: Option<&str>,
     out: &Path,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<Applied, IngestError> {
-    let applied = Merge::new(Some(base), parts, label, out, findings)?.all(None, changes)?;
+    let applied = Merge::new(Some(base), now, parts, label, out, findings)?.all(None, changes)?;
     applied.files.iter().try_for_each(|file| File::open(&file.path)?.sync_all())?;
     if cfg!(unix) {
         File::open(out)?.sync_all()?;
@@ -139,13 +142,15 @@ pub fn check(
     out: &Path,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<Applied, IngestError> {
-    let merge = Merge::new(base, Parts::Records, label, out, findings)?;
+    let merge = Merge::new(base, Timestamp::now(), Parts::Records, label, out, findings)?;
     Merge { traced: true, ..merge }.all(format, changes)
 }
 
 struct Merge<'m> {
     /// The set before; none when changes are looked at by themselves.
     base: Option<&'m [Source]>,
+    /// When the changes were received, in milliseconds since 1970.
+    now: i64,
     encoding: Option<&'static Encoding>,
     traced: bool,
     out: &'m Path,
@@ -161,6 +166,7 @@ struct Merge<'m> {
 impl<'m> Merge<'m> {
     fn new(
         base: Option<&'m [Source]>,
+        now: Timestamp,
         parts: Parts,
         label: Option<&str>,
         out: &'m Path,
@@ -168,8 +174,9 @@ impl<'m> Merge<'m> {
     ) -> Result<Self, IngestError> {
         let found = |label: &str| encoding(label).ok_or_else(|| IngestError::UnknownEncoding(label.to_owned()));
         let encoding = label.map(found).transpose()?;
-        let dates = (base.is_some() && parts == Parts::Records).then(|| Dates::create(out)).transpose()?;
-        Ok(Self { base, encoding, traced: false, out, findings, parts, users: HashSet::new(), dates, applied: Applied::default() })
+        let dates = (base.is_some() && parts == Parts::Records).then(|| Dates::create(out, now)).transpose()?;
+        let now = now.as_millisecond();
+        Ok(Self { base, now, encoding, traced: false, out, findings, parts, users: HashSet::new(), dates, applied: Applied::default() })
     }
 
     fn emit(&mut self, finding: Finding) -> io::Result<()> {
@@ -304,7 +311,8 @@ impl<'m> Merge<'m> {
                 && let Some(text) = row(line, width, &mut fields)
             {
                 let hashed = |at: usize| hash(fields.text(text, at).as_bytes());
-                let own = || date.and_then(|date| moment(fields.text(text, date)));
+                // What the row says of itself is no news when it is still to come.
+                let own = || date.and_then(|date| moment(fields.text(text, date))).filter(|own| *own <= self.now);
                 let gives_way = changes.get_mut(hashed(key)).is_some_and(|change| change.meets(own));
                 if gives_way || owner.is_some_and(|owner| self.users.contains(&hashed(owner))) {
                     self.applied.replaced += 1;
@@ -360,7 +368,7 @@ impl<'m> Merge<'m> {
                 deleted.push(said.key);
             }
             if let Some(dates) = &mut self.dates {
-                dates.push(spec.name, said.id, said.date)?;
+                dates.applied(spec.name, &said)?;
             }
         }
         if self.base.is_none() {

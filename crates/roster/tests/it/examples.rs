@@ -143,7 +143,7 @@ fn provoke_by_changes(code: &str, changes: &str) -> Finding {
     let ((base, _base), (changes, _changes), out) =
         (package(CHANGED_ORGS, "bulk"), package(changes, "delta"), tempfile::tempdir().unwrap());
     let mut found = Vec::new();
-    delta::apply(&base, &changes, delta::Parts::Records, None, out.path(), &mut |finding| {
+    delta::apply(&base, &changes, jiff::Timestamp::now(), delta::Parts::Records, None, out.path(), &mut |finding| {
         found.push(finding.clone());
         Ok(())
     })
@@ -201,10 +201,11 @@ fn in_changes() -> Vec<Finding> {
     let changes = write("changes", &[("users.csv", OR_USERS_1_2), ("manifest.csv", &manifest)]);
     let mut found = Vec::new();
     write("out", &[]);
-    let applied = delta::apply(&base, &changes, delta::Parts::Records, None, &dir.path().join("out"), &mut |finding| {
-        found.push(finding.clone());
-        Ok(())
-    });
+    let applied =
+        delta::apply(&base, &changes, jiff::Timestamp::now(), delta::Parts::Records, None, &dir.path().join("out"), &mut |finding| {
+            found.push(finding.clone());
+            Ok(())
+        });
     applied.unwrap();
     found
 }

@@ -208,7 +208,7 @@ fn half_an_idea_of_the_format_is_a_finding() {
 
 fn apply(base: &[Source], changes: &[Source]) -> (delta::Applied, Vec<Finding>, tempfile::TempDir) {
     let (out, mut found) = (tempfile::tempdir().unwrap(), Vec::new());
-    let applied = delta::apply(base, changes, delta::Parts::Records, None, out.path(), &mut |finding| {
+    let applied = delta::apply(base, changes, jiff::Timestamp::now(), delta::Parts::Records, None, out.path(), &mut |finding| {
         found.push(finding.clone());
         Ok(())
     });

@@ -67,7 +67,7 @@ pub(super) fn apply(base: &[Source], changes: &[Source], out: &Path) -> io::Resu
         Ok(())
     };
     std::fs::create_dir_all(out)?;
-    let applied = delta::apply(base, changes, Parts::OfUsers, None, out, &mut findings).map_err(io::Error::other)?;
+    let applied = delta::apply(base, changes, Timestamp::now(), Parts::OfUsers, None, out, &mut findings).map_err(io::Error::other)?;
     Ok(first.map_or(Ok(applied.files), Err))
 }
 

@@ -4,6 +4,7 @@
 //! the runs that work on it, and the operation of the upload shows the first ones of each kind.
 
 use crate::runs::{FOUND_IN_CHANGES, failpoint};
+use jiff::Timestamp;
 use roster::delta::{self, Applied, Parts};
 use roster::{FileReport, Finding, IngestError, Severity, Source};
 use serde_json::{Value, json};
@@ -39,6 +40,7 @@ pub(crate) struct ChangesApplied {
 pub(crate) fn apply(
     base: &[Source],
     changes: &[Source],
+    now: Timestamp,
     whole: &Path,
     untold: Option<&ChangesReport>,
 ) -> Result<ChangesApplied, IngestError> {
@@ -52,7 +54,7 @@ pub(crate) fn apply(
         counts.files.iter_mut().for_each(|file| file.name.insert_str(0, EARLIER));
     }
     let (mut found, mut errors) = (Found::default(), Vec::new());
-    let applied = delta::apply(base, changes, Parts::Records, None, whole, &mut |finding| {
+    let applied = delta::apply(base, changes, now, Parts::Records, None, whole, &mut |finding| {
         failpoint("changes-half-applied");
         if finding.severity() == Severity::Catastrophic {
             errors.push(finding.clone());

@@ -119,7 +119,7 @@ impl<'v> Upload<'v> {
                     Some(base) => Source::list(&self.path(base)?).map_err(again)?,
                     None => Vec::new(),
                 };
-                let applied = changes::apply(&before, &files, &self.path(&folder)?, untold.as_ref());
+                let applied = changes::apply(&before, &files, self.app.now(), &self.path(&folder)?, untold.as_ref());
                 let applied = applied.map_err(|error| JobError::Again(chain(&error)))?;
                 report.errors.extend(applied.errors);
                 report.warnings.extend(applied.warnings);

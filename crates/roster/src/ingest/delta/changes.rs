@@ -101,7 +101,7 @@ pub(super) struct Said<'l> {
     pub(super) id: &'l str,
     pub(super) date: &'l str,
     pub(super) key: u64,
-    moment: i64,
+    pub(super) moment: i64,
     row: u32,
 }
 

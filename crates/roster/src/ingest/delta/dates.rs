@@ -4,6 +4,7 @@
 //! changes that were applied to it said is kept beside its files. It lets a package be told that comes
 //! late, also for records that have been deleted since. A file that is sent whole forgets its dates.
 
+use super::changes::Said;
 use super::lines::{Lines, row, write_row};
 use crate::Source;
 use crate::fields::Fields;
@@ -36,17 +37,25 @@ const END: i64 = 4_102_444_800_000;
 /// Writes the list anew.
 pub(super) struct Dates {
     out: BufWriter<File>,
+    now: Timestamp,
 }
 
 impl Dates {
-    pub(super) fn create(folder: &Path) -> io::Result<Self> {
+    pub(super) fn create(folder: &Path, now: Timestamp) -> io::Result<Self> {
         let mut out = BufWriter::new(File::create(folder.join(CHANGED))?);
         write_row(&mut out, COLUMNS.into_iter())?;
-        Ok(Self { out })
+        Ok(Self { out, now })
     }
 
-    /// A record was changed, or deleted.
-    pub(super) fn push(&mut self, file: &str, id: &str, date: &str) -> io::Result<()> {
+    /// A change was applied; one that is dated later than now has come now.
+    pub(super) fn applied(&mut self, file: &str, change: &Said<'_>) -> io::Result<()> {
+        if change.moment > self.now.as_millisecond() {
+            return self.push(file, change.id, &self.now.to_string());
+        }
+        self.push(file, change.id, change.date)
+    }
+
+    fn push(&mut self, file: &str, id: &str, date: &str) -> io::Result<()> {
         write_row(&mut self.out, [file, id, date].into_iter())
     }
 

@@ -24,13 +24,18 @@ fn package(version: &str, files: &[(&str, &str, &str)]) -> (Vec<Source>, tempfil
     (sources, dir)
 }
 
+/// Later than what the packages of these tests say.
+fn now() -> Timestamp {
+    "2027-01-01T00:00:00Z".parse().unwrap()
+}
+
 fn applied(base: &[Source], changes: &[Source]) -> (Applied, Vec<String>, tempfile::TempDir) {
     applied_with(Parts::Records, base, changes)
 }
 
 fn applied_with(parts: Parts, base: &[Source], changes: &[Source]) -> (Applied, Vec<String>, tempfile::TempDir) {
     let (out, mut found) = (tempfile::tempdir().unwrap(), Vec::new());
-    let applied = apply(base, changes, parts, None, out.path(), &mut |finding| {
+    let applied = apply(base, changes, now(), parts, None, out.path(), &mut |finding| {
         found.push(format!("{} {}:{} {}", finding.code, finding.file, finding.line, finding.column.unwrap_or("-")));
         Ok(())
     });
@@ -277,6 +282,21 @@ fn a_change_that_is_older_than_what_the_set_has_is_not_applied() {
     assert_eq!((orgs, found), (vec!["A first".to_owned(), "B old".to_owned()], Vec::new()));
 }
 
+/// A wrong clock, of which nobody could get rid before its time.
+#[test]
+fn a_date_that_is_still_to_come_holds_nothing_up() {
+    let dated = "sourcedId,status,dateLastModified,name,type\nA,active,2031-01-01,old,school\nB,,,old,school\n";
+    let (base, _base) = package("1.1", &[("orgs", "bulk", dated)]);
+    let (set, orgs, found, _one) = orgs_after(&base, "A,active,2026-09-03,new,school\nB,active,2031-01-01,new,school\n");
+    assert_eq!((orgs, found), (vec!["A new".to_owned(), "B new".to_owned()], Vec::new()));
+    // It counts as the moment at which it came: what was made before is late, what was made after is not.
+    let late = "B,active,2026-12-31,late,school\n";
+    let (set, orgs, found, _two) = orgs_after(&set, late);
+    assert_eq!((orgs, found), (vec!["A new".to_owned(), "B new".to_owned()], vec!["StaleChange orgs.csv:2 dateLastModified".to_owned()]));
+    let (_, orgs, found, _three) = orgs_after(&set, "B,active,2027-01-02,newer,school\n");
+    assert_eq!((orgs, found), (vec!["A new".to_owned(), "B newer".to_owned()], Vec::new()));
+}
+
 /// Drafts of 1.1 call the key of demographics otherwise, which must not make a second column of it.
 #[test]
 fn a_column_under_another_name_is_the_same_column() {
@@ -337,7 +357,7 @@ fn base_and_changes_may_be_in_any_encoding_with_any_line_ends() {
             continue;
         }
         let (out, mut found) = (tempfile::tempdir().unwrap(), Vec::new());
-        let applied = apply(&base, &changes, Parts::Records, label, out.path(), &mut |finding| {
+        let applied = apply(&base, &changes, now(), Parts::Records, label, out.path(), &mut |finding| {
             found.push(finding.code);
             Ok(())
         });

@@ -80,6 +80,11 @@ impl ByCode {
         self.0.entry(found.code.clone()).and_modify(|(count, _)| *count += 1).or_insert((1, found));
     }
 
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The worst first, then the most.
     fn sorted(&self) -> Vec<&(u64, Found)> {
         let rank = |found: &Found| ["catastrophic", "error", "warning", "info"].iter().position(|word| *word == found.severity);
@@ -99,7 +104,7 @@ impl ByCode {
 
     /// A table; nothing when there are none.
     pub(crate) fn show(&self) {
-        if self.0.is_empty() {
+        if self.is_empty() {
             return;
         }
         let row = |(count, found): &(u64, Found)| {

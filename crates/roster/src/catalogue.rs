@@ -248,6 +248,11 @@ pub(crate) fn severity_of(code: &str) -> Severity {
     CATALOGUE.iter().find(|entry| entry.code == code).map_or(Severity::Error, |entry| entry.severity)
 }
 
+/// What helps against every finding of a code. It stands in reports, and not in logs again and again.
+pub fn remedy(code: &str) -> &'static str {
+    CATALOGUE.iter().find(|entry| entry.code == code).map_or("", |entry| entry.remedy)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

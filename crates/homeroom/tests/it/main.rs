@@ -13,3 +13,4 @@ mod process;
 mod sources;
 mod tls;
 mod uploads;
+mod validate;

@@ -142,7 +142,8 @@ impl<'c> Rows<'c, '_> {
         let (fields, width) = (self.fields.len(), self.checker.width);
         if fields != width {
             let hint = (fields > width).then_some("A value with a comma needs quotes around it.");
-            return Err(("FieldCount", format!("The row has {fields} fields and the header {width}."), hint));
+            let fields = if fields == 1 { "1 field".to_owned() } else { format!("{fields} fields") };
+            return Err(("FieldCount", format!("The row has {fields} and the header {width}."), hint));
         }
         Ok(text)
     }
@@ -266,9 +267,9 @@ fn not_text(line: &[u8], at: usize, offset: u64, decoded: bool) -> Misshapen {
     }
     let message = format!("The row is not UTF-8: byte {} of the file.", offset + at as u64);
     let hint = if looks_like_windows_1252(line) {
-        "It looks like Windows-1252; export the file as UTF-8, or name its encoding."
+        "It looks like Windows-1252: export the file as UTF-8, or name its encoding (--encoding windows-1252 on the command line)."
     } else {
-        "It is in some other encoding; export the file as UTF-8, or name its encoding."
+        "It is in some other encoding: export the file as UTF-8, or name its encoding (--encoding on the command line)."
     };
     ("InvalidEncoding", message, Some(hint))
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 #[path = "../../../roster/tests/it/examples.rs"]
 mod examples;
+mod formats;
 #[path = "../../../roster/src/testing.rs"]
 mod lists;
 

@@ -115,9 +115,11 @@ pub(crate) fn hint_for_unknown(file: &Source, format: Format, files: &[Source], 
     };
     let near = || {
         let names: Vec<&str> = missing(files, table).map(|spec| spec.name).collect();
-        meant(name, &names).map(|near| match near.eq_ignore_ascii_case(name) {
-            true => format!("File names are case-sensitive: name it {near}."),
-            false => format!("Is it meant to be {near}? Then rename it."),
+        let near = meant(name, &names)?;
+        Some(if near.eq_ignore_ascii_case(name) {
+            format!("File names are case-sensitive: name it {near}.")
+        } else {
+            format!("Is it meant to be {near}? Then rename it.")
         })
     };
     let again = || {
@@ -126,6 +128,15 @@ pub(crate) fn hint_for_unknown(file: &Source, format: Format, files: &[Source], 
     };
     let others = || Format::ALL.into_iter().filter(|other| *other != format && other.has(name)).collect::<Vec<_>>();
     of(&fitting(file)).or_else(near).or_else(again).or_else(|| of(&others())).or_else(|| kind_of_file(name).map(str::to_owned))
+}
+
+/// What to do about a file in an archive that has the name of no format.
+pub(crate) fn hint_for_entry(name: &str) -> String {
+    let names: Vec<&str> = Format::ALL.into_iter().flat_map(Format::files).map(|spec| spec.name).collect();
+    match meant(name, &names) {
+        Some(near) => format!("Is it meant to be {near}? Then rename it, and pack the files anew."),
+        None => "Only CSV files with the names of a format belong in an archive; take the others out.".to_owned(),
+    }
 }
 
 /// What a file is by the ending of its name, when that is nothing that is read.

@@ -54,9 +54,9 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
     let findings = Findings { logs: vec![log_path], ..outcome.findings() };
     reports.into_iter().try_for_each(|report| report.write(&findings))?;
     if arguments.output.json {
-        output::json(&outcome.as_json())
+        output::json(&outcome.as_json());
     } else {
-        outcome.show()
+        outcome.show();
     }
     let bad = outcome.tally.of(Severity::Error) + outcome.tally.of(Severity::Catastrophic) > 0;
     Ok(if bad { Ended::FoundErrors } else { Ended::Good })

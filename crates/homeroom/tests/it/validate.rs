@@ -106,10 +106,10 @@ fn another_format_than_the_one_that_was_named_and_two_in_one_folder_are_told() {
 #[test]
 fn reports_are_named_and_say_what_helps() {
     let many = (0..5).map(|n| format!("x{n},n,teachr\n")).collect::<String>();
-    let dir = folder(&[("orgs.csv", ORGS), ("users.csv", USERS), ("roles.csv", &(ROLES.to_owned() + &many + "1,n\n"))]);
+    let dir = folder(&[("orgs.csv", ORGS), ("users.csv", USERS), ("roles.csv", &(ROLES.to_owned() + &many + "1\n"))]);
     let (_, text) = validate(dir.path(), &["."]);
     assert_eq!(text.lines().last(), Some("all of them: --report FILE.html, .csv or .jsonl"));
-    assert!(text.contains("The row has 2 fields and the header 3."), "{text}");
+    assert!(text.contains("The row has 1 field and the header 3."), "{text}");
     let all = json(dir.path(), &["."])["totals"]["findings"].as_u64().unwrap();
     let (_, text) = validate(dir.path(), &[".", "--report", "r.html", "--report", "r.jsonl"]);
     for report in ["r.html", "r.jsonl"] {

@@ -4,7 +4,7 @@ use crate::chunks::Chunks;
 use crate::fields::Fields;
 use crate::file_names::{hint_for_missing, hint_for_unknown, missing};
 use crate::finding::{Finding, Severity};
-use crate::format::{Column, Detected, FileSpec, Format, MANIFEST, detect, manifest};
+use crate::format::{Column, Detected, FileSpec, Format, MANIFEST, detect, looks_like, manifest};
 use crate::nearest::{alike, nearest};
 use crate::{Source, limits};
 use encoding_rs::Encoding;
@@ -62,6 +62,13 @@ pub fn basic_validate(files: &[Source], format: Option<Format>) -> BasicReport {
         }
     }
     report.warnings.extend(unsupported(format, format.files(), files));
+    if !report.errors.is_empty()
+        && let Some(other) = looks_like(files, format)
+    {
+        let title = other.format.map_or_else(|title| title, |format| format.title().to_owned());
+        let hint = format!("The files look like {title} ({}): see whether that is the format to name.", other.why);
+        report.errors.iter_mut().filter(|finding| finding.hint.is_none()).for_each(|finding| finding.hint = Some(hint.clone()));
+    }
     report
 }
 

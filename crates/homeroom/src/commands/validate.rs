@@ -67,13 +67,8 @@ fn whole_set<'a>(files: &'a [Source], changes: Option<&'a (Package, Applied)>, i
     match changes {
         Some((Package { base: Some(_) }, applied)) => &applied.files,
         Some(_) => &[],
-        None => {
-            if in_part {
-                &[]
-            } else {
-                files
-            }
-        }
+        None if in_part => &[],
+        None => files,
     }
 }
 
@@ -86,7 +81,6 @@ fn read(
     whole: &Path,
     tally: &mut Tally,
 ) -> Result<(IngestReport, Option<Applied>), Failure> {
-    let started = Instant::now();
     for finding in errors.iter().chain(warnings) {
         tally.take(finding).map_err(Failure::io("write the report"))?;
     }
@@ -96,14 +90,14 @@ fn read(
         return Ok((stopped(finding.clone(), unknown), None));
     }
     let Some(package) = package else {
-        return Ok((check(arguments, files, in_part, None, started, &mut |finding| tally.take(finding))?, None));
+        return Ok((check(arguments, files, in_part, None, &mut |finding| tally.take(finding))?, None));
     };
     let applied = package.apply(arguments, files, whole, &mut |finding| tally.take(finding))?;
     let deleted = package.base.is_none().then_some(&applied.deleted);
     let checked = if let Some(finding) = &applied.catastrophic {
         stopped(finding.clone(), applied.detected.clone())
     } else {
-        check(arguments, &applied.files, false, deleted, started, &mut |finding| tally.take(&traced(finding, &applied)))?
+        check(arguments, &applied.files, false, deleted, &mut |finding| tally.take(&traced(finding, &applied)))?
     };
     Ok((checked, Some(applied)))
 }
@@ -218,10 +212,9 @@ fn check(
     files: &[Source],
     in_part: bool,
     changes: Option<&Deleted>,
-    started: Instant,
     take: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<IngestReport, Failure> {
-    let bar = indicatif::ProgressBar::new_spinner();
+    let (bar, started) = (indicatif::ProgressBar::new_spinner(), Instant::now());
     let (mut before, mut current) = (0, (String::new(), 0));
     let mut progress = |file: &str, rows: u64| {
         if current.0 != file {

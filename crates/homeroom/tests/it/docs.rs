@@ -26,7 +26,8 @@ fn is_current(name: &str, text: &str) {
 #[test]
 fn the_page_of_findings_lists_the_catalogue() {
     let mut text = "# Findings\n\n\
-        Every finding that the validator can report. This page is generated from the catalogue in the code.\n\n\
+        Every finding that the validator can report. This page is generated from the catalogue in the code; \
+        [formats.md](formats.md) has the files, columns and values of each format.\n\n\
         **Catastrophic**: the run stops, nothing changes. **Error**: the record is dropped. **Warning**: the value is dropped, \
         or it is a remark. **Info**: nothing is dropped. A finding names file, line, column, key and value of the record; a \
         finding that follows from another one names it as its root.\n\nThe examples are what the validator says about the smallest \

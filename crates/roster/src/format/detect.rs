@@ -25,11 +25,6 @@ impl Detected {
         Self { format: Err(title.into()), why: why.into() }
     }
 
-    /// Whether something in the files tells the format, and it is not only the one that is taken when nothing does.
-    pub fn is_told(&self) -> bool {
-        *self != Self::default()
-    }
-
     /// A format that somebody has named.
     pub(crate) fn named(format: Format) -> Self {
         Self::of(format, "it was named")
@@ -90,6 +85,12 @@ pub fn detect(files: &[Source]) -> Detected {
         }
     }
     Detected::default()
+}
+
+/// What files are taken for that somebody has named another format for; nothing when nothing in them tells, or they agree.
+pub fn looks_like(files: &[Source], named: Format) -> Option<Detected> {
+    let detected = detect(files);
+    (detected != Detected::default() && detected.format != Ok(named)).then_some(detected)
 }
 
 /// The formats that a file has name and required columns of.

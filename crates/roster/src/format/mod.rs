@@ -19,7 +19,7 @@ use crate::codes::CodeList;
 pub use crate::ingest::{Records, Report, RowView};
 use crate::model::Entity;
 pub(crate) use detect::fitting;
-pub use detect::{Detected, detect, mixed};
+pub use detect::{Detected, detect, looks_like, mixed};
 use encoding_rs::Encoding;
 pub(crate) use oneroster::Links;
 pub(crate) use sds_v1::People;

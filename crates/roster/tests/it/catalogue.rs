@@ -124,3 +124,15 @@ fn all_required_files_that_are_missing_are_told() {
     assert_eq!(loaded.report.catastrophic.as_ref().map(|finding| finding.file.as_str()), Some("users.csv"));
     assert!(loaded.report.segments.is_empty(), "nothing of it is used");
 }
+
+/// A connector for another format than the one of its uploads.
+#[test]
+fn basic_validation_tells_which_format_the_files_look_like() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("orgs.csv"), "sourcedId,status,dateLastModified,name,type\no1,,,School,school\n").unwrap();
+    let hints = |format| roster::basic_validate(&crate::sources(folder.path()), Some(format)).errors.into_iter().map(|error| error.hint);
+    let told = "The files look like OneRoster 1.1 (orgs.csv has the columns status and dateLastModified, and there is no roles.csv or \
+                users.csv of 1.2): see whether that is the format to name.";
+    assert_eq!(hints(Format::SdsV1).collect::<Vec<_>>(), vec![Some(told.to_owned()); 3], "School.csv, Student.csv and Teacher.csv");
+    assert_eq!(hints(Format::OneRoster11).collect::<Vec<_>>(), [None], "only users.csv is missing");
+}

@@ -1,7 +1,7 @@
 //! What is said beside the findings: which file, format or folder was most likely meant.
 
-use roster::format::{detect, mixed};
-use roster::{Format, MissingFile, Source};
+use roster::format::{looks_like, mixed};
+use roster::{Detected, Format, MissingFile, Source};
 
 /// Advice about the files of a whole export, for a person who may have named or mixed something up.
 pub(super) fn of_export(files: &[Source], missing: &[MissingFile]) -> Vec<String> {
@@ -17,12 +17,8 @@ pub(super) fn of_export(files: &[Source], missing: &[MissingFile]) -> Vec<String
 
 /// Advice when the files are in another format than the one that was named.
 pub(super) fn of_format(files: &[Source], named: Option<Format>) -> Option<String> {
-    let (named, detected) = (named?, detect(files));
-    if !detected.is_told() || detected.format == Ok(named) {
-        return None;
-    }
-    let why = &detected.why;
-    Some(match &detected.format {
+    let Detected { format, why } = looks_like(files, named?)?;
+    Some(match format {
         Ok(other) => {
             format!("the files look like {} ({why}): leave --format away, or say --format {}", other.title(), other.name())
         }

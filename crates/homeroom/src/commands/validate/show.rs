@@ -80,7 +80,7 @@ fn show_kinds(tally: &Tally) {
         let colour = if severity <= Severity::Warning { Colour::Yellow } else { Colour::Red };
         output::line(&format!("{} {}  {count} ×", output::coloured(severity.word(), colour), output::coloured(code, Colour::Bold)));
         let findings = tally.firsts.get(code).map_or(&[][..], Vec::as_slice);
-        let hint = |finding: &'_ Finding| finding.hint.clone().unwrap_or_else(|| roster::remedy(code).to_owned());
+        let hint = |finding: &Finding| finding.hint.clone().unwrap_or_else(|| roster::remedy(code).to_owned());
         // Of the findings of a kind most have the same hint.
         let same = findings.windows(2).all(|two| hint(&two[0]) == hint(&two[1]));
         for (index, finding) in findings.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use crate::Source;
 use crate::format::{FileSpec, Format, fitting};
-use crate::nearest::nearest;
+use crate::nearest::{distance, nearest};
 
 /// Longer names are nobody's slip.
 const NAME_BYTES_MAX: usize = 128;
@@ -14,10 +14,16 @@ pub(crate) fn meant<'n>(given: &str, names: &[&'n str]) -> Option<&'n str> {
         return None;
     }
     let words = words(given);
-    nearest(given, names.iter().copied()).or_else(|| named_in(&words, names)).or_else(|| {
+    near(given, names).or_else(|| named_in(&words, names)).or_else(|| {
         let letters = words.iter().filter(|word| !word.starts_with(|c: char| c.is_ascii_digit())).map(String::as_str);
-        nearest(&format!("{}.csv", letters.collect::<String>()), names.iter().copied())
+        near(&format!("{}.csv", letters.collect::<String>()), names)
     })
+}
+
+/// The nearest name, when at most a third of it is wrong: short names are soon near to any other, `notes.csv` to `roles.csv`.
+fn near<'n>(given: &str, names: &[&'n str]) -> Option<&'n str> {
+    let near = nearest(given, names.iter().copied())?;
+    (distance(stem(given), stem(near)) * 3 < stem(near).len()).then_some(near)
 }
 
 /// The one name whose words stand side by side among these; the longest one, so that `student_enrollment_2026` is not
@@ -36,8 +42,9 @@ fn is_part(part: &str, whole: &str) -> bool {
     whole.to_ascii_lowercase().contains(&part.to_ascii_lowercase())
 }
 
+/// A name without its ending.
 fn stem(name: &str) -> &str {
-    name.strip_suffix(".csv").unwrap_or(name)
+    name.strip_suffix(".csv").or_else(|| name.strip_suffix(".CSV")).unwrap_or(name)
 }
 
 /// The words and numbers of a name in lower case, without its endings: `Users2026 (1).csv.txt` is users, 2026, 1.
@@ -175,6 +182,8 @@ mod tests {
             ("contoso academic sessions 2026.csv", Some("academicSessions.csv")),
             ("user_flags.csv", Some("userFlags.csv")),
             ("users and roles.csv", None),
+            ("class.csv", Some("classes.csv")),
+            ("notes.csv", None),
             ("2026.csv", None),
             ("", None),
             ("é.csv", None),

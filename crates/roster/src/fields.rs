@@ -112,6 +112,13 @@ impl Fields {
         Err(std::str::from_utf8(&self.mended[(start & !MENDED) as usize..end as usize]).unwrap_or_default())
     }
 
+    /// A field of a line that need not be text.
+    pub(crate) fn bytes<'f>(&'f self, line: &'f [u8], index: usize) -> &'f [u8] {
+        let (start, end) = self.ranges[index];
+        let of = if start & MENDED == 0 { line } else { &self.mended };
+        &of[(start & !MENDED) as usize..end as usize]
+    }
+
     /// A field as text of its own.
     pub(crate) fn text<'f>(&'f self, line: &'f str, index: usize) -> &'f str {
         self.get(line, index).unwrap_or_else(|mended| mended)

@@ -31,7 +31,7 @@ mod spill;
 mod testing;
 
 pub use basic::{BasicReport, basic_validate};
-pub use catalogue::{CATALOGUE, CatalogueEntry};
+pub use catalogue::{CATALOGUE, CatalogueEntry, listing_rank};
 pub use codes::{CodeList, Codes};
 pub use finding::{Finding, Severity};
 pub use format::{Detected, Format};

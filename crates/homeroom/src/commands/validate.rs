@@ -9,7 +9,7 @@ use crate::output::{self, Colour};
 use changes::{Package, traced};
 use roster::archive::{ArchiveLimits, Opened, is_archive, open_archives};
 use roster::report::Findings;
-use roster::{CATALOGUE, Deleted, Detected, FileReport, Finding, IngestError, IngestOptions, IngestReport, Severity, Source};
+use roster::{CATALOGUE, Deleted, Detected, FileReport, Finding, IngestError, IngestOptions, IngestReport, Severity, Source, listing_rank};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,8 +19,6 @@ use std::time::Instant;
 
 /// Places of a kind of finding that a terminal shows.
 const PLACES_SHOWN: usize = 3;
-/// What follows from another finding.
-const CONSEQUENCE: &str = "ReferencedRecordDropped";
 
 /// Checks an export and says what is wrong with it.
 pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
@@ -197,14 +195,11 @@ impl Totals {
     }
 }
 
-/// Each kind of finding with its count and the first places, the worst first; consequences last, since mending their
-/// causes mends them.
+/// Each kind of finding with its count and the first places, causes before what follows from them.
 fn show_codes(tally: &Tally) {
     let of = |code: &str| CATALOGUE.iter().find(|entry| entry.code == code);
     let mut codes: Vec<_> = tally.codes.iter().collect();
-    codes.sort_by_key(|(code, count)| {
-        (**code == CONSEQUENCE, std::cmp::Reverse(of(code).map(|entry| entry.severity)), std::cmp::Reverse(**count))
-    });
+    codes.sort_by_key(|(code, count)| (listing_rank(code), std::cmp::Reverse(**count)));
     for (code, count) in codes {
         let severity = of(code).map_or(Severity::Error, |entry| entry.severity);
         let colour = if severity <= Severity::Warning { Colour::Yellow } else { Colour::Red };

@@ -171,15 +171,23 @@ impl<'e> Checker<'e> {
             }
             let mut report = Report::default();
             rule(&self.view(row), &mut report);
-            for (code, column, message) in report.found {
-                self.about(row, column, Told::new(code, message), findings);
-                if severity_of(code) == Severity::Warning {
-                    row.set(column, "");
-                }
+            if !report.is_empty() {
+                self.broken_rules(row, report, findings);
             }
-            for (code, column, message) in report.remarks {
-                self.about(row, column, Told::new(code, message), findings);
+        }
+    }
+
+    /// Says what a rule has found.
+    #[cold]
+    fn broken_rules(&self, row: &mut Row<'_>, report: Report, findings: &mut Vec<Finding>) {
+        for (code, column, message) in report.found {
+            self.about(row, column, Told::new(code, message), findings);
+            if severity_of(code) == Severity::Warning {
+                row.set(column, "");
             }
+        }
+        for (code, column, message) in report.remarks {
+            self.about(row, column, Told::new(code, message), findings);
         }
     }
 
@@ -220,13 +228,16 @@ impl<'e> Checker<'e> {
                 return self.apply(row, index, &text, checked, findings);
             }
         };
-        if column.kind == Kind::Text
-            && let Some(meant) = check::encoded_twice(text)
-            && !std::mem::replace(&mut memory.twice_told[index], true)
-        {
-            let message = format!("'{}' in {} has been encoded twice.", shorten(text), self.columns[index].header);
-            let hint = Some(format!("It should read '{}': export the file as UTF-8 from the source, once.", shorten(&meant)));
-            self.about(row, index, Told { hint, ..Told::new(ENCODED_TWICE, message) }, findings);
+        // Any text will do.
+        if matches!(column.kind, Kind::Text) {
+            if let Some(meant) = check::encoded_twice(text)
+                && !std::mem::replace(&mut memory.twice_told[index], true)
+            {
+                let message = format!("'{}' in {} has been encoded twice.", shorten(text), self.columns[index].header);
+                let hint = Some(format!("It should read '{}': export the file as UTF-8 from the source, once.", shorten(&meant)));
+                self.about(row, index, Told { hint, ..Told::new(ENCODED_TWICE, message) }, findings);
+            }
+            return;
         }
         let coded = matches!(column.kind, Kind::Code(_) | Kind::Codes(_));
         if coded && let Some((_, code)) = memory.codes[index].iter().find(|(spelling, _)| *spelling == text) {
@@ -296,7 +307,7 @@ impl<'e> Checker<'e> {
                     findings.push(finding.hint(format!("Add {file} to the export.")));
                 }
             }
-            Leads::To(file, keys) if column.kind == Kind::Ids => {
+            Leads::To(file, keys) if matches!(column.kind, Kind::Ids) => {
                 let is_good = |id: &str| keys.target(hash(id.as_bytes())) == Target::Accepted;
                 let list = &row.values[index];
                 // A list that every row needs needs one good member.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Homeroom's validator beside DuckDB and Polars, on the same SDS v2.1 files in the same run.
+"""Homeroom's validator beside DuckDB and Polars, on the same files of SDS v2.1 or OneRoster in the same run.
 
     pip install -r requirements.txt
     python3 compare.py FOLDER [--rounds 3] [--bench target/dist/examples/ingest_bench]
@@ -10,6 +10,7 @@ addresses, spans, encodings, cascades) and could name each row. Each measurement
 one after the other; the median of the rounds counts. Prints a table and, with --json, the numbers.
 """
 import argparse
+import csv
 import json
 import os
 import resource
@@ -18,43 +19,82 @@ import subprocess
 import sys
 import time
 
-KEYS = {
-    "orgs": ["sourcedId"],
-    "academicSessions": ["sourcedId"],
-    "courses": ["sourcedId"],
-    "users": ["sourcedId"],
-    "roles": ["userSourcedId", "orgSourcedId", "role", "sessionSourcedId"],
-    "classes": ["sourcedId"],
-    "enrollments": ["classSourcedId", "userSourcedId", "role"],
-    "demographics": ["userSourcedId"],
-    "userFlags": ["userSourcedId", "flag"],
-    "relationships": ["userSourcedId", "relationshipUserSourcedId"],
+# What is unique, and what refers to what: file, column, file with that `sourcedId`. A column that ends with
+# `[]` is a list with commas.
+SDS_V2_1 = {
+    "keys": {
+        "orgs": ["sourcedId"],
+        "academicSessions": ["sourcedId"],
+        "courses": ["sourcedId"],
+        "users": ["sourcedId"],
+        "roles": ["userSourcedId", "orgSourcedId", "role", "sessionSourcedId"],
+        "classes": ["sourcedId"],
+        "enrollments": ["classSourcedId", "userSourcedId", "role"],
+        "demographics": ["userSourcedId"],
+        "userFlags": ["userSourcedId", "flag"],
+        "relationships": ["userSourcedId", "relationshipUserSourcedId"],
+    },
+    "references": [
+        ("orgs", "parentSourcedId", "orgs"),
+        ("courses", "orgSourcedId", "orgs"),
+        ("courses", "schoolYearSourcedId", "academicSessions"),
+        ("roles", "userSourcedId", "users"),
+        ("roles", "orgSourcedId", "orgs"),
+        ("roles", "sessionSourcedId", "academicSessions"),
+        ("classes", "orgSourcedId", "orgs"),
+        ("classes", "courseSourcedId", "courses"),
+        ("enrollments", "classSourcedId", "classes"),
+        ("enrollments", "userSourcedId", "users"),
+        ("demographics", "userSourcedId", "users"),
+        ("userFlags", "userSourcedId", "users"),
+        ("relationships", "userSourcedId", "users"),
+        ("relationships", "relationshipUserSourcedId", "users"),
+    ],
 }
-UNIQUE = {"users": ["username"]}
-REFERENCES = [
-    ("orgs", "parentSourcedId", "orgs"),
-    ("courses", "orgSourcedId", "orgs"),
-    ("courses", "schoolYearSourcedId", "academicSessions"),
-    ("roles", "userSourcedId", "users"),
-    ("roles", "orgSourcedId", "orgs"),
-    ("roles", "sessionSourcedId", "academicSessions"),
-    ("classes", "orgSourcedId", "orgs"),
-    ("classes", "courseSourcedId", "courses"),
-    ("enrollments", "classSourcedId", "classes"),
-    ("enrollments", "userSourcedId", "users"),
-    ("demographics", "userSourcedId", "users"),
-    ("userFlags", "userSourcedId", "users"),
-    ("relationships", "userSourcedId", "users"),
-    ("relationships", "relationshipUserSourcedId", "users"),
-]
+ONEROSTER_FILES = ["orgs", "academicSessions", "courses", "users", "roles", "classes", "enrollments", "demographics", "userProfiles"]
+ONEROSTER = {
+    "keys": {name: ["sourcedId"] for name in ONEROSTER_FILES},
+    "references": [
+        ("orgs", "parentSourcedId", "orgs"),
+        ("academicSessions", "parentSourcedId", "academicSessions"),
+        ("courses", "orgSourcedId", "orgs"),
+        ("courses", "schoolYearSourcedId", "academicSessions"),
+        ("users", "orgSourcedIds[]", "orgs"),
+        ("users", "primaryOrgSourcedId", "orgs"),
+        ("users", "agentSourcedIds[]", "users"),
+        ("roles", "userSourcedId", "users"),
+        ("roles", "orgSourcedId", "orgs"),
+        ("classes", "courseSourcedId", "courses"),
+        ("classes", "schoolSourcedId", "orgs"),
+        ("classes", "termSourcedIds[]", "academicSessions"),
+        ("enrollments", "classSourcedId", "classes"),
+        ("enrollments", "schoolSourcedId", "orgs"),
+        ("enrollments", "userSourcedId", "users"),
+        ("demographics", "sourcedId", "users"),
+        ("userProfiles", "userSourcedId", "users"),
+    ],
+}
 
 
 def path(folder, name):
     return os.path.join(folder, name + ".csv")
 
 
-def there(folder):
-    return [name for name in KEYS if os.path.exists(path(folder, name))]
+def checks(folder):
+    """The files that are there, the columns that are unique in each, and the references between them."""
+    kind = ONEROSTER if os.path.exists(path(folder, "manifest")) else SDS_V2_1
+    unique, columns = {}, {}
+    for name, key in kind["keys"].items():
+        if os.path.exists(path(folder, name)):
+            with open(path(folder, name), encoding="utf-8-sig") as file:
+                columns[name] = next(csv.reader(file))
+            unique[name] = [key] + ([["username"]] if name == "users" else [])
+    references = [
+        (name, column.removesuffix("[]"), column.endswith("[]"), target)
+        for name, column, target in kind["references"]
+        if name in unique and target in unique and column.removesuffix("[]") in columns[name]
+    ]
+    return unique, references
 
 
 def duckdb_work(folder):
@@ -62,37 +102,40 @@ def duckdb_work(folder):
 
     connection = duckdb.connect()
     connection.execute(f"SET threads = {os.cpu_count()}")
-    files, rows, wrong = there(folder), 0, 0
-    for name in files:
+    (unique, references), rows, wrong = checks(folder), 0, 0
+    for name in unique:
         source = f"read_csv('{path(folder, name)}', header = true, all_varchar = true)"
         connection.execute(f"CREATE TABLE {name} AS SELECT * FROM {source}")
         rows += connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
-    for name in files:
-        for columns in [KEYS[name]] + [[column] for column in UNIQUE.get(name, [])]:
+    for name, keys in unique.items():
+        for columns in keys:
             group = ", ".join(columns)
             query = f"SELECT count(*) FROM (SELECT 1 FROM {name} GROUP BY {group} HAVING count(*) > 1)"
             wrong += connection.execute(query).fetchone()[0]
-    for name, column, target in REFERENCES:
-        if name in files and target in files:
-            query = f"SELECT count(*) FROM {name} a ANTI JOIN {target} b ON a.{column} = b.sourcedId WHERE a.{column} IS NOT NULL"
-            wrong += connection.execute(query).fetchone()[0]
+    for name, column, is_list, target in references:
+        value = f"trim(unnest(string_split({column}, ',')))" if is_list else column
+        given = f"(SELECT {value} AS value FROM {name} WHERE {column} IS NOT NULL)"
+        query = f"SELECT count(*) FROM {given} a ANTI JOIN {target} b ON a.value = b.sourcedId"
+        wrong += connection.execute(query).fetchone()[0]
     return rows, wrong
 
 
 def polars_work(folder):
     import polars
 
-    files, rows, wrong, frames = there(folder), 0, 0, {}
-    for name in files:
+    (unique, references), rows, wrong, frames = checks(folder), 0, 0, {}
+    for name in unique:
         frames[name] = polars.read_csv(path(folder, name), infer_schema=False)
         rows += frames[name].height
-    for name in files:
-        for columns in [KEYS[name]] + [[column] for column in UNIQUE.get(name, [])]:
+    for name, keys in unique.items():
+        for columns in keys:
             wrong += int(frames[name].select(columns).is_duplicated().sum())
-    for name, column, target in REFERENCES:
-        if name in files and target in files:
-            given = frames[name].filter(polars.col(column).is_not_null())
-            wrong += given.join(frames[target], left_on=column, right_on="sourcedId", how="anti").height
+    for name, column, is_list, target in references:
+        given = frames[name].select(column).filter(polars.col(column).is_not_null())
+        if is_list:
+            values = polars.col(column).str.split(",").explode().str.strip_chars()
+            given = given.select(values)
+        wrong += given.join(frames[target], left_on=column, right_on="sourcedId", how="anti").height
     return rows, wrong
 
 

@@ -12,6 +12,7 @@ use axum::response::Response;
 use axum::routing::{any, get, post};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -119,9 +120,14 @@ async fn graph_outcome(app: &App, peer: SocketAddr, request: Request, version: V
 }
 
 async fn read_body(body: Body, bytes_max: usize) -> Result<Bytes, AppError> {
+    let too_large = || AppError::TooLarge(format!("A body may have {bytes_max} bytes at most."));
+    // Before a client that asks is told to go on.
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Err(too_large());
+    }
     match Limited::new(body, bytes_max).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(AppError::TooLarge(format!("A body may have {bytes_max} bytes at most."))),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(error) => Err(AppError::invalid(format!("The body could not be read to its end: {error}."))),
     }
 }

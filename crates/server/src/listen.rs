@@ -5,6 +5,8 @@
 //! without doing its part is bounded: the handshake and the head of a request in time, the body in
 //! pace, headers in size and number, streams of a connection and connections in number.
 
+mod body;
+
 use crate::app::App;
 use crate::config::Limits;
 use crate::tls::Tls;
@@ -32,7 +34,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 /// Names and values of all headers of a request together.
@@ -43,8 +45,6 @@ const HEADERS_MAX: usize = 100;
 const STREAMS_MAX: u32 = 100;
 /// A peer that has vanished without a word is found out by a ping that is not answered.
 const PING_EVERY: Duration = Duration::from_secs(20);
-/// Slowest body that is worth waiting for, bytes per second, once the time of `body_seconds` is over.
-const BODY_PACE_MIN: u64 = 1024;
 /// How long a connection that has been told to end may go on sending the rest of an answer. One that
 /// was never asked anything has nothing to send.
 const LAST_WORDS: Duration = Duration::from_secs(600);
@@ -329,7 +329,7 @@ fn answer(
     let in_work = activity.begin();
     let shared = Arc::clone(shared);
     async move {
-        let mut request = request.map(|body| Body::new(Paced::new(body, shared.body)));
+        let mut request = body::paced(request, shared.body);
         request.extensions_mut().insert(ConnectInfo(peer));
         name_the_host(&mut request);
         let handled = AssertUnwindSafe(shared.router.clone().oneshot(request)).catch_unwind().await;
@@ -363,54 +363,6 @@ impl http_body::Body for Answer {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// The body of a request that has to come at a pace: each piece within the time, and the whole not
-/// slower than [`BODY_PACE_MIN`], or a client could hold a connection by a byte now and then.
-struct Paced {
-    body: Incoming,
-    patience: Duration,
-    began: Instant,
-    received: u64,
-    until: Pin<Box<Sleep>>,
-}
-
-impl Paced {
-    fn new(body: Incoming, patience: Duration) -> Self {
-        let began = Instant::now();
-        Self { body, patience, began, received: 0, until: Box::pin(tokio::time::sleep_until(began + patience)) }
-    }
-}
-
-impl http_body::Body for Paced {
-    type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        // What has come is taken first: a handler that was slow to ask is not the client's fault.
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            if let Some(Ok(data)) = frame.as_ref().map(|frame| frame.as_ref().map(|frame| frame.data_ref())) {
-                self.received += data.map_or(0, |data| data.len() as u64);
-                let pace = self.began + self.patience + Duration::from_secs(self.received / BODY_PACE_MIN);
-                let until = pace.min(Instant::now() + self.patience);
-                self.until.as_mut().reset(until);
-            }
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
-        }
-        if self.until.as_mut().poll(cx).is_ready() {
-            let slow = std::io::Error::new(std::io::ErrorKind::TimedOut, "it came too slowly");
-            return Poll::Ready(Some(Err(slow.into())));
-        }
-        Poll::Pending
     }
 
     fn is_end_stream(&self) -> bool {

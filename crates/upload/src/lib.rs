@@ -8,6 +8,7 @@
 //! `staging` what is on its way there. Whatever changes `files` does so in a transaction that holds
 //! the session open, so that no file changes once [`close_session`] has been committed.
 
+mod block_list;
 mod files;
 mod properties;
 mod protocol;
@@ -17,6 +18,7 @@ mod sessions;
 mod testing;
 mod usage;
 
+pub use block_list::{BlockListError, BlockSource, read_block_list};
 pub use files::{Container, UploadedFile};
 pub use protocol::{BodyStream, UploadBody, UploadRequest, UploadResponse, handle};
 pub use sas::Rights;
@@ -44,9 +46,6 @@ pub mod limits {
     pub const HASHED_RANGE_BYTES_MAX: u64 = 4 * 1024 * 1024;
     /// Bytes of all metadata of a file: Azure's own limit.
     pub const METADATA_BYTES_MAX: usize = 8 * 1024;
-    /// Bytes of a refused body that are read all the same, so that the client gets to see the
-    /// answer: the largest body that Microsoft's clients send in one request before they use blocks.
-    pub const DRAIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
     /// Entries of one page of a list: Azure's own limit.
     pub const LIST_ENTRIES_MAX: usize = 5_000;
 }

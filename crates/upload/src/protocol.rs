@@ -20,11 +20,11 @@ mod structured;
 
 pub use answer::{UploadBody, UploadResponse};
 
-use crate::{Container, UploadService, limits, sas};
+use crate::{Container, UploadService, sas};
 use answer::{Answer, Refused, answer, denied, http_date, refuse};
 use bytes::Bytes;
 use call::Call;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::Stream;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use names::Place;
@@ -67,13 +67,7 @@ pub async fn handle(service: &UploadService, request: UploadRequest, now: Timest
     let version = headers.get("x-ms-version").and_then(|v| v.to_str().ok()).unwrap_or("2023-11-03").to_owned();
     let client_request_id = headers.get("x-ms-client-request-id").and_then(|v| v.to_str().ok()).map(str::to_owned);
     let outcome = match admit(service, method, &path, query, headers, now).await {
-        Ok(call) => {
-            let outcome = dispatch(&call, &mut body).await;
-            if outcome.as_ref().is_err_and(|refused| refused.0 != 413 && refused.0 < 500) {
-                drain(&mut body).await;
-            }
-            outcome
-        }
+        Ok(call) => dispatch(&call, &mut body).await,
         Err(refused) => Err(refused),
     };
     let mut response = outcome.unwrap_or_else(|refused| answer::refusal(&refused, data_lake));
@@ -85,18 +79,6 @@ pub async fn handle(service: &UploadService, request: UploadRequest, now: Timest
     match client_request_id.filter(|id| id.len() <= 1024) {
         Some(id) => response.with("x-ms-client-request-id", id),
         None => response,
-    }
-}
-
-/// Reads what a refused client is still sending. Without that the connection breaks under it: it
-/// takes the refusal for a fault of the network and sends everything again.
-async fn drain(body: &mut BodyStream) {
-    let mut drained = 0;
-    while let Some(Ok(chunk)) = body.next().await {
-        drained += chunk.len() as u64;
-        if drained > limits::DRAIN_BYTES_MAX {
-            return;
-        }
     }
 }
 

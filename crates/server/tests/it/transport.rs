@@ -473,6 +473,39 @@ async fn heads_have_a_size_and_connections_a_number() {
     server.stop().await;
 }
 
+/// A client that sends all before it looks at the answer, as most do, gets to see why it was refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_a_refused_body_is_read_away() {
+    let server = Server::with(Config::default()).await;
+    let nobody = uuid::Uuid::nil();
+    // More than the buffers between the two hold.
+    let body = vec![b' '; 32 * 1024 * 1024];
+    let token = format!("authorization: Bearer {}\r\n", server.token());
+    for (target, more, status) in [
+        (format!("POST {YEARS}"), "", "401"),
+        (format!("POST {YEARS}"), token.as_str(), "413"),
+        (format!("PUT /{nobody}/{nobody}/{nobody}/users.csv?sig=x"), "x-ms-blob-type: BlockBlob\r\n", "403"),
+        ("PUT /nowhere".to_owned(), "", "404"),
+    ] {
+        let mut stream = dial(&server).await;
+        let head = format!("{target} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{more}content-length: {}\r\n", body.len());
+        stream.write_all(format!("{head}\r\n").as_bytes()).await.unwrap();
+        stream.write_all(&body).await.unwrap_or_else(|error| panic!("{target}: {error}"));
+        // The connection is good for more.
+        stream.write_all(b"GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+        let answers = rest(&mut stream).await;
+        assert!(answers.starts_with(&format!("HTTP/1.1 {status} ")), "{target}: {answers}");
+        assert!(answers.ends_with("\r\n\r\nok"), "{target}: {answers}");
+
+        // Who asks before sending is not told to go on.
+        let mut stream = dial(&server).await;
+        stream.write_all(format!("{head}expect: 100-continue\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{target}: {answer}");
+    }
+    server.stop().await;
+}
+
 // Stopping
 
 /// A request whose body is not complete yet.

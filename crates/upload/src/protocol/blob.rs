@@ -9,7 +9,7 @@ use super::headers::{self, Dialect};
 use crate::files::{Opened, Part, Pieces};
 use crate::properties::Block;
 use crate::sas::Right;
-use crate::{Container, limits};
+use crate::{BlockListError, BlockSource, Container, limits, read_block_list};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::HashMap;
@@ -96,7 +96,11 @@ pub(super) async fn put_block_list(call: &Call, name: &str, body: &mut BodyStrea
     before_body(call, name)?;
     let properties = headers::of_new(call, Dialect::Blob)?;
     let (xml, md5) = body::to_memory(call, body, limits::BLOCK_LIST_BYTES_MAX as u64, &["content-md5"]).await?;
-    let wanted = block_ids(&xml)?.into_iter().map(|(from, id)| Ok((from, block(&id)?))).collect::<Result<Vec<_>, Refused>>()?;
+    let wanted = read_block_list(&xml)
+        .map_err(unreadable_list)?
+        .into_iter()
+        .map(|(from, id)| Ok((from, block(&id)?)))
+        .collect::<Result<Vec<_>, Refused>>()?;
     let (container, named) = (call.container.clone(), name.to_owned());
     let Chosen { parts, before, blocks } = blocking(move || choose(&container, &named, wanted)).await?;
     let bytes = blocks.iter().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
@@ -119,15 +123,6 @@ pub(super) async fn put_block_list(call: &Call, name: &str, body: &mut BodyStrea
     Ok(body::checked(call, committed(201, &file))?.with_some("content-md5", md5.as_ref()))
 }
 
-/// Where a list wants a block from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
-    /// `<Latest>`: as it was sent last, else as it is in the file.
-    Latest,
-    Uncommitted,
-    Committed,
-}
-
 /// What a list is made of.
 struct Chosen {
     parts: Vec<Part>,
@@ -137,7 +132,7 @@ struct Chosen {
     blocks: Vec<Block>,
 }
 
-fn choose(container: &Container, name: &str, wanted: Vec<(Source, String)>) -> Result<Chosen, Refused> {
+fn choose(container: &Container, name: &str, wanted: Vec<(BlockSource, String)>) -> Result<Chosen, Refused> {
     let staged: HashMap<String, u64> = container.pieces(Pieces::Blocks, name)?.into_iter().collect();
     let mut committed = HashMap::new();
     let before = container.open(name)?;
@@ -150,8 +145,8 @@ fn choose(container: &Container, name: &str, wanted: Vec<(Source, String)>) -> R
     }
     let (mut parts, mut blocks) = (Vec::with_capacity(wanted.len()), Vec::with_capacity(wanted.len()));
     for (source, id) in wanted {
-        let staged = staged.get(&id).filter(|_| source != Source::Committed);
-        let committed = committed.get(&id).filter(|_| source != Source::Uncommitted);
+        let staged = staged.get(&id).filter(|_| source != BlockSource::Committed);
+        let committed = committed.get(&id).filter(|_| source != BlockSource::Uncommitted);
         let (part, bytes) = match (staged, committed) {
             (Some(bytes), _) => (Part::Whole(container.piece(Pieces::Blocks, name, &id)), *bytes),
             (None, Some((place, bytes))) => (Part::Before(*place, *bytes), *bytes),
@@ -167,92 +162,15 @@ fn missing_block() -> Refused {
     Refused(400, "InvalidBlockList", "The specified block list is invalid: a block of it was not uploaded.".to_owned())
 }
 
-/// `<BlockList><Latest>id</Latest>…`: ids in order.
-fn block_ids(xml: &[u8]) -> Result<Vec<(Source, String)>, Refused> {
-    let bad = || {
-        Refused(
-            400,
-            "InvalidXmlDocument",
-            "XML specified is not syntactically valid: a BlockList of Latest, Uncommitted and Committed.".to_owned(),
-        )
-    };
-    let text = std::str::from_utf8(xml).map_err(|_| bad())?.trim_start_matches('\u{feff}').trim();
-    let text = match text.strip_prefix("<?xml ") {
-        Some(rest) => rest.split_once("?>").ok_or_else(bad)?.1.trim(),
-        None => text,
-    };
-    if text.strip_prefix("<BlockList").is_some_and(|rest| rest.trim_start() == "/>") {
-        return Ok(Vec::new());
-    }
-    let mut rest = text.strip_prefix("<BlockList>").and_then(|t| t.strip_suffix("</BlockList>")).ok_or_else(bad)?.trim();
-    let mut ids = Vec::new();
-    while !rest.is_empty() {
-        let (element, after) = rest.strip_prefix('<').and_then(|rest| rest.split_once('>')).ok_or_else(bad)?;
-        let from = match element {
-            "Latest" => Source::Latest,
-            "Uncommitted" => Source::Uncommitted,
-            "Committed" => Source::Committed,
-            _ => return Err(bad()),
-        };
-        let (id, after) = after.split_once("</").ok_or_else(bad)?;
-        rest = after.strip_prefix(element).and_then(|after| after.strip_prefix('>')).ok_or_else(bad)?.trim_start();
-        ids.push((from, id.trim().to_owned()));
-        if ids.len() > limits::BLOCKS_MAX {
-            return refuse(400, "BlockListTooLong", format!("The block list may not contain more than {} blocks.", limits::BLOCKS_MAX));
+fn unreadable_list(error: BlockListError) -> Refused {
+    match error {
+        BlockListError::Invalid => {
+            let message = "XML specified is not syntactically valid: a BlockList of Latest, Uncommitted and Committed.";
+            Refused(400, "InvalidXmlDocument", message.to_owned())
         }
-    }
-    Ok(ids)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn block_lists() {
-        let ids = |xml: &str| block_ids(xml.as_bytes()).map_err(|refused| refused.1);
-        let two = |second| Ok(vec![(Source::Latest, "MQ==".to_owned()), (second, "Mg==".to_owned())]);
-        assert_eq!(ids("<BlockList><Latest>MQ==</Latest><Committed>Mg==</Committed></BlockList>"), two(Source::Committed));
-        assert_eq!(
-            ids(
-                "\u{feff}<?xml version='1.0' encoding='utf-8'?>\n<BlockList>\n <Latest> MQ== </Latest>\n<Uncommitted>Mg==</Uncommitted>\n</BlockList>\n"
-            ),
-            two(Source::Uncommitted)
-        );
-        for empty in ["<BlockList/>", "<BlockList />", "<?xml version=\"1.0\"?><BlockList></BlockList>"] {
-            assert_eq!(ids(empty), Ok(vec![]), "{empty}");
-        }
-        for bad in [
-            "",
-            "<BlockList>",
-            "MQ==",
-            "<BlockList>MQ==</BlockList>",
-            "<BlockList><Latest>MQ==</Committed></BlockList>",
-            "<BlockList><Latest>MQ==",
-            "<BlockList><Latest>MQ==</Latest>x</BlockList>",
-            "<BlockList><Oldest>MQ==</Oldest></BlockList>",
-            "<BlockList></BlockList><BlockList></BlockList>",
-        ] {
-            assert_eq!(ids(bad), Err("InvalidXmlDocument"), "{bad}");
-        }
-        assert_eq!(block_ids(b"<BlockList>\xff</BlockList>").map_err(|r| r.1), Err("InvalidXmlDocument"));
-        let many = "<Latest>MQ==</Latest>".repeat(limits::BLOCKS_MAX + 1);
-        assert_eq!(ids(&format!("<BlockList>{many}</BlockList>")), Err("BlockListTooLong"));
-    }
-
-    proptest::proptest! {
-        /// Whatever comes as a block list is read or refused, and what is written as one is read as it was.
-        #[test]
-        fn any_block_list(
-            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400),
-            text in "(</?(BlockList|Latest|Committed|Uncommitted)/?>|<\\?xml |\\?>|[ \n<>/&;a-zA-Z0-9=é]){0,40}",
-            ids in proptest::collection::vec("[A-Za-z0-9+/]{1,20}={0,2}", 0..20),
-        ) {
-            let _ = block_ids(&bytes);
-            let _ = block_ids(text.as_bytes());
-            let list: String = ids.iter().map(|id| format!("<Latest>{id}</Latest>")).collect();
-            let read = block_ids(format!("<?xml version=\"1.0\"?><BlockList>{list}</BlockList>").as_bytes()).map_err(|refused| refused.1);
-            proptest::prop_assert_eq!(read, Ok(ids.into_iter().map(|id| (Source::Latest, id)).collect()));
+        BlockListError::TooLong => {
+            let message = format!("The block list may not contain more than {} blocks.", limits::BLOCKS_MAX);
+            Refused(400, "BlockListTooLong", message)
         }
     }
 }

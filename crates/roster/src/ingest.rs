@@ -6,6 +6,7 @@
 //! the whole file can say is decided at its end ([`late`]).
 
 mod batch;
+mod broken;
 pub mod delta;
 mod extent;
 mod facts;
@@ -396,6 +397,7 @@ impl Engine<'_> {
                 batch.derived.iter().try_for_each(|derived| gathered.derived.push(*derived))?;
                 if referred {
                     batch.dropped.drain(..).for_each(|(key, root)| gathered.dropped.add(key, root));
+                    gathered.dropped.unread += batch.unread;
                 }
                 if let Some(snapshot) = &mut self.snapshot {
                     snapshot.push(&batch.records)?;

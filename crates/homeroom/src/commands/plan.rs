@@ -30,7 +30,8 @@ fn show(plan: &server::Plan) {
     }
     let counts: Vec<String> = by_severity.iter().map(|(severity, count)| format!("{count} {severity}")).collect();
     output::line(&format!("findings: {}", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }));
-    let roots: Vec<&Value> = plan.findings.iter().filter(|finding| finding["rootCause"].is_null()).collect();
+    let mut roots: Vec<&Value> = plan.findings.iter().filter(|finding| finding["rootCause"].is_null()).collect();
+    roots.sort_by_key(|finding| roster::listing_rank(finding["code"].as_str().unwrap_or_default()));
     for finding in roots.iter().take(SHOWN) {
         let text = |name: &str| finding[name].as_str().unwrap_or_default();
         output::line(&format!("  {:<12} {}:{}  {}", text("severity"), text("file"), finding["line"], output::printable(text("message"))));

@@ -238,6 +238,15 @@ mod tests {
     }
 
     #[test]
+    fn a_page_lists_the_cause_before_the_flood_that_may_come_of_it() {
+        let mut findings = vec![Finding { line: 2, ..Finding::of_file("FieldCount", "users.csv", "x") }];
+        findings.extend((2..9).map(|line| Finding { line, ..Finding::of_file("ReferenceNotFound", "roles.csv", "x") }));
+        let page = report(Form::Html, &findings);
+        let kinds = &page[page.find("By kind").unwrap()..page.find("All findings").unwrap()];
+        assert!(kinds.find("users.csv:2").unwrap() < kinds.find("roles.csv:2").unwrap(), "{kinds}");
+    }
+
+    #[test]
     fn a_page_keeps_every_code_and_says_what_it_leaves_out() {
         let mut findings: Vec<Finding> = (0..page::ROWS_OF_CODE_MAX + 5)
             .map(|n| Finding { line: n as u64 + 2, ..Finding::of_file("FieldCount", "users.csv", "x") })

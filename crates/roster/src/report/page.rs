@@ -3,7 +3,7 @@
 //! One file, no requests: a school may open it anywhere, keep it, or send it to whoever mends the export.
 
 use super::{Entry, Findings};
-use crate::catalogue::{CATALOGUE, remedy};
+use crate::catalogue::{CATALOGUE, listing_rank, remedy};
 use crate::finding::Severity;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -123,11 +123,10 @@ fn head(findings: &Findings, totals: &Totals) -> String {
     html
 }
 
-/// What was found how often, and where first; the worst and most frequent first.
+/// What was found how often, and where first; causes before what may follow from them, and the most frequent first.
 fn by_code(totals: &Totals) -> String {
-    let rank = |word: &str| CATALOGUE.iter().find(|e| e.severity.word() == word).map(|e| std::cmp::Reverse(e.severity));
     let mut codes: Vec<_> = totals.by_code.iter().collect();
-    codes.sort_by_key(|(code, of)| (rank(&of.severity), std::cmp::Reverse(of.count), code.as_str()));
+    codes.sort_by_key(|(code, of)| (listing_rank(code), std::cmp::Reverse(of.count), code.as_str()));
     let most = codes.iter().map(|(_, of)| of.count).max().unwrap_or(1);
     let mut html = "<h2>By kind</h2><div class=\"wide\"><table><thead><tr><th scope=\"col\">Code<th scope=\"col\">Severity<th scope=\"col\" class=\"n\">Count\
         <td class=\"bar\"><th scope=\"col\">What it means and what to do<th scope=\"col\">First at</tr></thead><tbody>\n"

@@ -2,7 +2,7 @@
 
 use super::{Outcome, PLACES_SHOWN, Tally, whole_set};
 use crate::output::{self, Colour};
-use roster::{CATALOGUE, FileReport, Finding, Severity};
+use roster::{CATALOGUE, FileReport, Finding, Severity, listing_rank};
 
 /// What follows from another finding.
 const CONSEQUENCE: &str = "ReferencedRecordDropped";
@@ -64,14 +64,11 @@ impl Outcome<'_> {
     }
 }
 
-/// Each kind of finding with its count and the first places, the worst first; consequences last, since mending their
-/// causes mends them.
+/// Each kind of finding with its count and the first places, causes before what follows from them.
 fn show_kinds(tally: &Tally) {
     let of = |code: &str| CATALOGUE.iter().find(|entry| entry.code == code);
     let mut codes: Vec<_> = tally.codes.iter().collect();
-    codes.sort_by_key(|(code, count)| {
-        (**code == CONSEQUENCE, std::cmp::Reverse(of(code).map(|entry| entry.severity)), std::cmp::Reverse(**count))
-    });
+    codes.sort_by_key(|(code, count)| (listing_rank(code), std::cmp::Reverse(**count)));
     for (code, count) in codes {
         if *code == CONSEQUENCE {
             output::line("what follows from the errors above, and goes away with them:");

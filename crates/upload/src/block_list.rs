@@ -33,6 +33,10 @@ pub enum BlockListError {
 /// [`BlockListError`]; a document type is refused with the rest that is no list, and with it all entities.
 pub fn read_block_list(xml: &[u8]) -> Result<Vec<(BlockSource, String)>, BlockListError> {
     let text = std::str::from_utf8(xml).map_err(|_| BlockListError::Invalid)?;
+    // Before they are read: a fuzzer found that a document type full of quotes takes 0.5 µs a byte.
+    if text.match_indices("<!").any(|(at, _)| !text[at..].starts_with("<!--")) {
+        return Err(BlockListError::Invalid);
+    }
     let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
     reader.config_mut().enable_all_checks(true);
     let (mut place, mut blocks) = (Place::Before, Vec::new());

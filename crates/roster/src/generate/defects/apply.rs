@@ -276,8 +276,7 @@ impl Injector {
     }
 }
 
-/// The column in which a row that is no row is broken, when it is not at its end. The key of the large files is before it
-/// or behind it.
+/// The column in which a row that is no row is broken, unless that is at its end.
 const BROKEN: usize = 1;
 
 /// A row that is no row.

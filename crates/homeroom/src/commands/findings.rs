@@ -85,11 +85,11 @@ impl ByCode {
         self.0.is_empty()
     }
 
-    /// The worst first, then the most.
+    /// The worst first, of those what may be the reason of others, then the most.
     fn sorted(&self) -> Vec<&(u64, Found)> {
         let rank = |found: &Found| ["catastrophic", "error", "warning", "info"].iter().position(|word| *word == found.severity);
         let mut all: Vec<_> = self.0.values().collect();
-        all.sort_by_key(|(count, found)| (rank(found), Reverse(*count)));
+        all.sort_by_key(|(count, found)| (rank(found), roster::listing_rank(&found.code), Reverse(*count)));
         all
     }
 

@@ -4,8 +4,10 @@
 //! The rule is the published one: files at the root, of names that a format has, and nothing else. Names
 //! become paths only after they have been found in that closed list, so that there is no path to climb out by.
 
+use crate::file_names::hint_for_entry;
 use crate::finding::Finding;
 use crate::{Format, Source};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -192,7 +194,7 @@ impl Unpacking<'_> {
             if is_leftover(&name) {
                 chosen.leftovers.push(name);
             } else if let Some(hint) = unsupported(&name, entry.is_dir(), entry.is_symlink(), entry.encrypted(), entry.compression()) {
-                refused.push(self.unsupported(&name, hint));
+                refused.push(self.unsupported(&name, &hint));
             } else if !seen.insert(name.to_ascii_lowercase()) {
                 let message = format!("Archive validation failed: {name} is in {} more than once.", self.archive.name);
                 refused.push(Finding::of_file("DuplicateFile", &self.archive.name, message).hint("Keep one of them."));
@@ -289,21 +291,22 @@ impl Budget {
 }
 
 /// Why an entry is no file of an export, as advice; `None` for one that is.
-fn unsupported(name: &str, folder: bool, link: bool, encrypted: bool, method: CompressionMethod) -> Option<&'static str> {
-    if folder || name.contains(['/', '\\']) {
-        Some("An archive has its files at the root: pack the files, not the folder they are in.")
+fn unsupported(name: &str, folder: bool, link: bool, encrypted: bool, method: CompressionMethod) -> Option<Cow<'static, str>> {
+    let hint = if folder || name.contains(['/', '\\']) {
+        "An archive has its files at the root: pack the files, not the folder they are in."
     // One that is wrong only in its case passes: basic validation has better words for it.
     } else if !Format::ALL.iter().any(|format| format.has(name)) {
-        Some("Only CSV files with the names of a format belong in an archive; take the others out.")
+        return Some(hint_for_entry(name).into());
     } else if link {
-        Some("It is a link: pack the file itself.")
+        "It is a link: pack the file itself."
     } else if encrypted {
-        Some("It is encrypted: pack it without a password.")
+        "It is encrypted: pack it without a password."
     } else if !matches!(method, CompressionMethod::Stored | CompressionMethod::Deflated) {
-        Some("It is compressed by a method that is not read: pack it as an ordinary zip archive (deflate).")
+        "It is compressed by a method that is not read: pack it as an ordinary zip archive (deflate)."
     } else {
-        None
-    }
+        return None;
+    };
+    Some(hint.into())
 }
 
 /// What desktops put into archives without being asked.

@@ -2,8 +2,9 @@
 
 use crate::chunks::Chunks;
 use crate::fields::Fields;
+use crate::file_names::{hint_for_missing, hint_for_unknown, missing};
 use crate::finding::{Finding, Severity};
-use crate::format::{Column, Detected, FileSpec, Format, MANIFEST, detect, manifest};
+use crate::format::{Column, Detected, FileSpec, Format, MANIFEST, detect, looks_like, manifest};
 use crate::nearest::{alike, nearest};
 use crate::{Source, limits};
 use encoding_rs::Encoding;
@@ -42,7 +43,7 @@ pub fn basic_validate(files: &[Source], format: Option<Format>) -> BasicReport {
     for spec in format.files() {
         report.errors.extend(twice(spec, files));
         let Some(source) = files.iter().find(|file| spec.is_named(&file.name)) else {
-            missing(spec, files, format, &mut report);
+            not_found(spec, files, format, &mut report);
             continue;
         };
         let mut findings = Vec::new();
@@ -61,6 +62,13 @@ pub fn basic_validate(files: &[Source], format: Option<Format>) -> BasicReport {
         }
     }
     report.warnings.extend(unsupported(format, format.files(), files));
+    if !report.errors.is_empty()
+        && let Some(other) = looks_like(files, format)
+    {
+        let title = other.format.map_or_else(|title| title, |format| format.title().to_owned());
+        let hint = format!("The files look like {title} ({}): see whether that is the format to name.", other.why);
+        report.errors.iter_mut().filter(|finding| finding.hint.is_none()).for_each(|finding| finding.hint = Some(hint.clone()));
+    }
     report
 }
 
@@ -68,16 +76,9 @@ pub fn basic_validate(files: &[Source], format: Option<Format>) -> BasicReport {
 pub(crate) fn unsupported(format: Format, table: &[FileSpec], files: &[Source]) -> impl Iterator<Item = Finding> {
     let is_known = move |name: &str| name.starts_with('.') || format.passes_over(name) || table.iter().any(|spec| spec.is_named(name));
     files.iter().filter(move |file| !is_known(&file.name)).map(move |file| {
-        let missing = table.iter().filter(|spec| !files.iter().any(|file| spec.is_named(&file.name)));
-        let near = nearest(&file.name, missing.map(|spec| spec.name));
         let message = format!("{} is not a file of {} and is not read.", file.name, format.title());
-        let finding = Finding::of_file("UnsupportedFile", &file.name, message);
-        match near {
-            Some(name) if name.eq_ignore_ascii_case(&file.name) => finding.hint(format!("File names are case-sensitive: name it {name}.")),
-            Some(name) => finding.hint(format!("Is it meant to be {name}?")),
-            None if is_workbook(&file.name) => finding.hint("It is a workbook: save each of its sheets as \"CSV UTF-8\"."),
-            None => finding,
-        }
+        let hint = hint_for_unknown(file, format, files, table);
+        Finding { hint, ..Finding::of_file("UnsupportedFile", &file.name, message) }
     })
 }
 
@@ -85,10 +86,6 @@ pub(crate) fn unsupported(format: Format, table: &[FileSpec], files: &[Source]) 
 pub(crate) fn unread(title: &str, why: &str) -> Finding {
     let message = format!("The files are in {title}, which is not read: {why}.");
     Finding::of_file("UnsupportedFormat", "", message).hint("Export the roster as SDS v2.1 or OneRoster CSV.")
-}
-
-fn is_workbook(name: &str) -> bool {
-    [".xlsx", ".xls", ".ods"].iter().any(|extension| name.to_ascii_lowercase().ends_with(extension))
 }
 
 /// The same file loose and from an archive, or from two archives: which one counts nobody knows.
@@ -103,7 +100,7 @@ pub(crate) fn unreadable(file: &str, error: &std::io::Error) -> Finding {
 }
 
 /// The words are Microsoft's own.
-fn missing(spec: &FileSpec, files: &[Source], format: Format, report: &mut BasicReport) {
+fn not_found(spec: &FileSpec, files: &[Source], format: Format, report: &mut BasicReport) {
     let name = spec.name;
     let (what, code, list) = if spec.required {
         ("required file", "RequiredFileNotFound", &mut report.errors)
@@ -111,18 +108,14 @@ fn missing(spec: &FileSpec, files: &[Source], format: Format, report: &mut Basic
         ("file", "OptionalFileNotFound", &mut report.warnings)
     };
     let message = format!("When trying to validate {what} {name} encountered {code} error.");
-    list.push(Finding { hint: meant_for(spec, files, format.files()), ..Finding::of_file(code, name, message) });
+    list.push(Finding { hint: hint_for_missing(spec, files, format.files()), ..Finding::of_file(code, name, message) });
 }
 
-/// A hint at the file that is there in place of a missing one: it may only be spelled in another way.
-pub(crate) fn meant_for(spec: &FileSpec, files: &[Source], table: &[FileSpec]) -> Option<String> {
-    let others = files.iter().map(|file| file.name.as_str()).filter(|name| !table.iter().any(|spec| spec.is_named(name)));
-    nearest(spec.name, others).map(|near| {
-        if near.eq_ignore_ascii_case(spec.name) {
-            format!("There is a {near}: file names are case-sensitive.")
-        } else {
-            format!("There is a {near}: is it meant to be {}?", spec.name)
-        }
+/// The required files that an export does not have.
+pub(crate) fn required(files: &[Source], table: &[FileSpec]) -> impl Iterator<Item = Finding> {
+    missing(files, table).filter(|spec| spec.required).map(move |spec| {
+        let finding = Finding::of_file("RequiredFileNotFound", spec.name, format!("{} is not in the export.", spec.name));
+        Finding { hint: hint_for_missing(spec, files, table), ..finding }
     })
 }
 
@@ -137,12 +130,22 @@ pub(crate) struct Header {
 /// Reads the header line; `None` after a catastrophic finding.
 pub(crate) fn header(spec: &'static FileSpec, file: &str, chunks: &mut Chunks, findings: &mut Vec<Finding>) -> Option<Header> {
     let line = match chunks.header() {
-        Ok(line) => line.unwrap_or_default(),
+        Ok(line) => line,
         Err(error) => {
             findings.push(unreadable(file, &error));
             return None;
         }
     };
+    if let Some(hint) = no_text(&chunks.start) {
+        findings.push(Finding { line: 1, ..Finding::of_file("HeaderNotFound", file, format!("{file} is no CSV file.")).hint(hint) });
+        return None;
+    }
+    if line.as_deref().is_some_and(|line| line.trim_ascii().is_empty()) {
+        let finding = Finding::of_file("HeaderNotFound", file, format!("The first line of {file} is blank."));
+        findings.push(Finding { line: 1, ..finding.hint("Remove the blank lines: the first line must be the header.") });
+        return None;
+    }
+    let line = line.unwrap_or_default();
     let line = String::from_utf8_lossy(&line);
     let mut fields = Fields::default();
     if line.is_empty() || fields.split(line.as_bytes()).is_err() {
@@ -245,16 +248,24 @@ fn not_a_header(spec: &FileSpec, file: &str, names: &[&str]) -> Option<Finding> 
     // A first line of data must not be repeated in a finding: it may hold a password.
     let finding =
         Finding { line: 1, ..Finding::of_file("HeaderNotFound", file, format!("The first line of {file} names none of its columns.")) };
-    let starts = |with: &str| names.first().is_some_and(|name| name.trim_start().starts_with(with));
-    Some(finding.hint(if starts("PK\u{3}\u{4}") {
-        "It is an Excel workbook or a zip archive by another name: save the sheet as \"CSV UTF-8\"."
-    } else if starts("<") {
+    Some(finding.hint(if names.first().is_some_and(|name| name.trim_start().starts_with('<')) {
         "It is a web page or XML, perhaps what a login or an error page said: look at how the file was fetched."
     } else if names.iter().any(|name| name.contains('\0')) {
         "It looks like UTF-16 without a byte order mark: export the file as UTF-8."
     } else {
         "The first line must be the header, with commas between the columns."
     }))
+}
+
+/// What to do about a file that is not text, by its first bytes.
+fn no_text(start: &[u8]) -> Option<&'static str> {
+    match start {
+        [b'P', b'K', 3, 4, ..] => Some("It is an Excel workbook or a zip archive by another name: save the sheet as \"CSV UTF-8\"."),
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => Some("It is an old Excel workbook (.xls) by another name: save the sheet as \"CSV UTF-8\"."),
+        [0x1f, 0x8b, ..] => Some("It is compressed with gzip: unpack it, or pack the files of the export as a zip archive."),
+        [b'%', b'P', b'D', b'F', ..] => Some("It is a PDF: export the data as CSV."),
+        _ => None,
+    }
 }
 
 /// An encoding by its label, such as `windows-1252`.

@@ -128,10 +128,10 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         "A username is used by two people of one file, or, with its domain, by a student and a teacher; the first one keeps it.",
         "Give each person a username of their own."),
     row("ReferenceNotFound", Error, ANY,
-        "A required reference leads to a record that is not in the export.",
+        "A required reference leads to a record that is not in the export; the hint says when it may be among rows that could not be read.",
         "Add the record that it leads to, or leave this one out."),
     row("ReferencedRecordDropped", Error, ANY,
-        "A required reference leads to a record that was itself dropped.",
+        "A required reference leads to a record that was itself dropped, by a fault of its own or as a row that cannot be read.",
         "Mend the record that it leads to; this one needs nothing."),
     row("ContactIncomplete", Error, V21,
         "A contact lacks given name, family name or e-mail.",
@@ -200,8 +200,8 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         "A student and a teacher who are two people have the same username, without a domain. Both are kept.",
         "Nothing, when students and teachers have domains of their own that are appended; else give each person a username of their own."),
     row("OptionalReferenceNotFound", Warning, ALL_BUT_V1,
-        "An optional reference leads nowhere; the value is dropped.",
-        "Add the record that it leads to, or clear the value."),
+        "An optional reference leads nowhere, or to a record that was itself dropped, which is its root then; the value is dropped.",
+        "Mend the record that it leads to, or add it; else clear the value."),
     row("ReferencedFileMissing", Warning, ALL_BUT_V1,
         "A column refers to a file that is not in the export; its values are dropped. One a file and column.",
         "Add the file to the export."),
@@ -243,9 +243,21 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         "Create the account, or correct the identifier that the rule compares."),
 ];
 
+/// What findings are listed by, code by code, the least first: the worse before the less bad, among those references that
+/// lead nowhere after what may be the reason for it, and what surely follows from other findings last of all.
+pub fn listing_rank(code: &str) -> impl Ord + Copy + use<> {
+    let may_follow = ["ReferenceNotFound", "OptionalReferenceNotFound"].contains(&code);
+    (code == "ReferencedRecordDropped", std::cmp::Reverse(severity_of(code)), may_follow)
+}
+
 /// How bad a finding of a code is.
 pub(crate) fn severity_of(code: &str) -> Severity {
     CATALOGUE.iter().find(|entry| entry.code == code).map_or(Severity::Error, |entry| entry.severity)
+}
+
+/// What helps against every finding of a code. It stands in reports, and not in logs again and again.
+pub fn remedy(code: &str) -> &'static str {
+    CATALOGUE.iter().find(|entry| entry.code == code).map_or("", |entry| entry.remedy)
 }
 
 #[cfg(test)]
@@ -258,5 +270,15 @@ mod tests {
         codes.sort_unstable();
         codes.dedup();
         assert_eq!(codes.len(), CATALOGUE.len());
+    }
+
+    #[test]
+    fn causes_are_listed_before_what_follows_from_them() {
+        let mut codes =
+            ["OptionalReferenceNotFound", "ReferencedRecordDropped", "UnknownColumn", "ReferenceNotFound", "FieldCount", "EmptyFile"];
+        codes.sort_by_key(|code| listing_rank(code));
+        let listed =
+            ["EmptyFile", "FieldCount", "ReferenceNotFound", "UnknownColumn", "OptionalReferenceNotFound", "ReferencedRecordDropped"];
+        assert_eq!(codes, listed);
     }
 }

@@ -13,6 +13,8 @@ use std::path::Path;
 
 /// What is read at a time to find the header or the end of a line that is too long.
 const HEADER_BYTES: usize = 64 * 1024;
+/// What is kept of the beginning of a file: a byte order mark and the signatures of what is no text are not longer.
+const START_BYTES: usize = 4;
 
 /// What stands where bytes of a file mean nothing in its encoding: it is in no UTF-8 text.
 pub(crate) const DAMAGE: u8 = 0xff;
@@ -43,6 +45,8 @@ pub(crate) struct Chunks {
     chunk_bytes: usize,
     /// Whether the file is UTF-16.
     pub(crate) utf16: bool,
+    /// The first bytes of the file, as they are.
+    pub(crate) start: Vec<u8>,
 }
 
 impl Chunks {
@@ -50,14 +54,15 @@ impl Chunks {
     pub(crate) fn open(path: &Path, encoding: Option<&'static Encoding>, chunk_bytes: usize) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let mut start = Vec::new();
-        file.by_ref().take(3).read_to_end(&mut start)?;
+        file.by_ref().take(START_BYTES as u64).read_to_end(&mut start)?;
+        let first = start.clone();
         let (found, mark) = Encoding::for_bom(&start).map_or((None, 0), |(encoding, bytes)| (Some(encoding), bytes));
         let utf16 = found.is_some_and(|encoding| encoding != encoding_rs::UTF_8);
         start.drain(..mark);
         let decoder = found.or(encoding).filter(|encoding| *encoding != encoding_rs::UTF_8).map(Encoding::new_decoder_without_bom_handling);
         let (raw, rest) = if decoder.is_some() { (start, Vec::new()) } else { (Vec::new(), start) };
         let input = Input { file, decoder, raw, ended: false };
-        Ok(Self { input, rest, line: 1, offset: 0, open: false, chunk_bytes, utf16 })
+        Ok(Self { input, rest, line: 1, offset: 0, open: false, chunk_bytes, utf16, start: first })
     }
 
     /// The first line without its end; `None` when there is none, it is longer than a line can be, or it

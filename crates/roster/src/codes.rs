@@ -67,6 +67,11 @@ impl Codes {
         self
     }
 
+    /// The codes of a list in their canonical spelling, in no order.
+    pub fn of(&self, list: CodeList) -> impl Iterator<Item = &str> {
+        self.lists.get(&list).into_iter().flat_map(|codes| codes.values().map(String::as_str))
+    }
+
     /// The canonical spelling. A grade may lack its leading zero; `aid` is read as `aide`.
     pub(crate) fn canonical(&self, list: CodeList, given: &str) -> Option<&str> {
         let known = self.lists.get(&list)?;

@@ -103,13 +103,24 @@ impl Fields {
     }
 
     /// A field: a piece of the line, or what was put together.
+    #[inline]
     pub(crate) fn get<'l>(&self, line: &'l str, index: usize) -> Result<&'l str, &str> {
         let (start, end) = self.ranges[index];
-        if start & MENDED == 0 {
-            return Ok(&line[start as usize..end as usize]);
-        }
+        if start & MENDED == 0 { Ok(&line[start as usize..end as usize]) } else { Err(self.mended(start, end)) }
+    }
+
+    /// What was put together, out of the way of what is a piece of the line.
+    #[cold]
+    fn mended(&self, start: u32, end: u32) -> &str {
         // Only whole characters were put together.
-        Err(std::str::from_utf8(&self.mended[(start & !MENDED) as usize..end as usize]).unwrap_or_default())
+        std::str::from_utf8(&self.mended[(start & !MENDED) as usize..end as usize]).unwrap_or_default()
+    }
+
+    /// A field of a line that need not be text.
+    pub(crate) fn bytes<'f>(&'f self, line: &'f [u8], index: usize) -> &'f [u8] {
+        let (start, end) = self.ranges[index];
+        let of = if start & MENDED == 0 { line } else { &self.mended };
+        &of[(start & !MENDED) as usize..end as usize]
     }
 
     /// A field as text of its own.

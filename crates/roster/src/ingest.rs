@@ -6,6 +6,7 @@
 //! the whole file can say is decided at its end ([`late`]).
 
 mod batch;
+mod broken;
 pub mod delta;
 mod extent;
 mod facts;
@@ -16,7 +17,7 @@ mod snapshot;
 mod view;
 
 use crate::Source;
-use crate::basic::{encoding, header, meant_for, twice, unread, unreadable, unsupported};
+use crate::basic::{encoding, header, required, twice, unread, unreadable, unsupported};
 use crate::catalogue::severity_of;
 use crate::chunks::Chunks;
 use crate::codes::Codes;
@@ -268,17 +269,25 @@ impl Engine<'_> {
 
     /// All files of a format; `false` when something catastrophic was found.
     fn all(&mut self, files: &[Source], table: &'static [FileSpec]) -> Result<bool, IngestError> {
-        let refused = match &self.report.detected.format {
+        let said = match &self.report.detected.format {
             Ok(_) if self.in_part => Vec::new(),
             Ok(format) => manifest::check(*format, files).into_iter().chain(unsupported(*format, table, files)).collect(),
             Err(title) => vec![unread(title, &self.report.detected.why)],
         };
-        for finding in refused {
-            if finding.severity() == Severity::Catastrophic { self.stop(finding)? } else { self.emit(&finding)? }
+        for finding in &said {
+            if finding.severity() == Severity::Catastrophic { self.stop(finding.clone())? } else { self.emit(finding)? }
         }
-        if self.report.catastrophic.is_some() {
-            return Ok(false);
+        let complete = self.report.catastrophic.is_none() && self.in_order(files, table)?;
+        // Told at once, with what is wrong with the files before the first. Changes lack files rightly.
+        if !self.in_part && !said.iter().any(|finding| finding.code == "DeltaWithoutBase") {
+            let missing = required(files, table).filter(|finding| !said.iter().any(|other| other.file == finding.file));
+            missing.into_iter().try_for_each(|finding| self.stop(finding))?;
         }
+        Ok(complete)
+    }
+
+    /// The files in order of dependency, up to one that is missing or broken; `false` when there is one.
+    fn in_order(&mut self, files: &[Source], table: &'static [FileSpec]) -> Result<bool, IngestError> {
         let mut known = Known::new();
         for (index, spec) in table.iter().enumerate() {
             if let Some(finding) = twice(spec, files) {
@@ -290,9 +299,6 @@ impl Engine<'_> {
                     return Ok(false);
                 }
             } else if spec.required && !self.in_part {
-                let message = format!("{} is not in the export.", spec.name);
-                let hint = meant_for(spec, files, table);
-                self.stop(Finding { hint, ..Finding::of_file("RequiredFileNotFound", spec.name, message) })?;
                 return Ok(false);
             }
             if let Some(snapshot) = &mut self.snapshot {
@@ -391,6 +397,7 @@ impl Engine<'_> {
                 batch.derived.iter().try_for_each(|derived| gathered.derived.push(*derived))?;
                 if referred {
                     batch.dropped.drain(..).for_each(|(key, root)| gathered.dropped.add(key, root));
+                    gathered.dropped.unread += batch.unread;
                 }
                 if let Some(snapshot) = &mut self.snapshot {
                     snapshot.push(&batch.records)?;

@@ -4,6 +4,7 @@
 //! Memory is 10.7 bytes a key, in a table that is made when the number of keys is known and that
 //! never grows.
 
+use crate::finding::shorten;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -107,6 +108,8 @@ pub(crate) struct Dropped {
     /// First causes of keys that were dropped as a consequence; few, since only files that both refer
     /// and are referred to have them.
     roots: HashMap<u64, Box<str>>,
+    /// Rows that could not be read, so that they may have had any key.
+    pub(crate) unread: u64,
 }
 
 impl Dropped {
@@ -150,9 +153,22 @@ impl Keys {
         self.accepted.get(key).is_some_and(|marked| marked & MARK != 0)
     }
 
-    /// What caused a dropped key to be dropped, when that is another record.
-    pub(crate) fn root(&self, key: u64) -> Option<&str> {
-        self.dropped.roots.get(&key).map(AsRef::as_ref)
+    /// What caused the record of an id to be dropped, as findings name it: the record itself, or the one that it
+    /// followed from. None when it was not dropped. `file` is the one that the keys are of.
+    pub(crate) fn cause(&self, file: &str, id: &str) -> Option<String> {
+        let key = hash(id.as_bytes());
+        let own = || format!("{file}:{}", shorten(id));
+        (self.target(key) == Target::Dropped).then(|| self.dropped.roots.get(&key).map_or_else(own, ToString::to_string))
+    }
+
+    /// What to say about a reference that leads to nothing in `file`, when what is missing may be among the rows that
+    /// could not be read.
+    pub(crate) fn unread_hint(&self, file: &str) -> Option<String> {
+        match self.dropped.unread {
+            0 => None,
+            1 => Some(format!("1 row of {file} could not be read and may be the missing one: mend it first.")),
+            rows => Some(format!("{rows} rows of {file} could not be read and may have the missing one among them: mend those first.")),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod chunks;
 mod codes;
 pub mod demo;
 mod fields;
+mod file_names;
 mod finding;
 pub mod format;
 pub mod generate;
@@ -31,8 +32,9 @@ mod spill;
 mod testing;
 
 pub use basic::{BasicReport, basic_validate};
-pub use catalogue::{CATALOGUE, CatalogueEntry};
+pub use catalogue::{CATALOGUE, CatalogueEntry, listing_rank, remedy};
 pub use codes::{CodeList, Codes};
+pub use file_names::{MissingFile, missing_files};
 pub use finding::{Finding, Severity};
 pub use format::{Detected, Format};
 pub use ingest::delta;

@@ -19,6 +19,11 @@ pub(crate) fn nearest<'w>(given: &str, words: impl Iterator<Item = &'w str>) -> 
         .map(|(_, word)| word)
 }
 
+/// Letters left out, too many, wrong or exchanged between two words. Case, blanks, hyphens and underscores do not count.
+pub(crate) fn distance(word: &str, other: &str) -> usize {
+    strsim::damerau_levenshtein(&bare(word), &bare(other))
+}
+
 /// Whether two words differ at most in case, blanks, hyphens and underscores.
 pub(crate) fn alike(word: &str, other: &str) -> bool {
     word.len() <= WORD_BYTES_MAX && bare(word) == bare(other)

@@ -152,9 +152,15 @@ pub(crate) fn findings(tx: &mut Tx<'_>, id: &str, folder: &Path) -> Result<Optio
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let stopped = run.get("blockingError").and_then(|error| text(error.get("message")));
     let subject = text(run.get("displayName")).unwrap_or_default();
+    let time = |name| text(run.get(name));
+    let about = match (time("startDateTime"), time("endDateTime")) {
+        (Some(start), Some(end)) => vec![format!("From {start} to {end}.")],
+        (Some(start), None) => vec![format!("Started {start}; going on.")],
+        _ => Vec::new(),
+    };
     let logs = findings_files(folder).unwrap_or_default();
     let files = logs.iter().flat_map(|log| file_reports(log)).collect();
-    Ok(Some(roster::report::Findings { subject, logs, files, stopped }))
+    Ok(Some(roster::report::Findings { subject, about, logs, files, stopped }))
 }
 
 /// What became of each file that a log is about: the counts lie beside it.

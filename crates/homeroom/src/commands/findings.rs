@@ -80,11 +80,16 @@ impl ByCode {
         self.0.entry(found.code.clone()).and_modify(|(count, _)| *count += 1).or_insert((1, found));
     }
 
-    /// The worst first, then the most.
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The worst first, of those what may be the reason of others, then the most.
     fn sorted(&self) -> Vec<&(u64, Found)> {
         let rank = |found: &Found| ["catastrophic", "error", "warning", "info"].iter().position(|word| *word == found.severity);
         let mut all: Vec<_> = self.0.values().collect();
-        all.sort_by_key(|(count, found)| (rank(found), Reverse(*count)));
+        all.sort_by_key(|(count, found)| (rank(found), roster::listing_rank(&found.code), Reverse(*count)));
         all
     }
 
@@ -99,7 +104,7 @@ impl ByCode {
 
     /// A table; nothing when there are none.
     pub(crate) fn show(&self) {
-        if self.0.is_empty() {
+        if self.is_empty() {
             return;
         }
         let row = |(count, found): &(u64, Found)| {

@@ -19,7 +19,7 @@ impl Report {
     pub(super) fn create(path: &Path) -> Result<Self, Failure> {
         let form = path.extension().and_then(|extension| extension.to_str()).and_then(Form::of_extension);
         let form = form.ok_or_else(|| {
-            Failure::hinting(format!("what form is {} to have?", path.display()), "end its name in .csv, .json or .html").usage()
+            Failure::hinting(format!("what form is {} to have?", path.display()), "end its name in .html, .csv or .jsonl").usage()
         })?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = tempfile::NamedTempFile::new_in(folder).map_err(|error| cannot_write(path, &error))?;

@@ -8,6 +8,7 @@ use roster::report::Form;
 use serde_json::Value;
 use server::PlanSummary;
 use std::io::Write;
+use std::path::PathBuf;
 
 /// Runs one of them.
 pub(super) async fn run(command: cli::Runs) -> Result<(), Failure> {
@@ -28,12 +29,27 @@ pub(super) async fn run(command: cli::Runs) -> Result<(), Failure> {
                 return output::write(|out| findings.write(Form::JsonLines, out)).map_err(Failure::io("read the findings"));
             }
             if reports.is_empty() {
-                let print = |out: &mut dyn Write| findings::each(&findings.logs, |found| writeln!(out, "{}", found.line()));
-                return output::write(print).map_err(Failure::io("read the findings"));
+                return print(&findings.logs);
             }
             reports.into_iter().try_for_each(|report| report.write(&findings))
         }
     }
+}
+
+/// One line a finding.
+fn print(logs: &[PathBuf]) -> Result<(), Failure> {
+    let mut is_empty = true;
+    let lines = |out: &mut dyn Write| {
+        findings::each(logs, |found| {
+            is_empty = false;
+            writeln!(out, "{}", found.line())
+        })
+    };
+    output::write(lines).map_err(Failure::io("read the findings"))?;
+    if is_empty {
+        output::note("nothing was found");
+    }
+    Ok(())
 }
 
 async fn list(of: cli::RunsOf) -> Result<(), Failure> {
@@ -104,7 +120,7 @@ async fn show(one: cli::OneRun) -> Result<(), Failure> {
     }
     let steps = &shown["steps"];
     if let Ok(summary) = serde_json::from_value::<PlanSummary>(steps["plan"]["summary"].clone()) {
-        let done = if steps["apply"].is_null() { "planned for the directory, not written" } else { "written to the directory" };
+        let done = if steps["apply"].is_null() { "planned for the directory" } else { "written to the directory" };
         output::line(&format!("{done}: {}", effects(&summary)));
     }
     if !totals.is_null() {
@@ -112,7 +128,7 @@ async fn show(one: cli::OneRun) -> Result<(), Failure> {
         output::line(&format!("found: {errors} errors, {warnings} warnings"));
     }
     by_code.show();
-    if !logs.is_empty() {
+    if !by_code.is_empty() {
         output::line(&format!("each of them: homeroom runs log {}; --report FILE.html for a page", one.id));
     }
     Ok(())

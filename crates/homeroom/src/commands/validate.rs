@@ -1,15 +1,18 @@
 //! `homeroom validate`: the whole check of an export, without a server.
 
+mod advice;
 mod changes;
+mod show;
 
 use super::report::Report;
 use super::{Ended, Failure};
 use crate::cli;
-use crate::output::{self, Colour};
+use crate::output;
 use changes::{Package, traced};
 use roster::archive::{ArchiveLimits, Opened, is_archive, open_archives};
+use roster::delta::Applied;
 use roster::report::Findings;
-use roster::{CATALOGUE, Deleted, Detected, FileReport, Finding, IngestError, IngestOptions, IngestReport, Severity, Source};
+use roster::{Deleted, Detected, Finding, IngestError, IngestOptions, IngestReport, MissingFile, Severity, Source};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -19,77 +22,141 @@ use std::time::Instant;
 
 /// Places of a kind of finding that a terminal shows.
 const PLACES_SHOWN: usize = 3;
-/// What follows from another finding.
-const CONSEQUENCE: &str = "ReferencedRecordDropped";
 
 /// Checks an export and says what is wrong with it.
 pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
     let folder = tempfile::tempdir().map_err(Failure::io("make a temporary directory"))?;
-    let (Opened { files, errors, warnings }, in_part) = sources(arguments, folder.path())?;
+    let (opened, in_part) = sources(arguments, folder.path())?;
+    let files = &opened.files;
     let input = files.iter().map(|file| file.path.as_path()).chain(arguments.base.as_deref()).chain([arguments.path.as_path()]);
     if let Some(same) = arguments.report.iter().find(|report| input.clone().any(|input| is_same(input, report))) {
         return Err(Failure::new(format!("the report would take the place of {}, which is checked", same.display())).usage());
     }
     let reports: Vec<Report> = arguments.report.iter().map(|path| Report::create(path)).collect::<Result<_, _>>()?;
     let format = roster::Format::of_name(&arguments.format);
-    let package = if errors.is_empty() { Package::of(arguments, &files, format, in_part, folder.path())? } else { None };
+    let package = if opened.errors.is_empty() { Package::of(arguments, files, format, in_part, folder.path())? } else { None };
     let log_path = folder.path().join("findings.jsonl");
     let log = if reports.is_empty() { None } else { Some(File::create(&log_path).map_err(Failure::io("write a temporary file"))?) };
     let mut tally = Tally { most: arguments.max_findings, log: log.map(BufWriter::new), ..Tally::default() };
     let started = Instant::now();
-    for finding in errors.iter().chain(&warnings) {
+    let (checked, applied) = read(arguments, &opened, in_part, package.as_ref(), &folder.path().join("whole"), &mut tally)?;
+    if in_part && checked.files.is_empty() && checked.catastrophic.is_none() {
+        return Err(not_of_the_format(files, &checked));
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    tally.log.as_mut().map_or(Ok(()), BufWriter::flush).map_err(Failure::io("write a temporary file"))?;
+    let changes = package.zip(applied);
+    let set = whole_set(files, changes.as_ref(), in_part);
+    let format_read = checked.detected.format.as_ref().ok().filter(|_| !set.is_empty());
+    let missing = format_read.map_or_else(Vec::new, |format| roster::missing_files(*format, set));
+    let advice = advice::of_format(files, format).into_iter().chain(advice::of_export(set, &missing)).collect();
+    let outcome = Outcome { arguments, checked, changes, files, in_part, missing, advice, tally, seconds };
+    let findings = Findings { logs: vec![log_path], ..outcome.findings() };
+    reports.into_iter().try_for_each(|report| report.write(&findings))?;
+    if arguments.output.json {
+        output::json(&outcome.as_json());
+    } else {
+        outcome.show();
+    }
+    let bad = outcome.tally.of(Severity::Error) + outcome.tally.of(Severity::Catastrophic) > 0;
+    Ok(if bad { Ended::FoundErrors } else { Ended::Good })
+}
+
+/// The files of the whole export; none when these are not one.
+fn whole_set<'a>(files: &'a [Source], changes: Option<&'a (Package, Applied)>, in_part: bool) -> &'a [Source] {
+    match changes {
+        Some((Package { base: Some(_) }, applied)) => &applied.files,
+        Some(_) => &[],
+        None if in_part => &[],
+        None => files,
+    }
+}
+
+/// Checks the files; changes are applied first, and the set that they make is checked.
+fn read(
+    arguments: &cli::Validate,
+    Opened { files, errors, warnings }: &Opened,
+    in_part: bool,
+    package: Option<&Package>,
+    whole: &Path,
+    tally: &mut Tally,
+) -> Result<(IngestReport, Option<Applied>), Failure> {
+    for finding in errors.iter().chain(warnings) {
         tally.take(finding).map_err(Failure::io("write the report"))?;
     }
     // With an archive that cannot be opened nobody knows what the export is.
-    let (checked, applied) = match (errors.first(), &package) {
-        (Some(finding), _) => {
-            let unknown = Detected { format: Err("nothing".to_owned()), why: "an archive of it cannot be used".to_owned() };
-            (stopped(finding.clone(), unknown), None)
-        }
-        (None, None) => (check(arguments, &files, in_part, None, started, &mut |finding| tally.take(finding))?, None),
-        (None, Some(package)) => {
-            let applied = package.apply(arguments, &files, format, &folder.path().join("whole"), &mut |finding| tally.take(finding))?;
-            let deleted = package.base.is_none().then_some(&applied.deleted);
-            let checked = if let Some(finding) = &applied.catastrophic {
-                stopped(finding.clone(), applied.detected.clone())
-            } else {
-                check(arguments, &applied.files, false, deleted, started, &mut |finding| tally.take(&traced(finding, &applied)))?
-            };
-            (checked, Some(applied))
-        }
-    };
-    if in_part && checked.files.is_empty() && checked.catastrophic.is_none() {
-        return Err(not_of_the_format(&files, &checked));
+    if let Some(finding) = errors.first() {
+        let unknown = Detected { format: Err("nothing".to_owned()), why: "an archive of it cannot be used".to_owned() };
+        return Ok((stopped(finding.clone(), unknown), None));
     }
-    let seconds = started.elapsed().as_secs_f64();
-    let totals = Totals { counts: std::mem::take(&mut tally.counts), roots: tally.roots, rows: checked.rows() };
-    tally.log.as_mut().map_or(Ok(()), BufWriter::flush).map_err(Failure::io("write a temporary file"))?;
-    let findings = Findings {
-        subject: arguments.path.display().to_string(),
-        logs: vec![log_path],
-        files: checked.files.clone(),
-        stopped: checked.catastrophic.as_ref().map(|finding| finding.message.clone()),
+    let Some(package) = package else {
+        return Ok((check(arguments, files, in_part, None, &mut |finding| tally.take(finding))?, None));
     };
-    reports.into_iter().try_for_each(|report| report.write(&findings))?;
-    let changes = package.as_ref().zip(applied.as_ref());
-    if arguments.output.json {
-        let changes = changes.map_or(Value::Null, |(package, applied)| package.as_json(applied));
-        output::json(&as_json(&checked, &tally, &totals, changes));
+    let applied = package.apply(arguments, files, whole, &mut |finding| tally.take(finding))?;
+    let deleted = package.base.is_none().then_some(&applied.deleted);
+    let checked = if let Some(finding) = &applied.catastrophic {
+        stopped(finding.clone(), applied.detected.clone())
     } else {
-        output::line(&format!("read as {}: {}", output::coloured(title(&checked), Colour::Bold), checked.detected.why));
-        if let Some((package, applied)) = changes {
-            package.show(applied);
-        }
-        show(&checked, &tally, &totals, seconds);
-        if in_part {
-            output::line("one file by itself: its references to other files are not checked");
-        }
-        if let Some((package, _)) = changes {
-            package.show_limits(&arguments.path, tally.of_base);
+        check(arguments, &applied.files, false, deleted, &mut |finding| tally.take(&traced(finding, &applied)))?
+    };
+    Ok((checked, Some(applied)))
+}
+
+/// What came of it all.
+struct Outcome<'a> {
+    arguments: &'a cli::Validate,
+    checked: IngestReport,
+    changes: Option<(Package, Applied)>,
+    files: &'a [Source],
+    in_part: bool,
+    /// Files of the format that it does not have.
+    missing: Vec<MissingFile>,
+    advice: Vec<String>,
+    tally: Tally,
+    seconds: f64,
+}
+
+impl Outcome<'_> {
+    /// The format that the export was read as.
+    fn title(&self) -> &str {
+        title(&self.checked)
+    }
+
+    /// What a report is made from but the log.
+    fn findings(&self) -> Findings {
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC");
+        let read_as = format!("Read as {}: {}.", self.title(), self.checked.detected.why);
+        let checked_at = format!("Checked on {now} by Homeroom {}.", env!("CARGO_PKG_VERSION"));
+        let missing: Vec<&str> = self.missing.iter().map(|file| file.name).collect();
+        let missing = (!missing.is_empty()).then(|| format!("Not in the export: {}.", missing.join(", ")));
+        Findings {
+            subject: self.arguments.path.display().to_string(),
+            about: [read_as, checked_at].into_iter().chain(missing).collect(),
+            logs: Vec::new(),
+            files: self.checked.files.clone(),
+            stopped: self.checked.catastrophic.as_ref().map(|finding| finding.message.clone()),
         }
     }
-    let bad = totals.of(Severity::Error) + totals.of(Severity::Catastrophic) > 0;
-    Ok(if bad { Ended::FoundErrors } else { Ended::Good })
+
+    fn as_json(&self) -> Value {
+        let hinted = |finding: &Finding| match &finding.hint {
+            Some(_) => finding.to_json(),
+            None => finding.clone().hint(roster::remedy(finding.code)).to_json(),
+        };
+        let findings: Vec<Value> = self.tally.kept.iter().map(hinted).collect();
+        let tally = &self.tally;
+        let mut totals = json!({ "rows": self.checked.rows(), "findings": tally.all(), "rootCauses": tally.roots, "codes": tally.codes });
+        for severity in [Severity::Catastrophic, Severity::Error, Severity::Warning] {
+            totals[severity.word()] = json!(tally.of(severity));
+        }
+        let detected = &self.checked.detected;
+        let format = detected.format.as_ref().map_or_else(String::as_str, |format| format.name());
+        let changes = self.changes.as_ref().map_or(Value::Null, |(package, applied)| package.as_json(applied));
+        json!({
+            "format": format, "formatToldBy": detected.why, "advice": self.advice, "changes": changes, "files": self.checked.files,
+            "findings": findings, "totals": totals,
+        })
+    }
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
@@ -129,6 +196,14 @@ impl Tally {
         }
         self.log.as_mut().map_or(Ok(()), |log| writeln!(log, "{}", finding.to_json()))
     }
+
+    fn of(&self, severity: Severity) -> u64 {
+        self.counts.get(&severity).copied().unwrap_or_default()
+    }
+
+    fn all(&self) -> u64 {
+        self.counts.values().sum()
+    }
 }
 
 /// Reads all rows, with a line on the terminal that says how far it is.
@@ -137,10 +212,9 @@ fn check(
     files: &[Source],
     in_part: bool,
     changes: Option<&Deleted>,
-    started: Instant,
     take: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<IngestReport, Failure> {
-    let bar = indicatif::ProgressBar::new_spinner();
+    let (bar, started) = (indicatif::ProgressBar::new_spinner(), Instant::now());
     let (mut before, mut current) = (0, (String::new(), 0));
     let mut progress = |file: &str, rows: u64| {
         if current.0 != file {
@@ -175,56 +249,6 @@ fn unread(error: &IngestError) -> Failure {
 /// The report about an export that was not read because of a finding.
 fn stopped(finding: Finding, detected: Detected) -> IngestReport {
     IngestReport { catastrophic: Some(finding), detected, files: Vec::new(), codes: BTreeMap::new(), segments: Vec::new() }
-}
-
-struct Totals {
-    counts: BTreeMap<Severity, u64>,
-    roots: u64,
-    rows: u64,
-}
-
-impl Totals {
-    fn of(&self, severity: Severity) -> u64 {
-        self.counts.get(&severity).copied().unwrap_or_default()
-    }
-
-    fn all(&self) -> u64 {
-        self.counts.values().sum()
-    }
-
-    fn by_severity(&self) -> [(&'static str, u64); 3] {
-        [Severity::Catastrophic, Severity::Error, Severity::Warning].map(|severity| (severity.word(), self.of(severity)))
-    }
-}
-
-/// Each kind of finding with its count and the first places, the worst first; consequences last, since mending their
-/// causes mends them.
-fn show_codes(tally: &Tally) {
-    let of = |code: &str| CATALOGUE.iter().find(|entry| entry.code == code);
-    let mut codes: Vec<_> = tally.codes.iter().collect();
-    codes.sort_by_key(|(code, count)| {
-        (**code == CONSEQUENCE, std::cmp::Reverse(of(code).map(|entry| entry.severity)), std::cmp::Reverse(**count))
-    });
-    for (code, count) in codes {
-        let severity = of(code).map_or(Severity::Error, |entry| entry.severity);
-        let colour = if severity <= Severity::Warning { Colour::Yellow } else { Colour::Red };
-        output::line(&format!("{} {}  {count} ×", output::coloured(severity.word(), colour), output::coloured(code, Colour::Bold)));
-        let findings = tally.firsts.get(code).map_or(&[][..], Vec::as_slice);
-        for finding in findings {
-            let place = if finding.line > 0 { format!("{}:{}", finding.file, finding.line) } else { finding.file.clone() };
-            output::line(&format!("  {}  {}", output::printable(&place), output::printable(&finding.message)));
-        }
-        if *count > PLACES_SHOWN as u64 {
-            output::line(&format!("  … and {} more", count - PLACES_SHOWN as u64));
-        }
-        // Of the findings of a kind most have the same hint.
-        if let Some(hint) = findings.first().and_then(|finding| finding.hint.as_deref()).or_else(|| of(code).map(|entry| entry.remedy)) {
-            output::line(&format!("  {}", output::coloured(&output::printable(hint), Colour::Cyan)));
-        }
-    }
-    if tally.codes.values().any(|count| *count > PLACES_SHOWN as u64) {
-        output::line("all of them: --report FILE.html, .csv or .json");
-    }
 }
 
 /// The files that the arguments name, archives unpacked below `work`, and whether it is one file by itself.
@@ -272,9 +296,15 @@ fn folder_of_files(path: &Path) -> Option<PathBuf> {
 /// A file by itself that was not looked at.
 fn not_of_the_format(files: &[Source], checked: &IngestReport) -> Failure {
     let name = files.first().map_or("", |file| &file.name);
-    let title = title(checked);
-    let hint = "say with --name which file it is, for example --name users.csv, and with --format of which format";
-    Failure::hinting(format!("{name} is not a file of {title} that is read"), hint).usage()
+    let message = format!("{name} is not a file of {} that is read", title(checked));
+    let missing = checked.detected.format.as_ref().map_or_else(|_| Vec::new(), |format| roster::missing_files(*format, files));
+    let meant = missing.into_iter().find(|file| file.stand_in.is_some()).map_or("users.csv", |file| file.name);
+    let hint = if name.to_ascii_lowercase().ends_with(".gz") {
+        format!("unpack it on the way: zcat {name} | homeroom validate - --name {meant}")
+    } else {
+        format!("say with --name which file it is, for example --name {meant}, and with --format of which format")
+    };
+    Failure::hinting(message, hint).usage()
 }
 
 /// What comes through the pipe, as a file: it is read more than once.
@@ -291,43 +321,4 @@ fn from_pipe(name: Option<&str>, work: &Path) -> Result<Source, Failure> {
 /// The format that an export was read as.
 fn title(checked: &IngestReport) -> &str {
     checked.detected.format.as_ref().map_or_else(String::as_str, |format| format.title())
-}
-
-fn as_json(checked: &IngestReport, tally: &Tally, totals: &Totals, changes: Value) -> Value {
-    let findings: Vec<Value> = tally.kept.iter().map(Finding::to_json).collect();
-    let mut counted = json!({ "rows": totals.rows, "findings": totals.all(), "rootCauses": totals.roots, "codes": tally.codes });
-    for (severity, count) in totals.by_severity() {
-        counted[severity] = json!(count);
-    }
-    let format = checked.detected.format.as_ref().map_or_else(String::as_str, |format| format.name());
-    json!({ "format": format, "formatToldBy": checked.detected.why, "changes": changes, "files": checked.files, "findings": findings, "totals": counted })
-}
-
-fn counted(n: u64, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
-}
-
-fn verdict(totals: &Totals) -> String {
-    if totals.all() == 0 {
-        return output::coloured("no findings", Colour::Green);
-    }
-    let errors = counted(totals.of(Severity::Error) + totals.of(Severity::Catastrophic), "error");
-    let warnings = counted(totals.of(Severity::Warning), "warning");
-    match totals.all() - totals.roots {
-        0 => format!("{errors}, {warnings}"),
-        1 => format!("{errors}, {warnings}; 1 of these follows from another"),
-        n => format!("{errors}, {warnings}; {n} of these follow from others"),
-    }
-}
-
-fn show(checked: &IngestReport, tally: &Tally, totals: &Totals, seconds: f64) {
-    let number = |n: u64| n.to_string();
-    let row = |f: &FileReport| vec![f.name.clone(), number(f.rows), number(f.accepted), number(f.errors), number(f.warnings)];
-    output::table(&["file", "rows", "accepted", "errors", "warnings"], &checked.files.iter().map(row).collect::<Vec<_>>());
-    output::line("");
-    show_codes(tally);
-    output::line(&format!("{} rows in {seconds:.1} s: {}", totals.rows, verdict(totals)));
-    if let Some(stop) = &checked.catastrophic {
-        output::line(&format!("{} {}", output::coloured("a run would stop:", Colour::Red), output::printable(&stop.message)));
-    }
 }

@@ -447,6 +447,12 @@ fn validate_says_what_is_wrong_and_where() {
     std::fs::write(export.path().join("roles.csv"), "userSourcedId,orgSourcedId,role\na,n,student\n").unwrap();
     let output = homeroom().args(["validate", path]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    // One line that cannot be read, and more that may follow from it.
+    std::fs::write(export.path().join("users.csv"), "sourcedId,username\na,ada\nb\n").unwrap();
+    std::fs::write(export.path().join("roles.csv"), "userSourcedId,orgSourcedId,role\na,n,student\nb,n,student\nb,n,teacher\n").unwrap();
+    let text = String::from_utf8(homeroom().args(["validate", path]).output().unwrap().stdout).unwrap();
+    assert!(text.find("FieldCount").unwrap() < text.find("ReferenceNotFound").unwrap(), "{text}");
+    assert!(text.contains("1 row of users.csv could not be read and may be the missing one: mend it first."), "{text}");
     assert_eq!(homeroom().args(["validate", "/nowhere/at/all"]).output().unwrap().status.code(), Some(3));
     let above = tempfile::tempdir().unwrap();
     let folder = above.path().join("export");

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 #[path = "../../../roster/tests/it/examples.rs"]
 mod examples;
+mod formats;
 #[path = "../../../roster/src/testing.rs"]
 mod lists;
 
@@ -25,10 +26,13 @@ fn is_current(name: &str, text: &str) {
 #[test]
 fn the_page_of_findings_lists_the_catalogue() {
     let mut text = "# Findings\n\n\
-        Every finding that the validator can report. This page is generated from the catalogue in the code.\n\n\
+        Every finding that the validator can report. This page is generated from the catalogue in the code; \
+        [formats.md](formats.md) has the files, columns and values of each format.\n\n\
         **Catastrophic**: the run stops, nothing changes. **Error**: the record is dropped. **Warning**: the value is dropped, \
         or it is a remark. **Info**: nothing is dropped. A finding names file, line, column, key and value of the record; a \
-        finding that follows from another one names it as its root.\n\nThe examples are what the validator says about the smallest \
+        finding that follows from another one names it as its root. That goes for a row that cannot be read, too, as long as \
+        its key can still be told. When it cannot, whatever refers to the row seems to refer to nothing: then the hint of such \
+        a finding says how many rows of that file could not be read.\n\nThe examples are what the validator says about the smallest \
         export that has the fault: file, line, column, message and hint.\n"
         .to_owned();
     for severity in [Severity::Catastrophic, Severity::Error, Severity::Warning, Severity::Info] {

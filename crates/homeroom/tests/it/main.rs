@@ -17,3 +17,4 @@ mod provider;
 mod sources;
 mod tls;
 mod uploads;
+mod validate;

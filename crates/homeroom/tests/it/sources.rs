@@ -102,6 +102,44 @@ async fn sources_of_a_file_are_taken_up_by_a_running_server() {
     assert!(api.get(&format!("{ROOT}/dataConnectors")).await["value"].is_array());
 }
 
+/// The settings and the commands of the page about sources work as they stand there, in another folder.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_about_sources_does_what_it_says() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/sources.md")).unwrap();
+    let block = |start: &str| page.split(start).nth(1).unwrap().split_once("```").unwrap().0.to_owned();
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("data");
+    let app = server::App::open(&data_dir, None, server::config::Config::default()).unwrap();
+    let tenant = app.create_tenant("Contoso", None, Some("contoso.example")).await.unwrap();
+    let client = app.create_client(tenant.id, "test", server::all_permissions()).await.unwrap();
+    let token = app.issue_token("contoso.example", &client.client_id, &client.client_secret).await.unwrap();
+    let serving = Serving::start(&data_dir, &[]);
+    Api::new(&serving.base, token["access_token"].as_str().unwrap()).configure(None).await;
+    let exports = dir.path().join("exports");
+    std::fs::create_dir_all(exports.join(tenant.id.to_string())).unwrap();
+    let here = |text: &str| text.replace("/srv/exports", exports.to_str().unwrap());
+
+    let settings = here(&format!("[[sources]]{}", block("```toml\n[[sources]]")));
+    std::fs::write(dir.path().join("all.toml"), &settings).unwrap();
+    let read = server::config::read_sources(&dir.path().join("all.toml")).unwrap();
+    assert_eq!(read.iter().map(|source| source.sftp.is_some()).collect::<Vec<_>>(), [false, true]);
+    // Of the two, one needs a server elsewhere; the folder of the other is one that a stored source may name.
+    let first = settings.split("\n[[sources]]").next().unwrap().replace("exports/contoso", &format!("exports/{}", tenant.id));
+    std::fs::write(dir.path().join("schools.toml"), first).unwrap();
+    std::fs::write(dir.path().join("homeroom.toml"), here(&format!("[intake]{}", block("```toml\n[intake]")))).unwrap();
+    let commands = block("and says\n\n```sh\n");
+    for (command, told) in commands.lines().zip(["'Nightly export' is looked at from now on", "'Nightly export' is not looked at any more"])
+    {
+        let program = env!("CARGO_BIN_EXE_homeroom");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &command.replacen("homeroom", program, 1)]).current_dir(dir.path()).env("HOMEROOM_DATA_DIR", &data_dir);
+        let output = shell.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains(told), "{command}: {said}");
+    }
+    assert_eq!(commands.lines().count(), 2);
+}
+
 /// A tenant or a connector that is not there makes a source useless, whatever lies at its place.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_finds_a_tenant_or_a_connector_that_is_not_there() {

@@ -125,14 +125,15 @@ fn only_files_of_a_format_at_the_root() {
         ("/users.csv", "at the root"),
         ("..\\users.csv", "at the root"),
         ("C:\\users.csv", "at the root"),
-        ("C:users.csv", "names of a format"),
-        ("users.csv\0.txt", "names of a format"),
+        ("C:users.csv", "meant to be users.csv?"),
+        ("users.csv\0.txt", "meant to be users.csv?"),
         ("..", "names of a format"),
+        ("users_2026-11-27.csv", "meant to be users.csv?"),
         ("readme.txt", "names of a format"),
         ("extra.csv", "names of a format"),
         ("inner.zip", "names of a format"),
-        ("users.csv ", "names of a format"),
-        ("\u{202e}users.csv", "names of a format"),
+        ("users.csv ", "meant to be users.csv?"),
+        ("\u{202e}users.csv", "meant to be users.csv?"),
     ] {
         let case = Case::new();
         // Written under a name of the same length that writers take, and then changed.

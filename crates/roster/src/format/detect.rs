@@ -1,7 +1,7 @@
 //! Which format an export is in, by what is in its files.
 
 use super::manifest::Manifest;
-use super::{Format, MANIFEST};
+use super::{Column, FileSpec, Format, MANIFEST};
 use crate::Source;
 use crate::chunks::Chunks;
 use crate::fields::Fields;
@@ -87,6 +87,42 @@ pub fn detect(files: &[Source]) -> Detected {
     Detected::default()
 }
 
+/// What files are taken for that somebody has named another format for; nothing when nothing in them tells, or they agree.
+pub fn looks_like(files: &[Source], named: Format) -> Option<Detected> {
+    let detected = detect(files);
+    (detected != Detected::default() && detected.format != Ok(named)).then_some(detected)
+}
+
+/// The formats that a file has name and required columns of.
+pub(crate) fn fitting(file: &Source) -> Vec<Format> {
+    let is_spec = |spec: &&FileSpec| spec.is_named(&file.name);
+    let mut specs = Format::ALL.into_iter().filter_map(|format| Some((format, format.files().iter().find(is_spec)?))).peekable();
+    if specs.peek().is_none() {
+        return Vec::new();
+    }
+    let header = header(file);
+    let has = |column: &Column| column.headers().any(|name| header.iter().any(|other| other == name));
+    let fits = |spec: &FileSpec| spec.columns.iter().filter(|column| column.header_required).all(has);
+    specs.filter(|(_, spec)| fits(spec)).map(|(format, _)| format).collect()
+}
+
+/// Files of several formats in one place: what is of which, by names and columns, the format of most files first. Nothing
+/// when one format has them all. Files that no format has are passed over.
+pub fn mixed(files: &[Source]) -> Vec<(Format, Vec<&str>)> {
+    let mut left: Vec<(&str, Vec<Format>)> = files.iter().map(|file| (file.name.as_str(), fitting(file))).collect();
+    left.retain(|(_, formats)| !formats.is_empty());
+    let mut groups = Vec::new();
+    while !left.is_empty() {
+        let count = |format: &Format| left.iter().filter(|(_, formats)| formats.contains(format)).count();
+        // Of several the one that comes first in the list, which the last maximum of the reversed one is.
+        let Some(most) = Format::ALL.into_iter().rev().max_by_key(count) else { break };
+        let (of_it, others): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, formats)| formats.contains(&most));
+        groups.push((most, of_it.into_iter().map(|(name, _)| name).collect()));
+        left = others;
+    }
+    if groups.len() > 1 { groups } else { Vec::new() }
+}
+
 /// The first line of a file, if it can be read.
 fn header(file: &Source) -> Vec<String> {
     let line = Chunks::open(&file.path, None, CHUNK_BYTES).and_then(|mut chunks| chunks.header()).ok().flatten().unwrap_or_default();
@@ -102,14 +138,18 @@ fn header(file: &Source) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn detected(files: &[(&str, &str)]) -> Result<&'static str, String> {
-        let dir = tempfile::tempdir().unwrap();
+    fn written(dir: &tempfile::TempDir, files: &[(&str, &str)]) -> Vec<Source> {
         let source = |(name, text): &(&str, &str)| {
             let path = dir.path().join(name);
             std::fs::write(&path, text).unwrap();
             Source { name: (*name).to_owned(), path }
         };
-        let found = detect(&files.iter().map(source).collect::<Vec<_>>());
+        files.iter().map(source).collect()
+    }
+
+    fn detected(files: &[(&str, &str)]) -> Result<&'static str, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let found = detect(&written(&dir, files));
         assert!(!found.why.is_empty());
         found.format.map(Format::name)
     }
@@ -135,5 +175,21 @@ mod tests {
         assert_eq!(detected(&[("users.csv", "sourcedId,username"), ("roles.csv", "userSourcedId,orgSourcedId,role")]), Ok("sds-v2.1"));
         assert_eq!(detected(&[]), Ok("sds-v2.1"));
         assert_eq!(detected(&[("users.csv", "\"sourced")]), Ok("sds-v2.1"));
+    }
+
+    #[test]
+    fn files_of_two_formats_are_told_apart() {
+        let orgs = ("orgs.csv", "sourcedId,name,type\n");
+        let users = ("users.csv", "sourcedId,username\n");
+        let student = ("student.csv", "ID,School DfE Number,Username\n");
+        let of = |files: &[(&str, &str)]| {
+            let dir = tempfile::tempdir().unwrap();
+            let files = written(&dir, files);
+            let groups = mixed(&files);
+            groups.into_iter().map(|(format, names)| format!("{}: {}", format.name(), names.join(" "))).collect::<Vec<_>>()
+        };
+        assert!(of(&[orgs, users]).is_empty() && of(&[]).is_empty());
+        assert!(of(&[orgs, users, ("notes.csv", "x\n"), ("classes.csv", "half of a header\n")]).is_empty());
+        assert_eq!(of(&[student, orgs, users]), ["sds-v2.1: orgs.csv users.csv", "sds-v1: student.csv"]);
     }
 }

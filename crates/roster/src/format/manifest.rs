@@ -83,6 +83,12 @@ impl Manifest {
     pub(crate) fn mode(&self, file: &str) -> Option<Mode> {
         mode(self.value(&format!("file.{}", file.strip_suffix(".csv")?))?)
     }
+
+    /// The first property of a file whose value is none that a file can have: line, property, value.
+    pub(crate) fn unclear(&self) -> Option<(u64, &str, &str)> {
+        let mut of_files = self.properties.iter().filter(|(_, name, _)| name.starts_with("file."));
+        of_files.find(|(.., value)| mode(value).is_none()).map(|(line, name, value)| (*line, name.as_str(), value.as_str()))
+    }
 }
 
 fn mode(word: &str) -> Option<Mode> {
@@ -183,11 +189,13 @@ impl Check<'_> {
             let is_read = self.format.files().iter().any(|spec| spec.name == file);
             let is_there = self.files.iter().any(|source| source.name == file);
             match self.manifest.mode(&file) {
+                // What is wrong with the word itself has been said.
+                None if self.manifest.value(&format!("file.{stem}")).is_some() => {}
                 Some(Mode::Absent) | None if is_there => {
                     let says = if self.manifest.mode(&file).is_some() { "says that it is absent" } else { "does not speak of it" };
                     self.fault(0, format!("{file} is in the package, and the manifest {says}."));
                 }
-                None if self.format == Format::OneRoster12 && self.manifest.value(&format!("file.{stem}")).is_none() => {
+                None if self.format == Format::OneRoster12 => {
                     self.fault(0, format!("The manifest does not have the property file.{stem}."));
                 }
                 Some(Mode::Bulk | Mode::Delta) if !is_there && is_read => {

@@ -18,7 +18,8 @@ use crate::Source;
 use crate::codes::CodeList;
 pub use crate::ingest::{Records, Report, RowView};
 use crate::model::Entity;
-pub use detect::{Detected, detect};
+pub(crate) use detect::fitting;
+pub use detect::{Detected, detect, looks_like, mixed};
 use encoding_rs::Encoding;
 pub(crate) use oneroster::Links;
 pub(crate) use sds_v1::People;
@@ -96,7 +97,7 @@ impl Format {
 
     /// Names of all files that a package may have, read or not, without their ending; none when the
     /// format has no manifest that speaks of them.
-    pub(crate) const fn package(self) -> &'static [&'static str] {
+    pub const fn package(self) -> &'static [&'static str] {
         match self {
             Self::SdsV21 | Self::SdsV1 => &[],
             Self::OneRoster11 => oneroster::PACKAGE_1_1,

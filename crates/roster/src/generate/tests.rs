@@ -6,6 +6,7 @@ use crate::{Finding, IngestOptions};
 use format::{Form, Table};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+mod broken;
 mod round_trip;
 mod validator;
 

@@ -1,10 +1,11 @@
 //! One chunk checked: all that has to be known about its rows, in order.
 
-use super::row::{Checker, Leads, Memory, Row, TOLD_ONCE, Told, ids};
+use super::broken::Remains;
+use super::row::{Checker, Leads, Memory, Row, TOLD_ONCE, Told, ids, shown};
 use super::view::Records;
 use crate::chunks::{Chunk, DAMAGE, first_line};
 use crate::fields::{Fields, control_character, is_rest_of_value};
-use crate::finding::Finding;
+use crate::finding::{Finding, shorten};
 use crate::keys::{MARK, hash};
 use crate::limits::LINE_BYTES_MAX;
 use crate::spill::Triple;
@@ -30,6 +31,8 @@ pub(crate) struct Batch {
     pub(crate) rows: u64,
     /// Rows dropped.
     pub(crate) errors: u64,
+    /// Those of them of which nobody can tell for sure whose they are.
+    pub(crate) unread: u64,
     /// The buffer of the chunk, to be used again.
     pub(crate) buffer: Vec<u8>,
 }
@@ -142,7 +145,8 @@ impl<'c> Rows<'c, '_> {
         let (fields, width) = (self.fields.len(), self.checker.width);
         if fields != width {
             let hint = (fields > width).then_some("A value with a comma needs quotes around it.");
-            return Err(("FieldCount", format!("The row has {fields} fields and the header {width}."), hint));
+            let fields = if fields == 1 { "1 field".to_owned() } else { format!("{fields} fields") };
+            return Err(("FieldCount", format!("The row has {fields} and the header {width}."), hint));
         }
         Ok(text)
     }
@@ -163,13 +167,27 @@ impl<'c> Rows<'c, '_> {
                 self.good(text);
                 false
             }
-            Err((code, message, hint)) => {
-                self.batch.errors += 1;
-                let finding = Finding { line: self.row.line, ..Finding::of_file(code, self.checker.file, message) };
-                self.batch.findings.push(Finding { hint: hint.map(str::to_owned), ..finding });
-                code == "LineBreakInQuotes" && !rest
+            Err(misshapen) => {
+                let is_open = misshapen.0 == "LineBreakInQuotes" && !rest;
+                self.broken(line, misshapen);
+                is_open
             }
         }
+    }
+
+    /// A line that is no row.
+    fn broken(&mut self, line: &[u8], (code, message, hint): Misshapen) {
+        let Self { checker, row, fields, batch, .. } = self;
+        let Remains { key, certain } = Remains::of(checker, line, fields);
+        batch.errors += 1;
+        batch.unread += u64::from(!certain);
+        batch.findings.push(Finding {
+            line: row.line,
+            key: key.as_deref().map(|key| shorten(&shown(key))),
+            hint: hint.map(str::to_owned),
+            ..Finding::of_file(code, checker.file, message)
+        });
+        batch.dropped.extend(key.map(|key| (hash(&key), None)));
     }
 
     /// A line that has the shape of a row.
@@ -266,9 +284,9 @@ fn not_text(line: &[u8], at: usize, offset: u64, decoded: bool) -> Misshapen {
     }
     let message = format!("The row is not UTF-8: byte {} of the file.", offset + at as u64);
     let hint = if looks_like_windows_1252(line) {
-        "It looks like Windows-1252; export the file as UTF-8, or name its encoding."
+        "It looks like Windows-1252: export the file as UTF-8, or name its encoding (--encoding windows-1252 on the command line)."
     } else {
-        "It is in some other encoding; export the file as UTF-8, or name its encoding."
+        "It is in some other encoding: export the file as UTF-8, or name its encoding (--encoding on the command line)."
     };
     ("InvalidEncoding", message, Some(hint))
 }
@@ -292,7 +310,7 @@ impl Batch {
         [&mut self.seen, &mut self.unique, &mut self.within, &mut self.derived].into_iter().for_each(Vec::clear);
         self.dropped.clear();
         self.records.clear();
-        (self.rows, self.errors) = (0, 0);
+        (self.rows, self.errors, self.unread) = (0, 0, 0);
     }
 
     /// Leaves out what an earlier chunk of the file has told already.

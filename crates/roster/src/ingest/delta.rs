@@ -105,11 +105,39 @@ impl FileChanges {
     }
 }
 
-/// Whether a package holds, in any file that is read, only what has changed.
-pub fn is_delta(files: &[Source]) -> io::Result<bool> {
-    let Some(manifest) = Manifest::read(files)? else { return Ok(false) };
+/// What the manifest of a package says of the files in it that are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SentAs {
+    /// There is no manifest.
+    NotSaid,
+    /// No file of it holds only changes.
+    Whole,
+    /// Some file of it holds only what has changed.
+    Changes,
+    /// A word that means nothing, at a line of the manifest: property and value.
+    Unclear(u64, String, String),
+}
+
+/// How a package was sent, by its manifest.
+///
+/// # Errors
+/// When the manifest cannot be read.
+pub fn sent_as(files: &[Source]) -> io::Result<SentAs> {
+    let Some(manifest) = Manifest::read(files)? else { return Ok(SentAs::NotSaid) };
     let is_change = |file: &FileSpec| manifest.mode(file.name) == Some(Mode::Delta);
-    Ok(Format::ALL.into_iter().filter(|format| format.manifest_version().is_some()).flat_map(Format::files).any(is_change))
+    if Format::ALL.into_iter().filter(|format| format.manifest_version().is_some()).flat_map(Format::files).any(is_change) {
+        return Ok(SentAs::Changes);
+    }
+    let unclear = manifest.unclear().map(|(line, name, value)| SentAs::Unclear(line, shorten(name), shorten(value)));
+    Ok(unclear.unwrap_or(SentAs::Whole))
+}
+
+/// Whether a package holds, in any file that is read, only what has changed.
+///
+/// # Errors
+/// When the manifest cannot be read.
+pub fn is_delta(files: &[Source]) -> io::Result<bool> {
+    Ok(sent_as(files)? == SentAs::Changes)
 }
 
 /// Applies a package of changes, received at the moment `now`, to the files of the set before, and writes the whole

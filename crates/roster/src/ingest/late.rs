@@ -12,8 +12,8 @@ use crate::basic::header;
 use crate::catalogue::severity_of;
 use crate::chunks::{Chunk, Chunks, first_line};
 use crate::finding::{Finding, Severity, shorten};
-use crate::format::{Kind, Unique};
-use crate::keys::{Dropped, KeySet, Keys, MARK, Target, hash};
+use crate::format::Unique;
+use crate::keys::{Dropped, KeySet, Keys, MARK, Target};
 use crate::limits::SORT_BUFFER_BYTES;
 use crate::sort::Sorter;
 use crate::spill::{PARTITION_BITS, Spill, Triple};
@@ -330,11 +330,7 @@ impl<'e> Again<'e> {
                     corrected = Some(Records::default());
                 }
                 Verdict::Lost => {
-                    let is_good = |id: &str| keys.target(hash(id.as_bytes())) == Target::Accepted;
-                    match checker.columns[*column].column.kind {
-                        Kind::Ids => checker.optional_list(&mut row, *column, checker.spec.name, is_good, findings),
-                        _ => checker.optional(&mut row, *column, checker.spec.name, findings),
-                    }
+                    checker.optional(&mut row, *column, checker.spec.name, keys, findings);
                     corrected = Some(Records::default());
                 }
             }

@@ -171,15 +171,23 @@ impl<'e> Checker<'e> {
             }
             let mut report = Report::default();
             rule(&self.view(row), &mut report);
-            for (code, column, message) in report.found {
-                self.about(row, column, Told::new(code, message), findings);
-                if severity_of(code) == Severity::Warning {
-                    row.set(column, "");
-                }
+            if !report.is_empty() {
+                self.broken_rules(row, report, findings);
             }
-            for (code, column, message) in report.remarks {
-                self.about(row, column, Told::new(code, message), findings);
+        }
+    }
+
+    /// Says what a rule has found.
+    #[cold]
+    fn broken_rules(&self, row: &mut Row<'_>, report: Report, findings: &mut Vec<Finding>) {
+        for (code, column, message) in report.found {
+            self.about(row, column, Told::new(code, message), findings);
+            if severity_of(code) == Severity::Warning {
+                row.set(column, "");
             }
+        }
+        for (code, column, message) in report.remarks {
+            self.about(row, column, Told::new(code, message), findings);
         }
     }
 
@@ -220,13 +228,16 @@ impl<'e> Checker<'e> {
                 return self.apply(row, index, &text, checked, findings);
             }
         };
-        if column.kind == Kind::Text
-            && let Some(meant) = check::encoded_twice(text)
-            && !std::mem::replace(&mut memory.twice_told[index], true)
-        {
-            let message = format!("'{}' in {} has been encoded twice.", shorten(text), self.columns[index].header);
-            let hint = Some(format!("It should read '{}': export the file as UTF-8 from the source, once.", shorten(&meant)));
-            self.about(row, index, Told { hint, ..Told::new(ENCODED_TWICE, message) }, findings);
+        // Any text will do.
+        if matches!(column.kind, Kind::Text) {
+            if let Some(meant) = check::encoded_twice(text)
+                && !std::mem::replace(&mut memory.twice_told[index], true)
+            {
+                let message = format!("'{}' in {} has been encoded twice.", shorten(text), self.columns[index].header);
+                let hint = Some(format!("It should read '{}': export the file as UTF-8 from the source, once.", shorten(&meant)));
+                self.about(row, index, Told { hint, ..Told::new(ENCODED_TWICE, message) }, findings);
+            }
+            return;
         }
         let coded = matches!(column.kind, Kind::Code(_) | Kind::Codes(_));
         if coded && let Some((_, code)) = memory.codes[index].iter().find(|(spelling, _)| *spelling == text) {
@@ -287,7 +298,7 @@ impl<'e> Checker<'e> {
         let Place { column, header, ref leads, .. } = self.columns[index];
         match *leads {
             Leads::Nowhere | Leads::Within => {}
-            Leads::Absent(file) if column.required && !column.without_file => self.lost(row, index, file, Target::Missing, findings),
+            Leads::Absent(file) if column.required && !column.without_file => self.lost(row, index, file, None, findings),
             Leads::Absent(file) => {
                 row.set(index, "");
                 if !std::mem::replace(&mut memory.missing_told[index], true) {
@@ -296,15 +307,14 @@ impl<'e> Checker<'e> {
                     findings.push(finding.hint(format!("Add {file} to the export.")));
                 }
             }
-            Leads::To(file, keys) if column.kind == Kind::Ids => {
-                let target = |id: &str| keys.target(hash(id.as_bytes()));
-                let lost = ids(&row.values[index]).next().map(target);
-                match lost {
-                    // A list that every row needs needs one good member.
-                    Some(lost) if column.required && !ids(&row.values[index]).any(|id| target(id) == Target::Accepted) => {
-                        self.lost(row, index, file, lost, findings);
-                    }
-                    _ => self.optional_list(row, index, file, |id| target(id) == Target::Accepted, findings),
+            Leads::To(file, keys) if matches!(column.kind, Kind::Ids) => {
+                let is_good = |id: &str| keys.target(hash(id.as_bytes())) == Target::Accepted;
+                let list = &row.values[index];
+                // A list that every row needs needs one good member.
+                if column.required && ids(list).next().is_some() && !ids(list).any(is_good) {
+                    self.lost(row, index, file, Some(keys), findings);
+                } else if !ids(list).all(is_good) || list.contains([' ', '\t']) {
+                    self.optional(row, index, file, keys, findings);
                 }
             }
             Leads::To(file, keys) => {
@@ -319,59 +329,53 @@ impl<'e> Checker<'e> {
                 }
                 match keys.target(hash(row.values[index].as_bytes())) {
                     Target::Accepted => {}
-                    target if column.required => self.lost(row, index, file, target, findings),
-                    _ => self.optional(row, index, file, findings),
+                    _ if column.required => self.lost(row, index, file, Some(keys), findings),
+                    _ => self.optional(row, index, file, keys, findings),
                 }
             }
         }
     }
 
-    /// An optional reference that leads nowhere: its value is dropped.
-    pub(crate) fn optional(&self, row: &mut Row<'_>, index: usize, file: &str, findings: &mut Vec<Finding>) {
-        let message =
-            format!("'{}' in {} is not in {file}; the value is dropped.", shorten(&row.values[index]), self.columns[index].header);
-        self.about(row, index, Told::new("OptionalReferenceNotFound", message), findings);
-        row.set(index, "");
+    /// The ids that a reference is made of.
+    fn members<'v>(&self, index: usize, value: &'v str) -> Vec<&'v str> {
+        if self.columns[index].column.kind == Kind::Ids { ids(value).collect() } else { vec![value] }
     }
 
-    /// Of a list of optional references those are kept that lead to a good record.
-    pub(crate) fn optional_list(
-        &self,
-        row: &mut Row<'_>,
-        index: usize,
-        file: &str,
-        is_good: impl Fn(&str) -> bool,
-        findings: &mut Vec<Finding>,
-    ) {
-        if ids(&row.values[index]).all(&is_good) && !row.values[index].contains([' ', '\t']) {
-            return;
-        }
-        let all = row.values[index].clone();
-        let (good, lost): (Vec<&str>, Vec<&str>) = ids(&all).partition(|id| is_good(id));
-        if !lost.is_empty() {
-            let header = self.columns[index].header;
-            let message = format!("'{}' in {header} is not in {file}; the value is dropped.", shorten(&lost.join(",")));
-            self.about(row, index, Told::new("OptionalReferenceNotFound", message), findings);
-        }
-        row.set(index, good.join(","));
-    }
-
-    /// A required reference that leads nowhere: by itself, or because what it leads to was dropped.
-    fn lost(&self, row: &mut Row<'_>, index: usize, file: &str, target: Target, findings: &mut Vec<Finding>) {
-        let (value, header) = (shorten(&row.values[index]), self.columns[index].header);
-        let id = match self.columns[index].column.kind {
-            Kind::Ids => ids(&row.values[index]).next().unwrap_or_default(),
-            _ => &row.values[index],
+    /// Of optional references those are kept that lead to a good record. Those to records that were dropped follow from
+    /// that, and are told apart from those that lead to nothing. `keys`: those of `file`.
+    pub(crate) fn optional(&self, row: &mut Row<'_>, index: usize, file: &str, keys: &Keys, findings: &mut Vec<Finding>) {
+        const CODE: &str = "OptionalReferenceNotFound";
+        let (value, header) = (row.values[index].clone(), self.columns[index].header);
+        let members = self.members(index, &value);
+        let joined = |wanted: Target| {
+            let members = members.iter().copied().filter(|id| keys.target(hash(id.as_bytes())) == wanted);
+            members.collect::<Vec<_>>().join(",")
         };
-        let told = match (target, &self.columns[index].leads) {
-            (Target::Dropped, Leads::To(_, keys)) => {
-                let message = format!("'{value}' in {header} is in {file}, but its own row there was dropped.");
-                let first = keys.root(hash(id.as_bytes())).map(str::to_owned);
-                let root = first.unwrap_or_else(|| format!("{file}:{}", shorten(id)));
-                let hint = Some(format!("Mend the row that caused it: {root}."));
-                Told { hint, root: Some(root), ..Told::new("ReferencedRecordDropped", message) }
-            }
-            _ => Told::new("ReferenceNotFound", format!("'{value}' in {header} is not in {file}.")),
+        if let Some(root) = members.iter().find_map(|id| keys.cause(file, id)) {
+            let dropped = shorten(&joined(Target::Dropped));
+            let message = format!("'{dropped}' in {header} is in {file}, but its own row there was dropped; the value is dropped too.");
+            self.about(row, index, Told::new(CODE, message).following_from(root), findings);
+        }
+        let missing = joined(Target::Missing);
+        if !missing.is_empty() {
+            let message = format!("'{}' in {header} is not in {file}; the value is dropped.", shorten(&missing));
+            self.about(row, index, Told { hint: keys.unread_hint(file), ..Told::new(CODE, message) }, findings);
+        }
+        row.set(index, joined(Target::Accepted));
+    }
+
+    /// A required reference that leads nowhere: by itself, or because what it leads to was dropped. `keys`: those of
+    /// `file`, when the export has it.
+    fn lost(&self, row: &mut Row<'_>, index: usize, file: &str, keys: Option<&Keys>, findings: &mut Vec<Finding>) {
+        let (value, header) = (&row.values[index], self.columns[index].header);
+        let members = self.members(index, value);
+        let dropped = keys.and_then(|keys| members.iter().find_map(|id| Some((id, keys.cause(file, id)?))));
+        let told = if let Some((id, root)) = dropped {
+            let message = format!("'{}' in {header} is in {file}, but its own row there was dropped.", shorten(id));
+            Told::new("ReferencedRecordDropped", message).following_from(root)
+        } else {
+            let hint = keys.and_then(|keys| keys.unread_hint(file));
+            Told { hint, ..Told::new("ReferenceNotFound", format!("'{}' in {header} is not in {file}.", shorten(value))) }
         };
         self.about(row, index, told, findings);
     }
@@ -492,6 +496,11 @@ pub(crate) struct Told {
 impl Told {
     pub(crate) fn new(code: &'static str, message: String) -> Self {
         Self { code, message, hint: None, root: None }
+    }
+
+    /// It is only the consequence of what happened to the record `root`.
+    fn following_from(self, root: String) -> Self {
+        Self { hint: Some(format!("Mend the row that caused it: {root}.")), root: Some(root), ..self }
     }
 }
 

@@ -189,6 +189,7 @@ fn contacts_need_a_name_and_an_address_but_no_role() {
     assert_eq!(keys(&dir, Entity::Relationship), ["2/1"]);
 }
 
+mod broken;
 mod pointing;
 mod regressions;
 mod same;

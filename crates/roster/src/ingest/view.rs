@@ -52,6 +52,10 @@ pub struct Report {
 }
 
 impl Report {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty() && self.remarks.is_empty()
+    }
+
     /// A finding about a column. By its code an error drops the row, and a warning the value.
     pub fn finding(&mut self, code: &'static str, column: usize, message: String) {
         self.found.push((code, column, message));

@@ -6,8 +6,10 @@
 
 mod page;
 
+use crate::catalogue::remedy;
 use crate::ingest::FileReport;
 use serde::Deserialize;
+use serde_json::Value;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -18,7 +20,7 @@ use std::path::PathBuf;
 pub enum Form {
     /// RFC 4180 with a header.
     Csv,
-    /// The logs as they are.
+    /// One object a line, as in the logs; the hint of a kind of finding stands with each that has none of its own.
     JsonLines,
     /// One page that works offline and without script.
     Html,
@@ -50,6 +52,8 @@ impl Form {
 pub struct Findings {
     /// What was looked at, for the heading of a page: a run, a folder.
     pub subject: String,
+    /// How it was read and when, for the heading of a page: sentences.
+    pub about: Vec<String>,
     /// The logs, in the order in which they are told.
     pub logs: Vec<PathBuf>,
     /// What became of each file.
@@ -62,12 +66,13 @@ impl Findings {
     /// Writes the report.
     pub fn write(&self, form: Form, out: &mut dyn Write) -> io::Result<()> {
         match form {
-            Form::JsonLines => {
-                for log in &self.logs {
-                    io::copy(&mut File::open(log)?, out)?;
+            Form::JsonLines => self.each_line(|line| {
+                let mut finding: Value = serde_json::from_str(line)?;
+                if finding["hint"].is_null() {
+                    finding["hint"] = finding["code"].as_str().map_or("", remedy).into();
                 }
-                Ok(())
-            }
+                writeln!(out, "{finding}")
+            }),
             Form::Csv => {
                 writeln!(out, "{}", COLUMNS.join(","))?;
                 self.each(|entry| writeln!(out, "{}", entry.cells().map(|cell| csv_cell(&cell).into_owned()).join(",")))
@@ -78,6 +83,10 @@ impl Findings {
 
     /// Gives every finding of the logs.
     fn each(&self, mut give: impl FnMut(&Entry<'_>) -> io::Result<()>) -> io::Result<()> {
+        self.each_line(|line| give(&serde_json::from_str(line)?))
+    }
+
+    fn each_line(&self, mut give: impl FnMut(&str) -> io::Result<()>) -> io::Result<()> {
         let mut line = String::new();
         for log in &self.logs {
             let mut reader = BufReader::with_capacity(256 * 1024, File::open(log)?);
@@ -86,7 +95,7 @@ impl Findings {
                 if reader.read_line(&mut line)? == 0 {
                     break;
                 }
-                give(&serde_json::from_str(&line)?)?;
+                give(&line)?;
             }
         }
         Ok(())
@@ -127,8 +136,6 @@ impl Entry<'_> {
         }
         let line = if self.line > 0 { Cow::Owned(self.line.to_string()) } else { Cow::Borrowed("") };
         let (severity, code, file, message) = (&*self.severity, &*self.code, &*self.file, &*self.message);
-        // What helps against every finding of the kind stands in the catalogue, and not in the log again and again.
-        let remedy = || crate::CATALOGUE.iter().find(|entry| entry.code == self.code).map_or("", |entry| entry.remedy);
         [
             severity.into(),
             code.into(),
@@ -138,7 +145,7 @@ impl Entry<'_> {
             may(self.key.as_ref()),
             may(self.value.as_ref()),
             message.into(),
-            self.hint.as_deref().unwrap_or_else(remedy).into(),
+            self.hint.as_deref().unwrap_or_else(|| remedy(&self.code)).into(),
             may(self.root.as_ref()),
         ]
     }
@@ -171,7 +178,8 @@ mod tests {
         }
         let files = vec![FileReport { name: "users.csv".to_owned(), rows: 10, accepted: 8, errors: 2, warnings: 0 }];
         let subject = "an <export>".to_owned();
-        let findings = Findings { subject, logs: vec![log.path().to_owned()], files, stopped: None };
+        let about = vec!["Read as <SDS>.".to_owned()];
+        let findings = Findings { subject, about, logs: vec![log.path().to_owned()], files, stopped: None };
         let mut out = Vec::new();
         findings.write(form, &mut out).unwrap();
         String::from_utf8(out).unwrap()
@@ -195,9 +203,11 @@ mod tests {
     }
 
     #[test]
-    fn json_lines_are_the_log_itself() {
-        let finding = hostile();
-        assert_eq!(report(Form::JsonLines, std::slice::from_ref(&finding)), format!("{}\n", finding.to_json()));
+    fn json_lines_are_the_log_with_what_helps() {
+        let own = hostile().hint("Look at it.");
+        assert_eq!(report(Form::JsonLines, std::slice::from_ref(&own)), format!("{}\n", own.to_json()));
+        let catalogued = hostile().hint("Mend the record that it leads to; this one needs nothing.");
+        assert_eq!(report(Form::JsonLines, &[hostile()]), format!("{}\n", catalogued.to_json()));
     }
 
     #[test]
@@ -207,6 +217,17 @@ mod tests {
         assert!(page.contains("&lt;script&gt;alert(1)") && page.contains("an &lt;export&gt;"));
     }
 
+    /// What somebody searches for stands in one piece, and what helps stands beside each kind.
+    #[test]
+    fn a_page_says_place_remedy_and_how_it_was_read() {
+        let page = report(Form::Html, &[Finding { line: 24, ..Finding::of_file("FieldCount", "users.csv", "x") }]);
+        assert!(page.contains("<td class=\"w\">users.csv:24<td class=\"w\">"), "{page}");
+        assert!(
+            page.contains("<em>Put quotes around values with commas; fill up rows that are too short.</em><td class=\"w\">users.csv:24\n")
+        );
+        assert!(page.contains("<p>Read as &lt;SDS&gt;.</p>"));
+    }
+
     #[test]
     fn a_page_tells_causes_from_consequences_and_all_counts() {
         let cause = Finding { line: 2, ..Finding::of_file("RequiredValueMissing", "users.csv", "username is empty") };
@@ -214,6 +235,15 @@ mod tests {
         assert!(page.contains("<dt>Rows read</dt><dd>10</dd>"), "{page}");
         assert!(page.contains("<dt>Errors</dt><dd class=\"error\">2</dd>"), "{page}");
         assert!(page.contains("1 of the errors and warnings follows from another"), "{page}");
+    }
+
+    #[test]
+    fn a_page_lists_the_cause_before_the_flood_that_may_come_of_it() {
+        let mut findings = vec![Finding { line: 2, ..Finding::of_file("FieldCount", "users.csv", "x") }];
+        findings.extend((2..9).map(|line| Finding { line, ..Finding::of_file("ReferenceNotFound", "roles.csv", "x") }));
+        let page = report(Form::Html, &findings);
+        let kinds = &page[page.find("By kind").unwrap()..page.find("All findings").unwrap()];
+        assert!(kinds.find("users.csv:2").unwrap() < kinds.find("roles.csv:2").unwrap(), "{kinds}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! One file, no requests: a school may open it anywhere, keep it, or send it to whoever mends the export.
 
 use super::{Entry, Findings};
-use crate::catalogue::CATALOGUE;
+use crate::catalogue::{CATALOGUE, listing_rank, remedy};
 use crate::finding::Severity;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -75,6 +75,9 @@ pub(super) fn write(findings: &Findings, out: &mut dyn Write) -> io::Result<()> 
 /// Verdict, totals, and what became of each file.
 fn head(findings: &Findings, totals: &Totals) -> String {
     let mut html = String::new();
+    if !findings.about.is_empty() {
+        let _ = writeln!(html, "<p>{}</p>", escape(&findings.about.join(" ")));
+    }
     let errors = totals.of_severity(Severity::Error) + totals.of_severity(Severity::Catastrophic);
     let warnings = totals.of_severity(Severity::Warning);
     if let Some(why) = &findings.stopped {
@@ -100,13 +103,13 @@ fn head(findings: &Findings, totals: &Totals) -> String {
     }
     let most = findings.files.iter().map(|f| f.errors + f.warnings).max().unwrap_or(0).max(1);
     html.push_str(
-        "<h2>By file</h2><table><thead><tr><th scope=\"col\">File<th scope=\"col\" class=\"n\">Rows<th scope=\"col\" class=\"n\">Kept\
-         <th scope=\"col\" class=\"n\">Errors<th scope=\"col\" class=\"n\">Warnings<td></tr></thead><tbody>\n",
+        "<h2>By file</h2><div class=\"wide\"><table><thead><tr><th scope=\"col\">File<th scope=\"col\" class=\"n\">Rows<th scope=\"col\" class=\"n\">Kept\
+         <th scope=\"col\" class=\"n\">Errors<th scope=\"col\" class=\"n\">Warnings<td class=\"bar\"></tr></thead><tbody>\n",
     );
     for file in &findings.files {
         let _ = writeln!(
             html,
-            "<tr><th scope=\"row\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"bar\">{}{}",
+            "<tr><th scope=\"row\" class=\"w\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"bar\">{}{}",
             escape(&file.name),
             grouped(file.rows),
             grouped(file.accepted),
@@ -116,33 +119,33 @@ fn head(findings: &Findings, totals: &Totals) -> String {
             bar("warning", file.warnings, most),
         );
     }
-    html.push_str("</tbody></table>\n");
+    html.push_str("</tbody></table></div>\n");
     html
 }
 
-/// What was found how often, and where first; the worst and most frequent first.
+/// What was found how often, and where first; causes before what may follow from them, and the most frequent first.
 fn by_code(totals: &Totals) -> String {
-    let rank = |word: &str| CATALOGUE.iter().find(|e| e.severity.word() == word).map(|e| std::cmp::Reverse(e.severity));
     let mut codes: Vec<_> = totals.by_code.iter().collect();
-    codes.sort_by_key(|(code, of)| (rank(&of.severity), std::cmp::Reverse(of.count), code.as_str()));
+    codes.sort_by_key(|(code, of)| (listing_rank(code), std::cmp::Reverse(of.count), code.as_str()));
     let most = codes.iter().map(|(_, of)| of.count).max().unwrap_or(1);
-    let mut html = "<h2>By kind</h2><table><thead><tr><th scope=\"col\">Code<th scope=\"col\">Severity<th scope=\"col\" class=\"n\">Count\
-        <td><th scope=\"col\">What it means<th scope=\"col\">First at</tr></thead><tbody>\n"
+    let mut html = "<h2>By kind</h2><div class=\"wide\"><table><thead><tr><th scope=\"col\">Code<th scope=\"col\">Severity<th scope=\"col\" class=\"n\">Count\
+        <td class=\"bar\"><th scope=\"col\">What it means and what to do<th scope=\"col\">First at</tr></thead><tbody>\n"
         .to_owned();
     for (code, of) in codes {
         let when = CATALOGUE.iter().find(|e| e.code == code).map_or("", |e| e.when);
         let severity = escape(&of.severity);
         let _ = writeln!(
             html,
-            "<tr><th scope=\"row\">{}<td><span class=\"{severity}\">{severity}</span><td class=\"n\">{}<td class=\"bar\">{}<td>{}<td>{}",
+            "<tr><th scope=\"row\" class=\"w\">{}<td><span class=\"{severity}\">{severity}</span><td class=\"n\">{}<td class=\"bar\">{}<td>{} <em>{}</em><td class=\"w\">{}",
             breakable(code),
             grouped(of.count),
             bar(&severity, of.count, most),
             escape(when),
-            escape(&of.places.join(", ")),
+            escape(remedy(code)),
+            of.places.iter().map(|place| escape(place)).collect::<Vec<_>>().join("<br>"),
         );
     }
-    html.push_str("</tbody></table>\n");
+    html.push_str("</tbody></table></div>\n");
     html
 }
 
@@ -156,8 +159,7 @@ fn table(findings: &Findings, totals: &Totals, out: &mut dyn Write) -> io::Resul
     writeln!(
         out,
         "<p class=\"search\" hidden><label>Search <input id=\"q\" type=\"search\"></label> <output id=\"shown\"></output></p>\
-         <table id=\"findings\"><thead><tr><th scope=\"col\">Severity<th scope=\"col\">Code<th scope=\"col\">File<th scope=\"col\" class=\"n\">Line\
-         <th scope=\"col\">Column<th scope=\"col\">Key<th scope=\"col\">Value<th scope=\"col\">Message and remedy</tr></thead><tbody>"
+         <div class=\"wide\"><table id=\"findings\"><thead><tr><th scope=\"col\">Severity<th scope=\"col\">Code<th scope=\"col\">Where<th scope=\"col\">Column<th scope=\"col\">Key<th scope=\"col\">Value<th scope=\"col\">Message and remedy</tr></thead><tbody>"
     )?;
     let mut given: BTreeMap<String, usize> = BTreeMap::new();
     findings.each(|entry| {
@@ -173,14 +175,14 @@ fn table(findings: &Findings, totals: &Totals, out: &mut dyn Write) -> io::Resul
         }
         out.write_all(row(entry).as_bytes())
     })?;
-    writeln!(out, "</tbody></table>")
+    writeln!(out, "</tbody></table></div>")
 }
 
 fn row(entry: &Entry<'_>) -> String {
-    let [severity, _, file, line, column, key, value, message, hint, root] = entry.cells().map(|cell| escape(&cell));
-    let code = breakable(&entry.code);
+    let [severity, _, _, _, column, key, value, message, hint, root] = entry.cells().map(|cell| escape(&cell));
+    let (code, place) = (breakable(&entry.code), escape(&entry.place()));
     let mut html = format!(
-        "<tr><td><span class=\"{severity}\">{severity}</span><td>{code}<td>{file}<td class=\"n\">{line}<td>{column}<td>{key}<td>{value}<td>{message}"
+        "<tr><td><span class=\"{severity}\">{severity}</span><td class=\"w\">{code}<td class=\"w\">{place}<td class=\"w\">{column}<td>{key}<td>{value}<td>{message}"
     );
     if !hint.is_empty() {
         let _ = write!(html, " <em>{hint}</em>");
@@ -241,17 +243,30 @@ h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem}
 .stopped,.good{border-left:.3rem solid var(--error);padding:.4rem .8rem}.good{border-color:var(--good)}
 table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;text-align:left;border-bottom:1px solid var(--line);vertical-align:top;font-weight:normal;overflow-wrap:anywhere}
 thead th{font-weight:600;border-bottom-width:2px;white-space:nowrap}tbody th{font-weight:600}.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.w{overflow-wrap:break-word}.wide{overflow-x:auto}thead button{font:inherit;color:inherit;background:none;border:0;padding:0;cursor:pointer}
+th[aria-sort=ascending] button::after{content:' \u{2191}'}th[aria-sort=descending] button::after{content:' \u{2193}'}
 dd.error,span.error,span.catastrophic{color:var(--error)}dd.warning,span.warning{color:var(--warning)}span.catastrophic{font-weight:700}
 .bar{min-width:7rem;width:18%;white-space:nowrap}.bar i{display:inline-block;height:.8rem;border-radius:.15rem;background:var(--bar-info)}
 .bar i.error,.bar i.catastrophic{background:var(--bar-error)}.bar i.warning{background:var(--bar-warning)}
 em{font-style:normal;opacity:.8}small{opacity:.8}input{font:inherit;padding:.4rem .6rem;width:22rem;max-width:100%}
+@media(max-width:45rem){body{margin:1rem auto;padding:0 1rem}.bar{display:none}td,th{padding:.3rem}table{font-size:.9rem}#findings,#findings tbody,#findings tr{display:block}
+#findings thead,#findings tr[hidden]{display:none}#findings tr{border-bottom:1px solid var(--line);padding:.5rem 0}
+#findings td{display:inline-block;border:0;padding:0 .8rem 0 0}#findings td:empty{display:none}#findings td:last-child{display:block}}
 @media print{.search{display:none}body{margin:0;max-width:none}}
 ";
 
-/// Without it the whole table is there all the same.
+/// Search, and sorting by the heads of columns. Without it the whole tables are there all the same.
 const SCRIPT: &str = "
+const order=new Intl.Collator(undefined,{numeric:true}),severities=['catastrophic','error','warning','info'];
+const key=c=>{const t=c?c.textContent:'';return c&&c.classList.contains('n')?Number(t.replace(/,/g,'')):severities.includes(t)?severities.indexOf(t):t};
+const compare=(a,b)=>typeof a=='number'&&typeof b=='number'?a-b:order.compare(a,b);
+for(const head of document.querySelectorAll('thead th')){const button=document.createElement('button');button.append(...head.childNodes);head.append(button);
+button.addEventListener('click',()=>{const down=head.ariaSort=='ascending',body=head.closest('table').tBodies[0];
+for(const other of head.parentNode.cells)other.ariaSort=null;head.ariaSort=down?'descending':'ascending';
+const rows=[...body.rows].map(r=>[key(r.cells[head.cellIndex]),r]).sort((a,b)=>down?compare(b[0],a[0]):compare(a[0],b[0]));
+const sorted=document.createDocumentFragment();for(const[,r]of rows)sorted.append(r);body.append(sorted)})}
 const search=document.querySelector('.search');
-if(search){const rows=[...document.querySelector('#findings tbody').rows].map(r=>[r,r.textContent.toLowerCase()]);search.hidden=false;
+if(search){const rows=[...document.querySelector('#findings tbody').rows].map(r=>[r,[...r.cells].map(c=>c.textContent).join(' ').toLowerCase()]);search.hidden=false;
 const show=()=>{const words=q.value.toLowerCase().split(/\\s+/);let n=0;for(const[r,t]of rows){const hit=words.every(w=>t.includes(w));r.hidden=!hit;n+=hit}
 shown.value=n+' of '+rows.length};q.addEventListener('input',show);show()}
 ";

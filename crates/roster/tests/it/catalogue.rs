@@ -53,9 +53,12 @@ fn hints_name_what_was_meant() {
         ("InvalidReferenceCode", "Did you mean 'teacher'?"),
         ("HeaderNotFound", "There is a column 'SIS_ID': is it meant to be 'SIS ID'?"),
         ("UnknownColumn", "Is 'family_name' meant to be 'familyName'?"),
-        ("RequiredFileNotFound", "There is a Studnet.csv: is it meant to be Student.csv?"),
-        ("UnsupportedFile", "Is it meant to be classes.csv?"),
-        ("InvalidEncoding", "It looks like Windows-1252; export the file as UTF-8, or name its encoding."),
+        ("RequiredFileNotFound", "Studnet.csv is there: is it meant to be Student.csv? Then rename it."),
+        ("UnsupportedFile", "Is it meant to be classes.csv? Then rename it."),
+        (
+            "InvalidEncoding",
+            "It looks like Windows-1252: export the file as UTF-8, or name its encoding (--encoding windows-1252 on the command line).",
+        ),
         ("EncodedTwice", "It should read 'Cañon School': export the file as UTF-8 from the source, once."),
     ] {
         assert_eq!(provoke(code, &testing::codes()).hint.as_deref(), Some(hint), "{code}");
@@ -65,26 +68,71 @@ fn hints_name_what_was_meant() {
 /// What a file is that has the name of one of the export and is none, or nearly the name.
 #[test]
 fn files_that_are_something_else_are_told() {
-    for (name, content, code, hint) in [
-        ("users.csv", "PK\u{3}\u{4}\u{14}\0\u{8}\0", "HeaderNotFound", "It is an Excel workbook"),
-        ("users.csv", "<!DOCTYPE html>\n<html><body>Log in</body></html>\n", "HeaderNotFound", "It is a web page"),
-        ("users.csv", "s\0o\0u\0r\0c\0e\0", "HeaderNotFound", "It looks like UTF-16"),
-        ("users.csv", " sourcedId, username\nu1,u1\n", "HeaderNotFound", "There is a column ' sourcedId'"),
-        ("users.csv", "sourcedId,username, givenName\nu1,u1,Ann\n", "UnknownColumn", "Remove the blanks around 'givenName'."),
-        ("enrolments.csv", "classSourcedId,userSourcedId,role\n", "UnsupportedFile", "Is it meant to be enrollments.csv?"),
-    ] {
+    let files: [(&str, &[u8], &str, &str); 16] = [
+        ("users.csv", b"PK\x03\x04\x14\0\x08\0", "HeaderNotFound", "It is an Excel workbook"),
+        ("users.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\"", "HeaderNotFound", "It is an old Excel workbook (.xls)"),
+        ("users.csv", b"\x1f\x8b\x08\0users", "HeaderNotFound", "It is compressed with gzip"),
+        ("users.csv", b"%PDF-1.7\n", "HeaderNotFound", "It is a PDF"),
+        ("users.csv", b"\nsourcedId,username\nu1,u1\n", "HeaderNotFound", "Remove the blank lines"),
+        ("users.csv", b"<!DOCTYPE html>\n<html><body>Log in</body></html>\n", "HeaderNotFound", "It is a web page"),
+        ("users.csv", b"s\0o\0u\0r\0c\0e\0", "HeaderNotFound", "It looks like UTF-16"),
+        ("users.csv", b" sourcedId, username\nu1,u1\n", "HeaderNotFound", "There is a column ' sourcedId'"),
+        ("users.csv", b"sourcedId,username, givenName\nu1,u1,Ann\n", "UnknownColumn", "Remove the blanks around 'givenName'."),
+        ("enrolments.csv", b"classSourcedId,userSourcedId,role\n", "UnsupportedFile", "Is it meant to be enrollments.csv?"),
+        ("enrolments_2026-11-27.csv", b"classSourcedId,userSourcedId,role\n", "UnsupportedFile", "Is it meant to be enrollments.csv?"),
+        ("Users (1).csv", b"sourcedId,username\n", "UnsupportedFile", "users.csv is there already"),
+        ("Student.csv", b"SIS ID,School SIS ID,Username\n", "UnsupportedFile", "It is a file of SDS v1"),
+        ("users.csv.gz", b"\x1f\x8b\x08", "UnsupportedFile", "users.csv is there already"),
+        ("export.7z", b"7z", "UnsupportedFile", "It is compressed in a way that is not read"),
+        ("all.xls", b"\xd0\xcf\x11\xe0", "UnsupportedFile", "It is a workbook"),
+    ];
+    for (name, content, code, hint) in files {
         let folder = tempfile::tempdir().unwrap();
         for (file, rows) in [
             ("orgs.csv", "sourcedId,name,type\no1,School,school\n"),
             ("users.csv", "sourcedId,username\nu1,u1\n"),
             ("roles.csv", "userSourcedId,orgSourcedId,role\nu1,o1,student\n"),
-            (name, content),
         ] {
             std::fs::write(folder.path().join(file), rows).unwrap();
         }
+        std::fs::write(folder.path().join(name), content).unwrap();
         let loaded = crate::load_as(folder.path(), Some(roster::Format::SdsV21));
         let found = loaded.found.iter().find(|finding| finding.code == code && finding.file == name);
         let told = found.and_then(|finding| finding.hint.as_deref()).unwrap_or_default();
         assert!(told.starts_with(hint), "{name} {content:?}: {}", loaded.first_findings());
     }
+}
+
+/// What is missing is told at once, with what may be there in its place.
+#[test]
+fn all_required_files_that_are_missing_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("orgs.csv"), "sourcedId,name,type\no1,School,school\no2,,school\n").unwrap();
+    std::fs::write(folder.path().join("export_users_20261127.csv"), "sourcedId,username\nu1,u1\n").unwrap();
+    let loaded = crate::load_as(folder.path(), Some(roster::Format::SdsV21));
+    let found: Vec<_> = loaded.found.iter().map(|finding| (finding.code, finding.file.as_str(), finding.hint.as_deref())).collect();
+    assert_eq!(
+        found,
+        [
+            ("UnsupportedFile", "export_users_20261127.csv", Some("Is it meant to be users.csv? Then rename it.")),
+            // The rows of what is there are looked at all the same.
+            ("RequiredValueMissing", "orgs.csv", None),
+            ("RequiredFileNotFound", "users.csv", Some("export_users_20261127.csv is there: is it meant to be users.csv? Then rename it.")),
+            ("RequiredFileNotFound", "roles.csv", None),
+        ]
+    );
+    assert_eq!(loaded.report.catastrophic.as_ref().map(|finding| finding.file.as_str()), Some("users.csv"));
+    assert!(loaded.report.segments.is_empty(), "nothing of it is used");
+}
+
+/// A connector for another format than the one of its uploads.
+#[test]
+fn basic_validation_tells_which_format_the_files_look_like() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("orgs.csv"), "sourcedId,status,dateLastModified,name,type\no1,,,School,school\n").unwrap();
+    let hints = |format| roster::basic_validate(&crate::sources(folder.path()), Some(format)).errors.into_iter().map(|error| error.hint);
+    let told = "The files look like OneRoster 1.1 (orgs.csv has the columns status and dateLastModified, and there is no roles.csv or \
+                users.csv of 1.2): see whether that is the format to name.";
+    assert_eq!(hints(Format::SdsV1).collect::<Vec<_>>(), vec![Some(told.to_owned()); 3], "School.csv, Student.csv and Teacher.csv");
+    assert_eq!(hints(Format::OneRoster11).collect::<Vec<_>>(), [None], "only users.csv is missing");
 }

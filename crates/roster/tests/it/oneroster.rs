@@ -126,7 +126,14 @@ fn packages_of_others_have_the_findings_that_they_deserve() {
         (
             vec!["oneroster-1.2", "longsight-valid", "manifest-only-package.zip"],
             Format::OneRoster12,
-            [&[(1, "RequiredFileNotFound orgs.csv -", "a package without a roster is no export of a roster")], &[]],
+            [
+                &[
+                    (1, "RequiredFileNotFound orgs.csv -", "a package without a roster is no export of a roster"),
+                    (1, "RequiredFileNotFound users.csv -", "nor without people"),
+                    (1, "RequiredFileNotFound roles.csv -", "nor without what they are"),
+                ],
+                &[],
+            ],
         ),
         (
             vec!["oneroster-1.2", "moodle-test-data", "oneroster_test_data.zip"],
@@ -521,6 +528,17 @@ fn primary_organizations_and_profiles_are_those_of_the_person() {
     let unreadable = roles.replace("r3,tobedeleted", "r3,,tobedeleted");
     let unreadable = bulk_1_2(&[("users.csv", users), ("roles.csv", &unreadable)]);
     assert_eq!(told(&load(unreadable.path(), None)), ["roles.csv:4 FieldCount -"]);
+}
+
+/// A word that means nothing is one finding, and not another one that the file is not spoken of.
+#[test]
+fn a_slip_in_a_manifest_is_told_once() {
+    let dir = bulk_1_2(&[("orgs.csv", "sourcedId,status,dateLastModified,name,type\nA,,,A,school\n")]);
+    let manifest = std::fs::read_to_string(dir.path().join("manifest.csv")).unwrap();
+    std::fs::write(dir.path().join("manifest.csv"), manifest.replace("file.orgs,bulk", "file.orgs,changes")).unwrap();
+    let found = load(dir.path(), None).found;
+    let messages: Vec<&str> = found.iter().map(|finding| finding.message.as_str()).collect();
+    assert_eq!(messages, ["file.orgs is 'changes' and not absent, bulk or delta."]);
 }
 
 /// A manifest of any length costs no more than one line that says so.

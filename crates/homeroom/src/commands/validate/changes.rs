@@ -5,7 +5,8 @@ use crate::cli;
 use crate::commands::Failure;
 use crate::output;
 use roster::archive::{ArchiveLimits, Opened, is_archive, open_archives};
-use roster::delta::{self, Applied, FileChanges, Origin};
+use roster::delta::{self, Applied, FileChanges, Origin, SentAs};
+use roster::format::detect;
 use roster::{Finding, Format, Source};
 use serde_json::{Value, json};
 use std::io;
@@ -30,24 +31,39 @@ impl Package {
         work: &Path,
     ) -> Result<Option<Self>, Failure> {
         let can_be = matches!(format, None | Some(Format::OneRoster11 | Format::OneRoster12));
-        if can_be && !in_part && delta::is_delta(files).map_err(Failure::io("read the manifest"))? {
+        let sent = delta::sent_as(files).map_err(Failure::io("read the manifest"))?;
+        if can_be && !in_part && sent == SentAs::Changes {
             let base = arguments.base.as_deref().map(|path| Ok::<_, Failure>((path.to_owned(), whole(path, work)?))).transpose()?;
             return Ok(Some(Self { base }));
         }
-        match &arguments.base {
-            Some(_) if in_part => {
-                let hint = "name the folder or the zip archive that has its manifest.csv too";
-                Err(Failure::hinting("--base is for a package of changes, not for one file", hint).usage())
+        let Some(base) = &arguments.base else { return Ok(None) };
+        if in_part {
+            let hint = "name the folder or the zip archive that has its manifest.csv too";
+            return Err(Failure::hinting("--base is for a package of changes, not for one file", hint).usage());
+        }
+        let path = arguments.path.display();
+        let is_oneroster = matches!(detect(files).format, Ok(Format::OneRoster11 | Format::OneRoster12));
+        if can_be && delta::sent_as(&set(base, work)?).map_err(Failure::io("read the manifest"))? == SentAs::Changes {
+            let message = format!("{path} is a whole set, and {} holds changes: they are the wrong way round", base.display());
+            return Err(Failure::hinting(message, format!("homeroom validate {} --base {path}", base.display())).usage());
+        }
+        match sent {
+            SentAs::NotSaid if can_be && is_oneroster => {
+                let hint = "a package of changes has one that says so, with lines like file.users,delta; a whole export needs no --base";
+                Err(Failure::hinting(format!("{path} has no manifest.csv, so that nothing says that it holds changes"), hint).usage())
             }
-            Some(_) => {
-                output::note(if can_be {
-                    "the manifest names no file delta: the export is whole, and is checked without its base"
-                } else {
-                    "only OneRoster has packages of changes: the export is checked as a whole one, without its base"
-                });
+            SentAs::Unclear(line, property, value) if can_be => {
+                let hint = "write delta for changes, bulk for a whole file, absent for one that is not in the package";
+                Err(Failure::hinting(format!("{path}: manifest.csv:{line}: {property} is '{value}', which means nothing"), hint))
+            }
+            SentAs::Whole if can_be => {
+                output::note("the manifest names no file delta: the export is whole, and is checked without its base");
                 Ok(None)
             }
-            None => Ok(None),
+            _ => {
+                output::note("only OneRoster has packages of changes: the export is checked as a whole one, without its base");
+                Ok(None)
+            }
         }
     }
 
@@ -56,12 +72,12 @@ impl Package {
         &self,
         arguments: &cli::Validate,
         files: &[Source],
-        format: Option<Format>,
         whole: &Path,
         take: &mut dyn FnMut(&Finding) -> io::Result<()>,
     ) -> Result<Applied, Failure> {
         std::fs::create_dir(whole).map_err(Failure::io("make a temporary directory"))?;
         let base = self.base.as_ref().map(|(_, files)| files.as_slice());
+        let format = Format::of_name(&arguments.format);
         delta::check(base, files, format, arguments.encoding.as_deref(), whole, take).map_err(|error| unread(&error))
     }
 
@@ -125,6 +141,16 @@ impl Package {
 
 /// The files of a whole set.
 fn whole(path: &Path, work: &Path) -> Result<Vec<Source>, Failure> {
+    let files = set(path, work)?;
+    if delta::is_delta(&files).map_err(Failure::io("read the manifest"))? {
+        let hint = "a base is a set with all records (bulk): the last one that was sent whole, or what the server has accepted";
+        return Err(Failure::hinting(format!("{} holds only changes itself", path.display()), hint));
+    }
+    Ok(files)
+}
+
+/// The files of a folder or an archive that is given as the base.
+fn set(path: &Path, work: &Path) -> Result<Vec<Source>, Failure> {
     if path.is_file() && !is_archive(&path.to_string_lossy()) {
         let hint = "name the folder or the zip archive that has all of its files";
         return Err(Failure::hinting(format!("{} is one file, and a base is a whole set", path.display()), hint).usage());
@@ -132,14 +158,10 @@ fn whole(path: &Path, work: &Path) -> Result<Vec<Source>, Failure> {
     let unpacked = work.join("base");
     let opened = open_archives(listed(path)?, &unpacked, &ArchiveLimits::DEFAULT).map_err(Failure::io("unpack the archive"))?;
     let Opened { files, errors, .. } = opened;
-    if let Some(finding) = errors.first() {
-        return Err(Failure::new(format!("the base cannot be used: {}: {}", finding.file, finding.message)));
+    match errors.first() {
+        Some(finding) => Err(Failure::new(format!("the base cannot be used: {}: {}", finding.file, finding.message))),
+        None => Ok(files),
     }
-    if delta::is_delta(&files).map_err(Failure::io("read the manifest"))? {
-        let hint = "a base is a set with all records (bulk): the last one that was sent whole, or what the server has accepted";
-        return Err(Failure::hinting(format!("{} holds only changes itself", path.display()), hint));
-    }
-    Ok(files)
 }
 
 /// A finding about the set as one about the file that the line stands in.

@@ -276,21 +276,37 @@ impl Injector {
     }
 }
 
+/// The column in which a row that is no row is broken, unless that is at its end.
+const BROKEN: usize = 1;
+
 /// A row that is no row.
 fn misshape(kind: Kind, table: &'static Table, row: Vec<String>, file: &mut CsvFile, shared: &mut Shared) -> io::Result<bool> {
-    // Any column will do: it is never looked at.
-    const COLUMN: usize = 1;
+    let key = key_left(kind, table, &row);
     let mut row: Vec<Vec<u8>> = row.into_iter().map(String::into_bytes).collect();
     match kind {
         Kind::FieldTooFew => row.truncate(row.len() - 1),
         Kind::FieldTooMany => row.push(b"surplus".to_vec()),
-        Kind::LineBreak => row[COLUMN] = b"Two\nLines".to_vec(),
-        Kind::WrongEncoding => row[COLUMN] = b"M\xfcller".to_vec(),
-        Kind::ControlCharacter => row[COLUMN] = b"bell\x07".to_vec(),
-        Kind::EndlessLine => row[COLUMN] = vec![b'x'; 2 * LINE_BYTES_MAX],
+        Kind::LineBreak => row[BROKEN] = b"Two\nLines".to_vec(),
+        Kind::WrongEncoding => row[BROKEN] = b"M\xfcller".to_vec(),
+        Kind::ControlCharacter => row[BROKEN] = b"bell\x07".to_vec(),
+        Kind::EndlessLine => row[BROKEN] = vec![b'x'; 2 * LINE_BYTES_MAX],
         _ => return Ok(false),
     }
     let line = put(table, &row, file)?;
-    shared.defects.push(Defect::of(kind, table, line));
+    if let (Some(key), [_]) = (&key, table.key) {
+        shared.dropped.insert(table.file, key.clone());
+    }
+    shared.defects.push(Defect { key, ..Defect::of(kind, table, line) });
     Ok(true)
+}
+
+/// The key that can be told of a row which is no row. With a wrong number of fields only the first one is sure to be itself.
+fn key_left(kind: Kind, table: &Table, row: &[String]) -> Option<String> {
+    let is_left = |column: &usize| match kind {
+        Kind::WrongEncoding | Kind::ControlCharacter => *column != BROKEN,
+        Kind::EndlessLine => false,
+        _ => *column == 0,
+    };
+    let texts: Vec<&str> = row.iter().map(String::as_str).collect();
+    table.shown_key.iter().all(is_left).then(|| joined(table.shown_key, &texts))
 }

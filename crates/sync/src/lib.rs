@@ -23,4 +23,3 @@ pub use spec::{
     SourceIdentifier,
 };
 pub use statistics::failed as failed_statistics;
-pub use success::{REMARKS, Remark};

@@ -597,7 +597,7 @@ impl Run<'_> {
             let mut log = Findings::create(&self.spec.work_dir.join(format!("findings-match-{}.jsonl", inbound.flow_id)))?;
             let (counts, about_rules) =
                 matching::run(inbound, &context, &accounts, &self.snapshot_dir(inbound), &mut |finding| log.write(finding))?;
-            about_rules.iter().try_for_each(|finding| log.warn(finding))?;
+            about_rules.iter().try_for_each(|finding| log.write(finding))?;
             all.push(counts);
             log.finish()?;
         }
@@ -783,13 +783,6 @@ impl Findings {
 
     fn write(&mut self, finding: &Finding) -> io::Result<()> {
         writeln!(self.out, "{}", finding.to_json())
-    }
-
-    /// One of [`REMARKS`](crate::REMARKS), which are warnings and no findings about rows.
-    fn warn(&mut self, finding: &Finding) -> io::Result<()> {
-        let mut line = finding.to_json();
-        line["severity"] = json!(Severity::Warning.word());
-        writeln!(self.out, "{line}")
     }
 
     fn finish(self) -> io::Result<()> {

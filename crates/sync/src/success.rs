@@ -11,34 +11,6 @@ const ONE_IN: u64 = 10;
 /// … where it is for so many; of fewer people that says nothing, unless nobody at all was found in the source.
 const PEOPLE_MIN: u64 = 10;
 
-/// A kind of finding about a whole rule, for the page that lists them. All are warnings.
-#[derive(Debug, Clone, Copy)]
-pub struct Remark {
-    /// Stable code.
-    pub code: &'static str,
-    /// When it is reported.
-    pub when: &'static str,
-    /// What to do.
-    pub remedy: &'static str,
-}
-
-/// What a run remarks about matching rules.
-pub const REMARKS: [Remark; 2] = [FINDS_NOBODY, MISSING];
-
-const FINDS_NOBODY: Remark = Remark {
-    code: "MatchingRuleFindsNobody",
-    when: "Less than one in ten of the people that a matching rule is for have an account by it, of ten or more; or nobody of the source has.",
-    remedy: "Compare the value of a person in the export with the accounts of the directory: does the rule take the right column, \
-             does its domainName complete it to what the accounts have, and does it compare the right property? Correct \
-             userMatchingSettings of the source system.",
-};
-
-const MISSING: Remark = Remark {
-    code: "MatchingRuleMissing",
-    when: "Nobody of the source has an account, and some have roles of a role group that no matching rule is for.",
-    remedy: "Add a rule for their role group to userMatchingSettings of the source system.",
-};
-
 /// People that a rule is for.
 #[derive(Debug, Clone, Default)]
 struct Count {
@@ -89,7 +61,7 @@ impl<'r> Success<'r> {
 
 fn missing(count: &Count) -> Finding {
     let message = format!("{} people have roles that no matching rule is for, so that no accounts were looked for.", count.people);
-    finding(&MISSING, count, message)
+    finding("MatchingRuleMissing", count, message)
 }
 
 fn finds_nobody(rule: &MatchRule, count: &Count, is_empty: bool) -> Finding {
@@ -108,12 +80,10 @@ fn finds_nobody(rule: &MatchRule, count: &Count, is_empty: bool) -> Finding {
     };
     let domain = rule.domain.as_deref().map_or_else(String::new, |domain| format!("@{}", domain.trim_start_matches('@')));
     let message = format!("The rule for '{}' ({source}{domain} = {target}) found {few} of {people} people.", rule.role_group);
-    if is_empty {
-        return finding(&FINDS_NOBODY, count, message).hint("The directory has no accounts yet: make them first.");
-    }
-    finding(&FINDS_NOBODY, count, message)
+    let finding = finding("MatchingRuleFindsNobody", count, message);
+    if is_empty { finding.hint("The directory has no accounts yet: make them first.") } else { finding }
 }
 
-fn finding(remark: &Remark, count: &Count, message: String) -> Finding {
-    Finding { key: count.first.clone(), ..Finding::of_file(remark.code, Entity::User.file(), message) }.hint(remark.remedy)
+fn finding(code: &'static str, count: &Count, message: String) -> Finding {
+    Finding { key: count.first.clone(), ..Finding::of_file(code, Entity::User.file(), message) }
 }

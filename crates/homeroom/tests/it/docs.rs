@@ -50,13 +50,6 @@ fn the_page_of_findings_lists_the_catalogue() {
     for stop in sync::STOPS {
         let _ = writeln!(text, "| `{}` | {} | {} |", stop.code, stop.when, if stop.approvable { "yes" } else { "no" });
     }
-    text.push_str(
-        "\n## What a run remarks about matching rules\n\nThese are warnings: the run goes on. A person without an account is \
-        `PersonNotMatched`; these say that a whole rule does not do its work.\n\n| code | when | what to do |\n| --- | --- | --- |\n",
-    );
-    for remark in sync::REMARKS {
-        let _ = writeln!(text, "| `{}` | {} | {} |", remark.code, remark.when, remark.remedy);
-    }
     is_current("findings.md", &text);
 }
 

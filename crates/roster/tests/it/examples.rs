@@ -15,6 +15,8 @@ pub(crate) const ONLY_IN_RUNS: &[(&str, &str)] = &[
     ("DuplicateMatch", "it takes the accounts of the directory"),
     ("AmbiguousMatch", "it takes the accounts of the directory"),
     ("PersonNotMatched", "it takes the accounts of the directory"),
+    ("MatchingRuleFindsNobody", "it takes the accounts of the directory"),
+    ("MatchingRuleMissing", "it takes the accounts of the directory"),
     ("LastUploadRefused", "it takes the upload before"),
 ];
 

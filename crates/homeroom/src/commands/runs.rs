@@ -119,9 +119,15 @@ async fn show(one: cli::OneRun) -> Result<(), Failure> {
         show_unmatched(&totals["unmatchedPeopleByRole"]);
     }
     let steps = &shown["steps"];
-    if let Ok(summary) = serde_json::from_value::<PlanSummary>(steps["plan"]["summary"].clone()) {
+    if !steps["plan"].is_null() {
+        let summary = serde_json::from_value::<PlanSummary>(steps["plan"]["summary"].clone())
+            .map_err(|error| Failure::new(format!("the plan of the run cannot be read: {error}")))?;
         let done = if steps["apply"].is_null() { "planned for the directory" } else { "written to the directory" };
-        output::line(&format!("{done}: {}", effects(&summary)));
+        let refused = match steps["apply"]["refused"].as_u64() {
+            None | Some(0) => String::new(),
+            Some(n) => format!("; the directory refused {} of these", output::grouped(n)),
+        };
+        output::line(&format!("{done}: {}{refused}", effects(&summary)));
     }
     if !totals.is_null() {
         let [errors, warnings] = ["errors", "warnings"].map(|name| output::grouped(totals[name].as_u64().unwrap_or(0)));

@@ -407,6 +407,6 @@ pub(crate) struct RunsOf {
 pub(crate) struct OneRun {
     #[command(flatten)]
     pub of: RunsOf,
-    /// Run id
+    /// Run id; `latest` is the newest run, to look at
     pub id: String,
 }

@@ -73,7 +73,8 @@ async fn list(of: cli::RunsOf) -> Result<(), Failure> {
     let text = |run: &serde_json::Map<String, Value>, name: &str| run.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let why =
         |run: &serde_json::Map<String, Value>| run.get("blockingError").and_then(|e| e["code"].as_str()).unwrap_or_default().to_owned();
-    let row = |run| vec![text(run, "id"), text(run, "startDateTime"), text(run, "status"), why(run)];
+    let started = |run| text(run, "startDateTime").parse().map_or_else(|_| text(run, "startDateTime"), output::time);
+    let row = |run| vec![text(run, "id"), started(run), text(run, "status"), why(run)];
     output::table(&["id", "started", "status", "stopped by"], &runs.iter().map(row).collect::<Vec<_>>());
     Ok(())
 }

@@ -31,7 +31,7 @@ async fn list(data: &cli::Data, output: cli::Output) -> Result<Ended, Failure> {
         output::note("no places are set up; [[sources]] in homeroom.toml names them, or `homeroom sources add`, see docs/sources.md");
     }
     note_without_settings(data);
-    let time = |at: Option<jiff::Timestamp>| at.map_or_else(|| "never".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
+    let time = |at: Option<jiff::Timestamp>| at.map_or_else(|| "never".to_owned(), output::time);
     let row = |source: &SourceStatus| {
         let problem = source.problem.as_deref().map(output::printable).unwrap_or_default();
         let [name, tenant, place] = [&source.name, tenant(source), &source.place].map(|text| output::printable(text));

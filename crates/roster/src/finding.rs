@@ -47,7 +47,8 @@ pub struct Finding {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
-    /// File and key of the record whose own finding has caused this one, for example `users.csv:17`.
+    /// Key and file of the record whose own finding has caused this one, for example `'17' in users.csv`: no line,
+    /// and not to be taken for one.
     pub root: Option<String>,
 }
 

@@ -498,9 +498,9 @@ impl Told {
         Self { code, message, hint: None, root: None }
     }
 
-    /// It is only the consequence of what happened to the record `root`.
+    /// It is only the consequence of what happened to the record `root`, named as in [`Finding::root`].
     fn following_from(self, root: String) -> Self {
-        Self { hint: Some(format!("Mend the row that caused it: {root}.")), root: Some(root), ..self }
+        Self { hint: Some(format!("Mend the row of {root}.")), root: Some(root), ..self }
     }
 }
 

@@ -84,7 +84,7 @@ fn a_dropped_record_takes_what_hangs_from_it_and_says_so() {
         ]
     );
     assert_eq!(found[1].hint.as_deref(), Some("Did you mean 'teacher'?"));
-    assert_eq!(found[2].root.as_deref(), Some("users.csv:2"));
+    assert_eq!(found[2].root.as_deref(), Some("'2' in users.csv"));
     assert_eq!(keys(&dir, Entity::Role), ["1/A/teacher"]);
 }
 

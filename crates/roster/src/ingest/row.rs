@@ -400,6 +400,7 @@ impl<'e> Checker<'e> {
             message: told.message,
             hint: told.hint,
             root: told.root,
+            earlier: told.earlier,
         });
     }
 
@@ -491,11 +492,17 @@ pub(crate) struct Told {
     message: String,
     hint: Option<String>,
     root: Option<String>,
+    earlier: Option<u64>,
 }
 
 impl Told {
     pub(crate) fn new(code: &'static str, message: String) -> Self {
-        Self { code, message, hint: None, root: None }
+        Self { code, message, hint: None, root: None, earlier: None }
+    }
+
+    /// It clashes with this line, which the message names.
+    pub(crate) fn with_earlier(self, line: u64) -> Self {
+        Self { earlier: Some(line), ..self }
     }
 
     /// It is only the consequence of what happened to the record `root`, named as in [`Finding::root`].

@@ -457,8 +457,8 @@ fn a_class_has_one_primary_teacher_and_an_organization_one_primary_role_of_a_per
         ]
     );
     let message = |line| loaded.found.iter().find(|f| f.code == "SecondPrimary" && f.line == line).unwrap().message.clone();
-    assert_eq!(message(3), "'u1' has a primary role in 'A' on an earlier line; this one is not primary.");
-    assert_eq!(message(6), "The class 'K' has a primary teacher on an earlier line; this one is not primary.");
+    assert_eq!(message(3), "'u1' has a primary role in 'A' on line 2; this one is not primary.");
+    assert_eq!(message(6), "The class 'K' has a primary teacher on line 5; this one is not primary.");
     // The record stays without its claim.
     let primary: Vec<String> = loaded.records(Entity::Role).iter().map(|(_, f)| format!("{} {} {} {}", f[0], f[1], f[2], f[5])).collect();
     assert_eq!(

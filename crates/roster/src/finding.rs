@@ -48,7 +48,7 @@ pub struct Finding {
     /// What to do.
     pub hint: Option<String>,
     /// Key and file of the record whose own finding has caused this one, for example `'17' in users.csv`: no line,
-    /// and not to be taken for one.
+    /// and not to be taken for one. Just a file when that is missing.
     pub root: Option<String>,
     /// The earlier line of the file that the message names last, as `on line N`.
     pub earlier: Option<u64>,

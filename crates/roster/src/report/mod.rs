@@ -198,7 +198,7 @@ mod tests {
         let (header, row) = text.split_once('\n').unwrap();
         assert_eq!(header, COLUMNS.join(","));
         let expected = "error,ReferencedRecordDropped,users.csv,3,,</script><script>alert(1)</script>,\"'=HYPERLINK(\"\"x\"\")\",\
-            \"a,b \"\"c\"\" <i>\",Mend the record that it leads to; this one needs nothing.,'7' in orgs.csv\n";
+            \"a,b \"\"c\"\" <i>\",\"Mend the record that it leads to, or add the file; this one needs nothing.\",'7' in orgs.csv\n";
         assert_eq!(row, expected);
     }
 
@@ -206,7 +206,7 @@ mod tests {
     fn json_lines_are_the_log_with_what_helps() {
         let own = hostile().hint("Look at it.");
         assert_eq!(report(Form::JsonLines, std::slice::from_ref(&own)), format!("{}\n", own.to_json()));
-        let catalogued = hostile().hint("Mend the record that it leads to; this one needs nothing.");
+        let catalogued = hostile().hint("Mend the record that it leads to, or add the file; this one needs nothing.");
         assert_eq!(report(Form::JsonLines, &[hostile()]), format!("{}\n", catalogued.to_json()));
     }
 

@@ -47,12 +47,7 @@ pub fn basic_validate(files: &[Source], format: Option<Format>) -> BasicReport {
             continue;
         };
         let mut findings = Vec::new();
-        match Chunks::open(&source.path, None, limits::CHUNK_BYTES) {
-            Ok(mut chunks) => {
-                header(spec, &source.name, &mut chunks, &mut findings);
-            }
-            Err(error) => findings.push(unreadable(&source.name, &error)),
-        }
+        header_alone(spec, source, None, &mut findings);
         let refused = findings.iter().any(|f| f.severity() == Severity::Catastrophic);
         for finding in findings {
             if finding.severity() == Severity::Catastrophic { report.errors.push(finding) } else { report.warnings.push(finding) }
@@ -125,6 +120,16 @@ pub(crate) struct Header {
     pub(crate) columns: Vec<Option<(usize, &'static str)>>,
     /// Number of fields that each row must have.
     pub(crate) width: usize,
+}
+
+/// Says what is wrong with the header of a file whose rows are not read.
+pub(crate) fn header_alone(spec: &'static FileSpec, source: &Source, encoding: Option<&'static Encoding>, findings: &mut Vec<Finding>) {
+    match Chunks::open(&source.path, encoding, limits::CHUNK_BYTES) {
+        Ok(mut chunks) => {
+            header(spec, &source.name, &mut chunks, findings);
+        }
+        Err(error) => findings.push(unreadable(&source.name, &error)),
+    }
 }
 
 /// Reads the header line; `None` after a catastrophic finding.

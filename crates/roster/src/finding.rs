@@ -47,14 +47,28 @@ pub struct Finding {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
-    /// File and key of the record whose own finding has caused this one, for example `users.csv:17`.
+    /// Key and file of the record whose own finding has caused this one, for example `'17' in users.csv`: no line,
+    /// and not to be taken for one. Just a file when that is missing.
     pub root: Option<String>,
+    /// The earlier line of the file that the message names last, as `on line N`.
+    pub earlier: Option<u64>,
 }
 
 impl Finding {
     /// A finding about a whole file.
     pub fn of_file(code: &'static str, file: &str, message: impl Into<String>) -> Self {
-        Self { code, file: file.to_owned(), line: 0, column: None, key: None, value: None, message: message.into(), hint: None, root: None }
+        Self {
+            code,
+            file: file.to_owned(),
+            line: 0,
+            column: None,
+            key: None,
+            value: None,
+            message: message.into(),
+            hint: None,
+            root: None,
+            earlier: None,
+        }
     }
 
     /// Adds the hint.
@@ -62,6 +76,16 @@ impl Finding {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Has the message name the earlier line by its number in the file that it comes from; `place`: words for that file, if
+    /// they are needed.
+    pub(crate) fn move_earlier(&mut self, line: u64, place: &str) {
+        if let Some(before) = self.earlier.replace(line)
+            && let Some((head, tail)) = self.message.rsplit_once(&format!(" on line {before}"))
+        {
+            self.message = format!("{head} on line {line}{place}{tail}");
+        }
     }
 
     /// How bad it is, by its code.

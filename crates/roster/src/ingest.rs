@@ -17,7 +17,7 @@ mod snapshot;
 mod view;
 
 use crate::Source;
-use crate::basic::{encoding, header, required, twice, unread, unreadable, unsupported};
+use crate::basic::{encoding, header, header_alone, required, twice, unread, unreadable, unsupported};
 use crate::catalogue::severity_of;
 use crate::chunks::Chunks;
 use crate::codes::Codes;
@@ -277,35 +277,51 @@ impl Engine<'_> {
         for finding in &said {
             if finding.severity() == Severity::Catastrophic { self.stop(finding.clone())? } else { self.emit(finding)? }
         }
-        let complete = self.report.catastrophic.is_none() && self.in_order(files, table)?;
-        // Told at once, with what is wrong with the files before the first. Changes lack files rightly.
+        let unread = if self.report.catastrophic.is_some() { Some(table) } else { self.in_order(files, table)? };
+        // All that must be mended is told at once.
+        self.headers(files, unread.unwrap_or_default())?;
+        // Changes lack files rightly.
         if !self.in_part && !said.iter().any(|finding| finding.code == "DeltaWithoutBase") {
             let missing = required(files, table).filter(|finding| !said.iter().any(|other| other.file == finding.file));
             missing.into_iter().try_for_each(|finding| self.stop(finding))?;
         }
-        Ok(complete)
+        Ok(unread.is_none())
     }
 
-    /// The files in order of dependency, up to one that is missing or broken; `false` when there is one.
-    fn in_order(&mut self, files: &[Source], table: &'static [FileSpec]) -> Result<bool, IngestError> {
+    /// The files in order of dependency, up to one that is missing or broken; when there is one, the files that come after it.
+    fn in_order(&mut self, files: &[Source], table: &'static [FileSpec]) -> Result<Option<&'static [FileSpec]>, IngestError> {
         let mut known = Known::new();
         for (index, spec) in table.iter().enumerate() {
+            let after = &table[index + 1..];
             if let Some(finding) = twice(spec, files) {
                 self.stop(finding)?;
-                return Ok(false);
+                return Ok(Some(after));
             }
             if let Some(source) = files.iter().find(|file| spec.is_named(&file.name)) {
                 if !self.file(index, table, source, &mut known)? {
-                    return Ok(false);
+                    return Ok(Some(after));
                 }
             } else if spec.required && !self.in_part {
-                return Ok(false);
+                return Ok(Some(after));
             }
             if let Some(snapshot) = &mut self.snapshot {
-                snapshot.close(&table[index + 1..])?;
+                snapshot.close(after)?;
             }
         }
-        Ok(true)
+        Ok(None)
+    }
+
+    /// What would stop a run at the headers of files that are not read any more.
+    fn headers(&mut self, files: &[Source], specs: &'static [FileSpec]) -> io::Result<()> {
+        for spec in specs {
+            let mut findings: Vec<Finding> = twice(spec, files).into_iter().collect();
+            if let Some(source) = files.iter().find(|file| spec.is_named(&file.name)) {
+                header_alone(spec, source, self.encoding, &mut findings);
+            }
+            findings.retain(|finding| finding.severity() == Severity::Catastrophic);
+            findings.into_iter().try_for_each(|finding| self.stop(finding))?;
+        }
+        Ok(())
     }
 
     /// One file; `false` when something catastrophic was found.

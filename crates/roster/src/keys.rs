@@ -157,7 +157,7 @@ impl Keys {
     /// followed from. None when it was not dropped. `file` is the one that the keys are of.
     pub(crate) fn cause(&self, file: &str, id: &str) -> Option<String> {
         let key = hash(id.as_bytes());
-        let own = || format!("{file}:{}", shorten(id));
+        let own = || format!("'{}' in {file}", shorten(id));
         (self.target(key) == Target::Dropped).then(|| self.dropped.roots.get(&key).map_or_else(own, ToString::to_string))
     }
 

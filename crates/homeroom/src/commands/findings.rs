@@ -28,7 +28,7 @@ pub(crate) struct Found {
     pub key: Option<String>,
     /// What is wrong.
     pub message: String,
-    /// The place of the finding that has caused this one.
+    /// The record whose own finding has caused this one, as `'17' in users.csv`.
     pub root_cause: Option<String>,
 }
 
@@ -133,8 +133,8 @@ mod tests {
         assert_eq!(found("a", "error", 0, None).place(), "users.csv");
         let nowhere = Found { file: String::new(), ..found("LastPullFailed", "warning", 0, None) };
         assert_eq!(nowhere.line(), "warning LastPullFailed: x\u{fffd}[31m", "without what moves a cursor");
-        let caused = Found { root_cause: Some("orgs.csv:3".to_owned()), ..found("a", "error", 7, None) };
-        assert!(caused.line().starts_with("users.csv:7: error a: x") && caused.line().ends_with("(follows from orgs.csv:3)"));
+        let caused = Found { root_cause: Some("'3' in orgs.csv".to_owned()), ..found("a", "error", 7, None) };
+        assert!(caused.line().starts_with("users.csv:7: error a: x") && caused.line().ends_with("(follows from '3' in orgs.csv)"));
     }
 
     #[test]

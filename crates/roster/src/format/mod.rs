@@ -16,6 +16,7 @@ mod sds_v21;
 
 use crate::Source;
 use crate::codes::CodeList;
+use crate::finding::shorten;
 pub use crate::ingest::{Records, Report, RowView};
 use crate::model::Entity;
 pub(crate) use detect::fitting;
@@ -383,8 +384,14 @@ pub struct Unique {
     pub claim: Claim,
     /// Code of the finding about every record but the first.
     pub code: &'static str,
-    /// What is wrong with such a record.
-    pub message: fn(&RowView<'_>) -> String,
+    /// What is wrong with such a record, by its row and the line of the first one; it says `on line N` of that, and
+    /// after it nothing of the row's own ([`crate::Finding::earlier`]).
+    pub message: fn(&RowView<'_>, u64) -> String,
+}
+
+/// What is wrong with a username that the person on an earlier line has.
+fn used_username(username: &str, line: u64) -> String {
+    format!("The username '{}' is used by another person on line {line}.", shorten(username))
 }
 
 /// What a row claims for its key alone.

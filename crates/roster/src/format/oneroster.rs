@@ -17,7 +17,7 @@ mod links;
 mod records;
 mod words;
 
-use super::{Column, FileSpec, Kind as K};
+use super::{Column, FileSpec, Kind as K, used_username};
 use crate::codes::CodeList as L;
 use crate::ingest::{Records, RowView};
 use crate::model::Entity;
@@ -25,7 +25,7 @@ pub(crate) use links::Links;
 use records::{
     ENROLLED, ORG_TYPE, PRIMARY_ROLE, PRIMARY_TEACHER, SESSION_TYPE, USER_1_1, USER_1_2, USER_FLAGS, class, class_of_a_school,
     class_subjects, course, course_of_a_school_year, course_subjects, demographic, enrolled_while_class_is, enrollment, is_disabled, org,
-    primary_org_has_a_role, profile_of_the_user, role_1_2, say_disabled, session, unique_username, used_username, user_1_1, user_1_2,
+    primary_org_has_a_role, profile_of_the_user, role_1_2, say_disabled, session, unique_username, user_1_1, user_1_2,
 };
 use words::{
     CLASS_TYPE_1_1, CLASS_TYPE_1_2, ORG_TYPE_1_1, ORG_TYPE_1_2, ROLE_1_1, ROLE_1_2, ROLE_TYPE, SCHOOL, SCHOOL_YEAR, SECTION_ROLE_1_1,
@@ -194,7 +194,7 @@ pub(super) static FILES_1_1: &[FileSpec] = &[
     },
     FileSpec {
         required: true,
-        unique: Some(unique_username(USER_1_1.username, |row| used_username(row.value(USER_1_1.username)))),
+        unique: Some(unique_username(USER_1_1.username, |row, line| used_username(row.value(USER_1_1.username), line))),
         mark: Some(is_disabled),
         rules: &[say_disabled],
         ..file(
@@ -357,7 +357,7 @@ pub(super) static FILES_1_2: &[FileSpec] = &[
     },
     FileSpec {
         required: true,
-        unique: Some(unique_username(USER_1_2.username, |row| used_username(row.value(USER_1_2.username)))),
+        unique: Some(unique_username(USER_1_2.username, |row, line| used_username(row.value(USER_1_2.username), line))),
         mark: Some(is_disabled),
         rules: &[say_disabled, primary_org_has_a_role],
         ..ordered(

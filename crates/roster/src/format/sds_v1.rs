@@ -5,7 +5,7 @@
 
 mod people;
 
-use super::{Claim, Column, Derived, FileSpec, Kind as K, Slashes, Unique};
+use super::{Claim, Column, Derived, FileSpec, Kind as K, Slashes, Unique, used_username};
 use crate::codes::CodeList as L;
 use crate::finding::shorten;
 use crate::ingest::{Records, Report, RowView};
@@ -183,7 +183,7 @@ const USERNAME: Unique = Unique {
     column: student::USERNAME,
     claim: Claim::Value,
     code: "DuplicateUsername",
-    message: |row| format!("The username '{}' is used by another person in this file.", shorten(row.value(student::USERNAME))),
+    message: |row, line| used_username(row.value(student::USERNAME), line),
 };
 
 /// A username with a domain is that of one person. One without gets the domain of students or that of

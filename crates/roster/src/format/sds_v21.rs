@@ -1,6 +1,6 @@
 //! School Data Sync CSV v2.1: ten files, one for each canonical entity.
 
-use super::{Claim, Column, FileSpec, Kind as K, Unique};
+use super::{Claim, Column, FileSpec, Kind as K, Unique, used_username};
 use crate::codes::CodeList as L;
 use crate::finding::shorten;
 use crate::ingest::{Report, RowView};
@@ -80,7 +80,7 @@ pub(super) static FILES: &[FileSpec] = &[
             column: USERNAME,
             claim: Claim::Value,
             code: "DuplicateUsername",
-            message: |row| format!("The username '{}' is used by another person in this file.", shorten(row.value(USERNAME))),
+            message: |row, line| used_username(row.value(USERNAME), line),
         }),
         // Who lacks what a contact needs.
         mark: Some(|row| [GIVEN_NAME, FAMILY_NAME, EMAIL].into_iter().any(|column| row.value(column).is_empty())),

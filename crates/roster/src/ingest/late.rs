@@ -57,6 +57,9 @@ enum Verdict {
     Differing = b'd',
 }
 
+/// What is decided about a value or, in column 0, a row; with the earlier line that decided it, if that was one.
+type Decided = (Verdict, usize, u64);
+
 /// What is known at the end of a file.
 pub(super) struct Settled {
     /// What later files are checked against.
@@ -87,9 +90,12 @@ pub(super) fn settle(checker: &Checker<'_>, gathered: Gathered, referred: bool, 
 }
 
 impl Settled {
-    fn say(&mut self, verdict: Verdict, place: u64, dir: &Path) -> io::Result<()> {
+    /// `earlier`: the line that decided it; 0 when that was none.
+    fn say(&mut self, verdict: Verdict, place: u64, earlier: u64, dir: &Path) -> io::Result<()> {
         let verdicts = self.verdicts.get_or_insert_with(|| Sorter::new(dir, SORT_BUFFER_BYTES));
-        verdicts.push(&place.to_be_bytes(), place, &[verdict as u8])
+        let mut payload = [verdict as u8; 9];
+        payload[1..].copy_from_slice(&earlier.to_be_bytes());
+        verdicts.push(&place.to_be_bytes(), place, &payload)
     }
 
     /// Of the rows with one key the first one stays, and those that differ from it only in the values that
@@ -111,19 +117,19 @@ impl Settled {
             if again.is_empty() {
                 return Ok(());
             }
-            let mut kept: HashMap<u64, Vec<u64>> = HashMap::with_capacity(again.len());
+            let mut kept: HashMap<u64, Vec<(u64, u64)>> = HashMap::with_capacity(again.len());
             for [key, row, line] in part.iter().filter(|[key, ..]| again.contains(key)) {
                 let kept = kept.entry(*key).or_default();
-                let verdict = match kept.first() {
-                    Some(first) if (first ^ row) & fixed != 0 => Verdict::Conflicting,
-                    Some(_) if kept.contains(row) => Verdict::Repeated,
+                let (verdict, earlier) = match (kept.first(), kept.iter().find(|(other, _)| other == row)) {
+                    (Some((first, at)), _) if (first ^ row) & fixed != 0 => (Verdict::Conflicting, *at),
+                    (_, Some((_, at))) => (Verdict::Repeated, *at),
                     _ => {
-                        kept.push(*row);
+                        kept.push((*row, *line));
                         continue;
                     }
                 };
                 self.late.insert(*line);
-                self.say(verdict, place(*line, 0), dir)?;
+                self.say(verdict, place(*line, 0), earlier, dir)?;
             }
             Ok(())
         })
@@ -138,16 +144,17 @@ impl Settled {
             apart.reset(part.len());
             let again: HashSet<u64> =
                 part.iter().map(|[value, ..]| *value).filter(|value| !apart.insert((value << PARTITION_BITS).max(2))).collect();
-            let mut owners: HashMap<u64, u64> = HashMap::with_capacity(again.len());
+            let mut owners: HashMap<u64, (u64, u64)> = HashMap::with_capacity(again.len());
             let clashing: Vec<Triple> =
                 part.iter().filter(|[value, _, line]| again.contains(value) && !self.late.contains(line)).copied().collect();
             for [value, key, line] in clashing {
-                if *owners.entry(value).or_insert(key) != key {
+                let (owner, earlier) = *owners.entry(value).or_insert((key, line));
+                if owner != key {
                     if drops {
                         self.late.insert(line);
                         self.keys.late.insert(key);
                     }
-                    self.say(Verdict::Taken, place(line, unique.column), dir)?;
+                    self.say(Verdict::Taken, place(line, unique.column), earlier, dir)?;
                 }
             }
             Ok(())
@@ -164,7 +171,7 @@ impl Settled {
                     continue;
                 }
                 if self.keys.target(*reference) != Target::Accepted {
-                    self.say(Verdict::Lost, *at, dir)?;
+                    self.say(Verdict::Lost, *at, 0, dir)?;
                 } else if checker.columns[column].column.acyclic {
                     parents.insert(*key, *reference);
                     places.insert(*key, *at);
@@ -173,7 +180,7 @@ impl Settled {
             io::Result::Ok(())
         })?;
         for key in circular(&parents) {
-            self.say(Verdict::Circular, places[&key], dir)?;
+            self.say(Verdict::Circular, places[&key], 0, dir)?;
         }
         Ok(())
     }
@@ -184,8 +191,12 @@ impl Settled {
             let (mut said, mut told) = (HashMap::new(), HashSet::new());
             for [id, value, at] in part {
                 let (line, column) = line_and_column(*at);
-                if !self.late.contains(&line) && said.entry((*id, column)).or_insert(value) != &value && told.insert(*id) {
-                    self.say(Verdict::Differing, *at, dir)?;
+                if self.late.contains(&line) {
+                    continue;
+                }
+                let (first, earlier) = *said.entry((*id, column)).or_insert((value, line));
+                if first != value && told.insert(*id) {
+                    self.say(Verdict::Differing, *at, earlier, dir)?;
                 }
             }
             Ok(())
@@ -207,8 +218,8 @@ impl Settled {
         let Some(verdicts) = self.verdicts.take() else { return Ok(()) };
         let keys = &self.keys;
         // A row with several verdicts is corrected once, with all of them.
-        let mut pending: Option<(u64, Vec<(Verdict, usize)>)> = None;
-        let mut flush = |line: u64, all: &[(Verdict, usize)]| -> Result<(), IngestError> {
+        let mut pending: Option<(u64, Vec<Decided>)> = None;
+        let mut flush = |line: u64, all: &[Decided]| -> Result<(), IngestError> {
             let mut findings = Vec::new();
             let corrected = again.verdict(keys, line, all, &mut findings, snapshot.as_ref().map(|(_, first)| *first))?;
             if let (Some(records), Some((snapshot, first))) = (corrected, &mut snapshot) {
@@ -226,7 +237,8 @@ impl Settled {
         };
         verdicts.finish::<IngestError>(|row| {
             let (line, column) = line_and_column(row.line);
-            let verdict = match row.payload {
+            let (verdict, earlier) = row.payload.split_at_checked(1).unwrap_or_default();
+            let verdict = match verdict {
                 b"r" => Verdict::Repeated,
                 b"c" => Verdict::Conflicting,
                 b"t" => Verdict::Taken,
@@ -234,14 +246,15 @@ impl Settled {
                 b"d" => Verdict::Differing,
                 _ => Verdict::Circular,
             };
+            let decided = (verdict, column, earlier.try_into().map_or(0, u64::from_be_bytes));
             match &mut pending {
                 Some((current, all)) if *current == line => {
-                    if !all.contains(&(verdict, column)) {
-                        all.push((verdict, column));
+                    if !all.contains(&decided) {
+                        all.push(decided);
                     }
                 }
                 other => {
-                    if let Some((line, all)) = other.replace((line, vec![(verdict, column)])) {
+                    if let Some((line, all)) = other.replace((line, vec![decided])) {
                         flush(line, &all)?;
                     }
                 }
@@ -291,26 +304,26 @@ impl<'e> Again<'e> {
         &mut self,
         keys: &Keys,
         line: u64,
-        verdicts: &[(Verdict, usize)],
+        verdicts: &[Decided],
         findings: &mut Vec<Finding>,
         records: Option<u64>,
     ) -> io::Result<Option<Records>> {
         let checker = self.checker;
         let mut row = row_again(checker, self.line(line)?, line);
         let mut corrected = None;
-        for (verdict, column) in verdicts {
+        for (verdict, column, earlier) in verdicts {
             match verdict {
                 Verdict::Repeated => {
-                    let say = |key: &str| format!("The row of '{key}' stands in the file more than once; one is kept.");
-                    findings.push(about_key(checker, "DuplicateRecord", line, &shown(&checker.key(&row)), say));
+                    let say = |key: &str| format!("The row of '{key}' stands on line {earlier} already; one is kept.");
+                    findings.push(about_key(checker, "DuplicateRecord", [line, *earlier], &shown(&checker.key(&row)), say));
                 }
                 Verdict::Conflicting => {
-                    let say = |key: &str| format!("'{key}' stands in the file already, with other values; the first row is kept.");
-                    findings.push(about_key(checker, "ConflictingDuplicate", line, &shown(&checker.key(&row)), say));
+                    let say = |key: &str| format!("'{key}' stands on line {earlier} already, with other values; the first row is kept.");
+                    findings.push(about_key(checker, "ConflictingDuplicate", [line, *earlier], &shown(&checker.key(&row)), say));
                 }
                 Verdict::Taken => {
                     let Some(unique) = checker.spec.unique else { continue };
-                    let told = Told::new(unique.code, (unique.message)(&checker.view(&row)));
+                    let told = Told::new(unique.code, (unique.message)(&checker.view(&row), *earlier)).with_earlier(*earlier);
                     checker.about(&mut row, *column, told, findings);
                     if !row.failed {
                         row.set(*column, "");
@@ -320,8 +333,8 @@ impl<'e> Again<'e> {
                 Verdict::Differing => {
                     let Some(derived) = checker.spec.derived.iter().find(|derived| derived.columns.contains(column)) else { continue };
                     let (id, header) = (shorten(&row.values[derived.id]), checker.columns[*column].header);
-                    let message = format!("'{id}' has another {header} on an earlier line, which is kept.");
-                    checker.about(&mut row, *column, Told::new("DerivedRecordDiffers", message), findings);
+                    let message = format!("'{id}' has another {header} on line {earlier}, which is kept.");
+                    checker.about(&mut row, *column, Told::new("DerivedRecordDiffers", message).with_earlier(*earlier), findings);
                 }
                 Verdict::Circular => {
                     let message = format!("'{}' is its own ancestor; its parent is dropped.", shorten(&shown(&checker.key(&row))));
@@ -343,8 +356,9 @@ impl<'e> Again<'e> {
     }
 }
 
-fn about_key(checker: &Checker<'_>, code: &'static str, line: u64, key: &str, say: impl Fn(&str) -> String) -> Finding {
-    Finding { line, key: Some(key.to_owned()), ..Finding::of_file(code, checker.file, say(key)) }
+/// A finding about the key of a line that an earlier one has.
+fn about_key(checker: &Checker<'_>, code: &'static str, [line, earlier]: [u64; 2], key: &str, say: impl Fn(&str) -> String) -> Finding {
+    Finding { line, key: Some(key.to_owned()), earlier: Some(earlier), ..Finding::of_file(code, checker.file, say(key)) }
 }
 
 /// The keys that are their own ancestors. Every key is walked over once.

@@ -298,13 +298,19 @@ impl<'e> Checker<'e> {
         let Place { column, header, ref leads, .. } = self.columns[index];
         match *leads {
             Leads::Nowhere | Leads::Within => {}
-            Leads::Absent(file) if column.required && !column.without_file => self.lost(row, index, file, None, findings),
             Leads::Absent(file) => {
-                row.set(index, "");
+                let needed = column.required && !column.without_file;
                 if !std::mem::replace(&mut memory.missing_told[index], true) {
-                    let message = format!("{header} refers to {file}, which is not in the export; the values are dropped.");
-                    let finding = Finding { line: row.line, column: Some(header), ..Finding::of_file(FILE_MISSING, self.file, message) };
-                    findings.push(finding.hint(format!("Add {file} to the export.")));
+                    let (code, what) = if needed { (FILE_NEEDED, "rows that need it") } else { (FILE_MISSING, "values") };
+                    let message = format!("{header} refers to {file}, which is not in the export; the {what} are dropped.");
+                    let finding = Finding { line: row.line, column: Some(header), ..Finding::of_file(code, self.file, message) };
+                    findings.push(finding.hint(remedy_of(file)));
+                }
+                if needed {
+                    let message = format!("'{}' in {header} is of {file}, which is not in the export.", shorten(&row.values[index]));
+                    self.about(row, index, Told::new(DROPPED, message).following_from(file.to_owned()), findings);
+                } else {
+                    row.set(index, "");
                 }
             }
             Leads::To(file, keys) if matches!(column.kind, Kind::Ids) => {
@@ -312,7 +318,7 @@ impl<'e> Checker<'e> {
                 let list = &row.values[index];
                 // A list that every row needs needs one good member.
                 if column.required && ids(list).next().is_some() && !ids(list).any(is_good) {
-                    self.lost(row, index, file, Some(keys), findings);
+                    self.lost(row, index, file, keys, findings);
                 } else if !ids(list).all(is_good) || list.contains([' ', '\t']) {
                     self.optional(row, index, file, keys, findings);
                 }
@@ -329,7 +335,7 @@ impl<'e> Checker<'e> {
                 }
                 match keys.target(hash(row.values[index].as_bytes())) {
                     Target::Accepted => {}
-                    _ if column.required => self.lost(row, index, file, Some(keys), findings),
+                    _ if column.required => self.lost(row, index, file, keys, findings),
                     _ => self.optional(row, index, file, keys, findings),
                 }
             }
@@ -365,17 +371,19 @@ impl<'e> Checker<'e> {
     }
 
     /// A required reference that leads nowhere: by itself, or because what it leads to was dropped. `keys`: those of
-    /// `file`, when the export has it.
-    fn lost(&self, row: &mut Row<'_>, index: usize, file: &str, keys: Option<&Keys>, findings: &mut Vec<Finding>) {
+    /// `file`.
+    fn lost(&self, row: &mut Row<'_>, index: usize, file: &str, keys: &Keys, findings: &mut Vec<Finding>) {
         let (value, header) = (&row.values[index], self.columns[index].header);
         let members = self.members(index, value);
-        let dropped = keys.and_then(|keys| members.iter().find_map(|id| Some((id, keys.cause(file, id)?))));
+        let dropped = members.iter().find_map(|id| Some((id, keys.cause(file, id)?)));
         let told = if let Some((id, root)) = dropped {
             let message = format!("'{}' in {header} is in {file}, but its own row there was dropped.", shorten(id));
-            Told::new("ReferencedRecordDropped", message).following_from(root)
+            Told::new(DROPPED, message).following_from(root)
         } else {
-            let hint = keys.and_then(|keys| keys.unread_hint(file));
-            Told { hint, ..Told::new("ReferenceNotFound", format!("'{}' in {header} is not in {file}.", shorten(value))) }
+            Told {
+                hint: keys.unread_hint(file),
+                ..Told::new("ReferenceNotFound", format!("'{}' in {header} is not in {file}.", shorten(value)))
+            }
         };
         self.about(row, index, told, findings);
     }
@@ -400,6 +408,7 @@ impl<'e> Checker<'e> {
             message: told.message,
             hint: told.hint,
             root: told.root,
+            earlier: told.earlier,
         });
     }
 
@@ -479,11 +488,13 @@ fn joined_into(row: &Row<'_>, columns: &[usize], out: &mut Vec<u8>) {
 /// The half of a row's hash that is about values which are the same in all rows of a key, where others may vary.
 pub(crate) const FIXED: u64 = !0 << 32;
 
+const DROPPED: &str = "ReferencedRecordDropped";
 const FILE_MISSING: &str = "ReferencedFileMissing";
+const FILE_NEEDED: &str = "NeededFileMissing";
 const ENCODED_TWICE: &str = "EncodedTwice";
 const FILLED: &str = "StatusInBulkFile";
 /// Codes of findings that are told once a file and column.
-pub(crate) const TOLD_ONCE: [&str; 3] = [FILE_MISSING, ENCODED_TWICE, FILLED];
+pub(crate) const TOLD_ONCE: [&str; 4] = [FILE_MISSING, FILE_NEEDED, ENCODED_TWICE, FILLED];
 
 /// What a finding about a value says.
 pub(crate) struct Told {
@@ -491,17 +502,28 @@ pub(crate) struct Told {
     message: String,
     hint: Option<String>,
     root: Option<String>,
+    earlier: Option<u64>,
 }
 
 impl Told {
     pub(crate) fn new(code: &'static str, message: String) -> Self {
-        Self { code, message, hint: None, root: None }
+        Self { code, message, hint: None, root: None, earlier: None }
     }
 
-    /// It is only the consequence of what happened to the record `root`.
-    fn following_from(self, root: String) -> Self {
-        Self { hint: Some(format!("Mend the row that caused it: {root}.")), root: Some(root), ..self }
+    /// It clashes with this line, which the message names.
+    pub(crate) fn with_earlier(self, line: u64) -> Self {
+        Self { earlier: Some(line), ..self }
     }
+
+    /// It is only the consequence of what happened to a record or of a file that is missing, named as in [`Finding::root`].
+    fn following_from(self, root: String) -> Self {
+        Self { hint: Some(remedy_of(&root)), root: Some(root), ..self }
+    }
+}
+
+/// What helps against all that follows from a root: a record's name begins with a quote, else it is a file's.
+fn remedy_of(root: &str) -> String {
+    if root.starts_with('\'') { format!("Mend the row of {root}.") } else { format!("Add {root} to the export.") }
 }
 
 /// Ids of a list.

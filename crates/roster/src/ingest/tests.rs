@@ -84,7 +84,7 @@ fn a_dropped_record_takes_what_hangs_from_it_and_says_so() {
         ]
     );
     assert_eq!(found[1].hint.as_deref(), Some("Did you mean 'teacher'?"));
-    assert_eq!(found[2].root.as_deref(), Some("users.csv:2"));
+    assert_eq!(found[2].root.as_deref(), Some("'2' in users.csv"));
     assert_eq!(keys(&dir, Entity::Role), ["1/A/teacher"]);
 }
 
@@ -94,6 +94,15 @@ fn duplicates_identical_and_conflicting() {
     assert_eq!(
         found.iter().map(|f| (f.code, f.line)).take(3).collect::<Vec<_>>(),
         [("DuplicateRecord", 3), ("ConflictingDuplicate", 4), ("DuplicateUsername", 6)]
+    );
+    let messages: Vec<&str> = found.iter().map(|f| f.message.as_str()).take(3).collect();
+    assert_eq!(
+        messages,
+        [
+            "The row of '1' stands on line 2 already; one is kept.",
+            "'1' stands on line 2 already, with other values; the first row is kept.",
+            "The username 'ANN' is used by another person on line 2."
+        ]
     );
     assert_eq!(keys(&dir, Entity::User), ["1", "2"]);
     assert_eq!(report.files[1].accepted, 2);
@@ -152,6 +161,27 @@ fn what_is_catastrophic_stops_everything() {
         let (report, ..) = run(&[(file, text)]);
         assert_eq!(report.catastrophic.map(|f| f.code), Some(code), "{text:?}");
     }
+}
+
+/// What is wrong with rows after it, or is only a remark, nobody reads before the export is mended.
+#[test]
+fn a_file_that_stops_the_run_does_not_hide_the_headers_of_the_others() {
+    let (roles, classes) = ("userSourcedId,orgSourcedId,Role\n9,9,9\n", "sourcedId,orgSourcedId,title,shoeSize\nK,nowhere,\n");
+    let others = [("roles.csv", roles), ("classes.csv", classes), ("courses.csv", "")];
+    for (file, text, code) in [
+        ("orgs.csv", "sourcedId;name;type\nA;North;school\n", "HeaderNotFound orgs.csv:0 -"),
+        ("orgs.csv", "sourcedId,name,type\n", "EmptyFile orgs.csv:0 -"),
+    ] {
+        let (report, found, dir) = run(&[&[(file, text)], &others[..]].concat());
+        let mut rest = summary(&found);
+        assert_eq!(rest.remove(0), code);
+        assert_eq!(report.catastrophic.as_ref(), Some(&found[0]), "the first is what it stopped at");
+        rest.sort();
+        assert_eq!(rest, ["EmptyFile courses.csv:0 -", "HeaderNotFound roles.csv:1 role"]);
+        assert!(!dir.path().join(MANIFEST).exists());
+    }
+    let (_, found, _) = run(&[("users.csv", "sourcedId,username\n")]);
+    assert_eq!(summary(&found), ["EmptyFile users.csv:0 -"]);
 }
 
 #[test]

@@ -190,7 +190,7 @@ mod tests {
     fn hostile() -> Finding {
         let value = Some("=HYPERLINK(\"x\")".to_owned());
         let key = Some("</script><script>alert(1)</script>".to_owned());
-        let root = Some("orgs.csv:7".to_owned());
+        let root = Some("'7' in orgs.csv".to_owned());
         Finding { line: 3, key, value, root, ..Finding::of_file("ReferencedRecordDropped", "users.csv", "a,b \"c\" <i>") }
     }
 
@@ -200,7 +200,7 @@ mod tests {
         let (header, row) = text.split_once('\n').unwrap();
         assert_eq!(header, COLUMNS.join(","));
         let expected = "error,ReferencedRecordDropped,users.csv,3,,</script><script>alert(1)</script>,\"'=HYPERLINK(\"\"x\"\")\",\
-            \"a,b \"\"c\"\" <i>\",Mend the record that it leads to; this one needs nothing.,orgs.csv:7\n";
+            \"a,b \"\"c\"\" <i>\",\"Mend the record that it leads to, or add the file; this one needs nothing.\",'7' in orgs.csv\n";
         assert_eq!(row, expected);
     }
 
@@ -208,7 +208,7 @@ mod tests {
     fn json_lines_are_the_log_with_what_helps() {
         let own = hostile().hint("Look at it.");
         assert_eq!(report(Form::JsonLines, std::slice::from_ref(&own)), format!("{}\n", own.to_json()));
-        let catalogued = hostile().hint("Mend the record that it leads to; this one needs nothing.");
+        let catalogued = hostile().hint("Mend the record that it leads to, or add the file; this one needs nothing.");
         assert_eq!(report(Form::JsonLines, &[hostile()]), format!("{}\n", catalogued.to_json()));
     }
 

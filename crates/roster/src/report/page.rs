@@ -179,16 +179,13 @@ fn table(findings: &Findings, totals: &Totals, out: &mut dyn Write) -> io::Resul
 }
 
 fn row(entry: &Entry<'_>) -> String {
-    let [severity, _, _, _, column, key, value, message, hint, root] = entry.cells().map(|cell| escape(&cell));
+    let [severity, _, _, _, column, key, value, message, hint, _] = entry.cells().map(|cell| escape(&cell));
     let (code, place) = (breakable(&entry.code), escape(&entry.place()));
     let mut html = format!(
         "<tr><td><span class=\"{severity}\">{severity}</span><td class=\"w\">{code}<td class=\"w\">{place}<td class=\"w\">{column}<td>{key}<td>{value}<td>{message}"
     );
     if !hint.is_empty() {
         let _ = write!(html, " <em>{hint}</em>");
-    }
-    if !root.is_empty() {
-        let _ = write!(html, " <small>Follows from {root}.</small>");
     }
     html.push('\n');
     html

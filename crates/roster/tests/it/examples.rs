@@ -119,6 +119,7 @@ const EXAMPLES: &[Example] = &[
     Example("UsernameInBothFiles", SdsV1, &[with("Teacher.csv", "SIS ID,School SIS ID,Username\nt1,A,ann\n")]),
     Example("OptionalReferenceNotFound", SdsV21, &[with("orgs.csv", "sourcedId,name,type,parentSourcedId\nA,North School,school,D9\n")]),
     Example("ReferencedFileMissing", SdsV21, &[with("roles.csv", "userSourcedId,orgSourcedId,role,sessionSourcedId\nu1,A,teacher,T1\n")]),
+    Example("NeededFileMissing", SdsV21, &[with("enrollments.csv", "classSourcedId,userSourcedId,role\nk1,u1,teacher\n")]),
     Example("CyclicParent", SdsV21, &[with("orgs.csv", "sourcedId,name,type,parentSourcedId\nA,North School,school,A\n")]),
 ];
 

@@ -457,8 +457,8 @@ fn a_class_has_one_primary_teacher_and_an_organization_one_primary_role_of_a_per
         ]
     );
     let message = |line| loaded.found.iter().find(|f| f.code == "SecondPrimary" && f.line == line).unwrap().message.clone();
-    assert_eq!(message(3), "'u1' has a primary role in 'A' on an earlier line; this one is not primary.");
-    assert_eq!(message(6), "The class 'K' has a primary teacher on an earlier line; this one is not primary.");
+    assert_eq!(message(3), "'u1' has a primary role in 'A' on line 2; this one is not primary.");
+    assert_eq!(message(6), "The class 'K' has a primary teacher on line 5; this one is not primary.");
     // The record stays without its claim.
     let primary: Vec<String> = loaded.records(Entity::Role).iter().map(|(_, f)| format!("{} {} {} {}", f[0], f[1], f[2], f[5])).collect();
     assert_eq!(
@@ -567,4 +567,30 @@ fn a_bulk_file_has_no_status() {
     write(dir.path(), &[("orgs.csv", orgs), ("users.csv", users)]);
     let loaded = load_as(dir.path(), Some(Format::OneRoster11));
     assert_eq!(told(&loaded), ["manifest.csv:0 ManifestNotFound -", "orgs.csv:5 RecordGone status"]);
+}
+
+/// Classes go without their sessions, enrolments without their classes, and all of it for one file.
+#[test]
+fn what_follows_from_a_missing_file_names_it_through_every_file_between() {
+    let enrollments = "sourcedId,classSourcedId,schoolSourcedId,userSourcedId,role\ne1,K,A,u1,teacher\n";
+    let dir = bulk_1_2(&[("enrollments.csv", enrollments)]);
+    std::fs::remove_file(dir.path().join("academicSessions.csv")).unwrap();
+    write(
+        dir.path(),
+        &[("manifest.csv", &manifest_1_2(&["orgs.csv", "users.csv", "roles.csv", "courses.csv", "classes.csv", "enrollments.csv"]))],
+    );
+    let loaded = load(dir.path(), None);
+    assert_eq!(
+        told(&loaded),
+        [
+            "classes.csv:2 NeededFileMissing termSourcedIds",
+            "classes.csv:2 ReferencedRecordDropped termSourcedIds",
+            "classes.csv:3 ReferencedRecordDropped termSourcedIds",
+            "enrollments.csv:2 ReferencedRecordDropped classSourcedId",
+        ]
+    );
+    let last = loaded.found.last().unwrap();
+    assert_eq!(last.message, "'K' in classSourcedId is in classes.csv, but its own row there was dropped.");
+    let [root, hint] = [&last.root, &last.hint].map(Option::as_deref);
+    assert_eq!((root, hint), (Some("academicSessions.csv"), Some("Add academicSessions.csv to the export.")));
 }

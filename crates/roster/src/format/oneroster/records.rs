@@ -8,12 +8,8 @@ use crate::ingest::{Records, Report, RowView};
 use crate::model::Entity;
 
 /// A username is that of one person.
-pub(super) const fn unique_username(column: usize, message: fn(&RowView<'_>) -> String) -> Unique {
+pub(super) const fn unique_username(column: usize, message: fn(&RowView<'_>, u64) -> String) -> Unique {
     Unique { column, claim: Claim::Value, code: "DuplicateUsername", message }
-}
-
-pub(super) fn used_username(username: &str) -> String {
-    format!("The username '{}' is used by another person in this file.", shorten(username))
 }
 
 /// A class has one primary teacher.
@@ -24,8 +20,8 @@ pub(super) const PRIMARY_TEACHER: Unique = Unique {
         says: |row| row.value(ENROLLED_PRIMARY) == "true" && row.value(ENROLLED_ROLE) == TEACHER && !row.is_marked(ENROLLED_USER),
     },
     code: "SecondPrimary",
-    message: |row| {
-        format!("The class '{}' has a primary teacher on an earlier line; this one is not primary.", shorten(row.value(ENROLLED_CLASS)))
+    message: |row, line| {
+        format!("The class '{}' has a primary teacher on line {line}; this one is not primary.", shorten(row.value(ENROLLED_CLASS)))
     },
 };
 
@@ -34,9 +30,9 @@ pub(super) const PRIMARY_ROLE: Unique = Unique {
     column: ROLE_TYPE_AT,
     claim: Claim::First { among: &[ROLE_USER, ROLE_ORG], says: |row| row.value(ROLE_TYPE_AT) == "primary" },
     code: "SecondPrimary",
-    message: |row| {
+    message: |row, line| {
         let [user, org] = [ROLE_USER, ROLE_ORG].map(|column| shorten(row.value(column)));
-        format!("'{user}' has a primary role in '{org}' on an earlier line; this one is not primary.")
+        format!("'{user}' has a primary role in '{org}' on line {line}; this one is not primary.")
     },
 };
 

@@ -156,7 +156,7 @@ impl Injector {
             Kind::DroppedReference(column) => {
                 let Form::Ref(to) = table.columns[column].form else { return Ok(false) };
                 let Some(dropped) = shared.dropped.get(to) else { return Ok(false) };
-                root_cause = Some(format!("{to}:{dropped}"));
+                root_cause = Some(format!("'{dropped}' in {to}"));
                 row[column].clone_from(dropped);
                 column
             }

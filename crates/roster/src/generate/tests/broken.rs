@@ -72,7 +72,7 @@ fn found(files: &[Source], chunk_bytes: usize) -> (IngestReport, Vec<Finding>) {
 /// Whether a finding says that it follows from another one, which is there and follows from none.
 fn follows(finding: &Finding, found: &[Finding]) -> bool {
     let is_root = |root: &str, other: &Finding| {
-        let name = other.key.as_ref().map(|key| format!("{}:{key}", other.file));
+        let name = other.key.as_ref().map(|key| format!("'{key}' in {}", other.file));
         other.root.is_none() && other.severity() == Severity::Error && name.as_deref() == Some(root)
     };
     finding.root.as_deref().is_some_and(|root| found.iter().any(|other| is_root(root, other)))

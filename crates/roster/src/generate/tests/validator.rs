@@ -194,6 +194,7 @@ fn every_finding_of_the_validator_is_made() {
         "OptionalFileNotFound",
         "UnsupportedFile",
         "ReferencedFileMissing",
+        "NeededFileMissing",
         "ManifestNotFound",
         // Both people are kept.
         "UsernameInBothFiles",
@@ -210,6 +211,8 @@ fn every_finding_of_the_validator_is_made() {
         "PersonNotMatched",
         "EarlierFindingsLeftOut",
         "LastUploadRefused",
+        "MatchingRuleFindsNobody",
+        "MatchingRuleMissing",
     ];
     let missing: Vec<&str> = crate::CATALOGUE
         .iter()

@@ -70,6 +70,14 @@ impl Origins {
         let Some(file) = self.files.get(&finding.file) else { return Origin::Changes };
         let (origin, line) = file.of(finding.line);
         finding.line = line;
+        if let Some((of, line)) = finding.earlier.map(|line| file.of(line)) {
+            let place = match of {
+                _ if of == origin => "",
+                Origin::Base => " of the set before",
+                Origin::Changes => " of the changes",
+            };
+            finding.move_earlier(line, place);
+        }
         origin
     }
 }

@@ -385,6 +385,16 @@ fn a_finding_about_the_set_is_traced_to_the_line_that_was_sent() {
     let traced: Vec<_> = (0..=7).map(|line| trace("orgs.csv", line)).collect();
     assert_eq!(traced, [(Base, 0), (Base, 1), (Base, 2), (Base, 4), (Base, 6), (Base, 7), (Changes, 2), (Changes, 5)]);
     assert_eq!((trace("courses.csv", 9), trace("classes.csv", 9), trace(MANIFEST, 2)), ((Base, 9), (Changes, 9), (Changes, 2)));
+    // So is the earlier line that its message names, the last one of that number.
+    let clash = |line: u64, earlier: u64| {
+        let message = format!("' on line {earlier}' is used on line {earlier} already.");
+        let mut finding = Finding { line, earlier: Some(earlier), ..Finding::of_file("DuplicateUsername", "orgs.csv", message) };
+        applied.origins.trace(&mut finding);
+        finding.message
+    };
+    assert_eq!(clash(5, 3), "' on line 3' is used on line 4 already.");
+    assert_eq!(clash(7, 6), "' on line 6' is used on line 2 already.");
+    assert_eq!(clash(7, 4), "' on line 4' is used on line 6 of the set before already.");
 }
 
 /// One thing that happens to a record on a day: new values, or none when it goes.

@@ -43,7 +43,7 @@ fn what_refers_to_a_row_that_cannot_be_read_follows_from_it() {
     ] {
         let found = found(&[b"1,ann,A\n", row, b"\n3,cy,C\n"].concat());
         let own = format!("{code} users.csv:3 2 -");
-        assert_eq!(found, [own.as_str(), "ReferencedRecordDropped roles.csv:3 2/A/student users.csv:2"], "{}", row.escape_ascii());
+        assert_eq!(found, [own.as_str(), "ReferencedRecordDropped roles.csv:3 2/A/student '2' in users.csv"], "{}", row.escape_ascii());
     }
 }
 
@@ -70,7 +70,7 @@ fn a_row_may_hide_another_one() {
         [
             "FieldCount users.csv:2 1 -",
             "LineTooLong users.csv:3 - -",
-            "ReferencedRecordDropped roles.csv:2 1/A/teacher users.csv:1",
+            "ReferencedRecordDropped roles.csv:2 1/A/teacher '1' in users.csv",
             "ReferenceNotFound roles.csv:3 2/A/student -",
             "ReferenceNotFound roles.csv:4 3/B/student -",
         ]
@@ -95,8 +95,8 @@ fn a_key_that_is_told_of_damage_is_nobodys_duplicate_and_satisfies_no_reference(
         [
             "LineBreakInQuotes users.csv:2 1 -",
             "LineBreakInQuotes users.csv:3 2 -",
-            "ReferencedRecordDropped roles.csv:2 1/A/teacher users.csv:1",
-            "ReferencedRecordDropped roles.csv:3 2/A/student users.csv:2",
+            "ReferencedRecordDropped roles.csv:2 1/A/teacher '1' in users.csv",
+            "ReferencedRecordDropped roles.csv:3 2/A/student '2' in users.csv",
         ]
     );
 }
@@ -132,9 +132,9 @@ fn an_optional_reference_says_what_it_follows_from() {
     assert_eq!(
         told,
         [
-            ("orgs.csv", 2, Some("orgs.csv:X"), Some("Mend the row that caused it: orgs.csv:X.")),
+            ("orgs.csv", 2, Some("'X' in orgs.csv"), Some("Mend the row of 'X' in orgs.csv.")),
             ("orgs.csv", 3, None, Some(one("orgs.csv").as_str())),
-            ("classes.csv", 2, Some("academicSessions.csv:S1"), Some("Mend the row that caused it: academicSessions.csv:S1.")),
+            ("classes.csv", 2, Some("'S1' in academicSessions.csv"), Some("Mend the row of 'S1' in academicSessions.csv.")),
             ("classes.csv", 2, None, Some(one("academicSessions.csv").as_str())),
         ]
     );
@@ -169,7 +169,7 @@ fn the_key_of_a_damaged_row_is_read_as_that_of_a_good_one() {
         found,
         [
             "InvalidEncoding User.csv:2 cy@home.example -",
-            "ReferencedRecordDropped Guardianrelationship.csv:2 s1/cy@home.example User.csv:cy@home.example"
+            "ReferencedRecordDropped Guardianrelationship.csv:2 s1/cy@home.example 'cy@home.example' in User.csv"
         ]
     );
 }

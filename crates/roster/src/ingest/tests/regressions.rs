@@ -77,8 +77,8 @@ fn a_consequence_of_a_consequence_names_the_first_cause() {
             "ReferencedRecordDropped enrollments.csv:2 classSourcedId"
         ]
     );
-    assert_eq!(found[1].root.as_deref(), Some("orgs.csv:B"));
-    assert_eq!(found[2].root.as_deref(), Some("orgs.csv:B"));
+    assert_eq!(found[1].root.as_deref(), Some("'B' in orgs.csv"));
+    assert_eq!(found[2].root.as_deref(), Some("'B' in orgs.csv"));
     assert_eq!(report.consequences(), 2);
 }
 
@@ -144,7 +144,7 @@ fn who_lost_a_username_is_dropped_for_those_who_refer_to_him() {
         run(&[("users.csv", &users), ("roles.csv", "userSourcedId,orgSourcedId,role\n1,A,student\n2,A,student\n3,B,student\n")]);
     assert_eq!(summary(&found), ["DuplicateUsername users.csv:3 username", "ReferencedRecordDropped roles.csv:3 userSourcedId"]);
     assert_eq!((found[0].key.as_deref(), found[0].value.as_deref()), (Some("2"), Some("Ann")));
-    assert_eq!(found[1].root.as_deref(), Some("users.csv:2"));
+    assert_eq!(found[1].root.as_deref(), Some("'2' in users.csv"));
     assert_eq!(keys(&dir, Entity::User), ["1", "3"]);
     assert_eq!((report.files[1].accepted, report.files[1].errors), (2, 1));
 }

@@ -165,6 +165,38 @@ fn a_file_that_is_not_in_the_export_is_told_once_however_it_is_cut() {
     assert_eq!((report.files[2].warnings, report.files[2].accepted), (1, 50));
 }
 
+/// Of a file that every row needs one finding says that it is missing, and every row that it is a consequence.
+#[test]
+fn a_needed_file_that_is_not_in_the_export_is_the_one_cause() {
+    let dir = tempfile::tempdir().unwrap();
+    let enrollments: String = (0..50).map(|n| format!("K{n},1,student\n")).collect();
+    let files = written(
+        dir.path(),
+        &[
+            ("orgs.csv", b"sourcedId,name,type\nA,A,school\n".to_vec()),
+            ("users.csv", b"sourcedId,username\n1,ann\n".to_vec()),
+            ("roles.csv", b"userSourcedId,orgSourcedId,role\n1,A,student\n".to_vec()),
+            ("enrollments.csv", format!("classSourcedId,userSourcedId,role\n{enrollments}K,9,student\nK,1,\n").into_bytes()),
+        ],
+    );
+    let Outcome { found, report, .. } = outcome(&files, 4, tiny(10), None);
+    let (causes, consequences): (Vec<Finding>, Vec<Finding>) = found.into_iter().partition(|finding| finding.root.is_none());
+    let wanted = [
+        "NeededFileMissing enrollments.csv:2 classSourcedId",
+        "ReferenceNotFound enrollments.csv:52 userSourcedId",
+        "RequiredValueMissing enrollments.csv:53 role",
+    ];
+    assert_eq!(summary(&causes), wanted);
+    assert!(causes[0].message.contains("classes.csv, which is not in the export"), "{}", causes[0].message);
+    assert_eq!(consequences.len(), 52);
+    for finding in &consequences {
+        assert_eq!((finding.code, finding.root.as_deref()), ("ReferencedRecordDropped", Some("classes.csv")));
+        assert_eq!(finding.hint.as_deref(), Some("Add classes.csv to the export."));
+    }
+    assert_eq!((report.files[3].errors, report.files[3].accepted), (52, 0), "rows, of which each is dropped once");
+    assert_eq!(report.consequences(), 52);
+}
+
 #[test]
 fn a_value_that_is_open_at_a_cut_is_open_behind_it() {
     let dir = tempfile::tempdir().unwrap();

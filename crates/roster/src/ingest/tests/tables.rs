@@ -142,7 +142,7 @@ fn references_to_the_own_file_may_come_before_what_they_lead_to() {
     );
     assert_eq!(found[1].message, "'3' in Siblings is in Pupil.csv, but its own row there was dropped; the value is dropped too.");
     assert_eq!(found[2].message, "'9' in Siblings is not in Pupil.csv; the value is dropped.");
-    assert_eq!([&found[1].root, &found[2].root].map(Option::as_deref), [Some("Pupil.csv:3"), None]);
+    assert_eq!([&found[1].root, &found[2].root].map(Option::as_deref), [Some("'3' in Pupil.csv"), None]);
     let siblings: Vec<_> = records[0].iter().map(|user| (user[0].as_str(), user[5].as_str())).collect();
     assert_eq!(siblings, [("1", "2"), ("2", "1"), ("4", "")]);
     assert_eq!((report.files[0].rows, report.files[0].accepted, report.files[0].errors), (6, 3, 2));

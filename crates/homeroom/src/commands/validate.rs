@@ -241,7 +241,8 @@ fn unread(error: &IngestError) -> Failure {
         IngestError::UnknownEncoding(label) => Failure::hinting(
             format!("there is no encoding `{label}`"),
             "use a label of the Encoding Standard, for example windows-1252 or iso-8859-15",
-        ),
+        )
+        .usage(),
         other => Failure::new(format!("the export cannot be read: {}", server::error::chain(other))),
     }
 }
@@ -299,10 +300,14 @@ fn not_of_the_format(files: &[Source], checked: &IngestReport) -> Failure {
     let message = format!("{name} is not a file of {} that is read", title(checked));
     let missing = checked.detected.format.as_ref().map_or_else(|_| Vec::new(), |format| roster::missing_files(*format, files));
     let meant = missing.into_iter().find(|file| file.stand_in.is_some()).map_or("users.csv", |file| file.name);
-    let hint = if name.to_ascii_lowercase().ends_with(".gz") {
-        format!("unpack it on the way: zcat {name} | homeroom validate - --name {meant}")
-    } else {
-        format!("say with --name which file it is, for example --name {meant}, and with --format of which format")
+    let lower = name.to_ascii_lowercase();
+    let hint = match roster::kind_of_file(name) {
+        // One file that is only compressed; an archive of files has to be unpacked.
+        Some(_) if lower.ends_with(".gz") && !lower.ends_with(".tar.gz") => {
+            format!("unpack it on the way: zcat {name} | homeroom validate - --name {meant}")
+        }
+        Some(kind) => kind.to_owned(),
+        None => format!("say with --name which file it is, for example --name {meant}, and with --format of which format"),
     };
     Failure::hinting(message, hint).usage()
 }

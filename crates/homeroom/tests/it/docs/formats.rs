@@ -153,7 +153,7 @@ const RULES: &[(&str, &[u8], &str)] = &[
         "Utf16Encoding",
     ),
     (
-        "Any other encoding has to be named: `--encoding windows-1252`.",
+        "A file in any other encoding needs it named: `--encoding windows-1252`. Files that are UTF-8 stay so beside it.",
         b"sourcedId,name,type\nA,North,school\nB,Sch\xfcle,school\n",
         "InvalidEncoding",
     ),

@@ -209,6 +209,8 @@ fn every_finding_of_the_validator_is_made() {
         "AmbiguousMatch",
         "PersonNotMatched",
         "LastUploadRefused",
+        "MatchingRuleFindsNobody",
+        "MatchingRuleMissing",
     ];
     let missing: Vec<&str> = crate::CATALOGUE
         .iter()

@@ -106,6 +106,35 @@ fn a_named_encoding_leaves_files_in_utf8_alone() {
     assert!(text.contains("no findings"), "{text}");
 }
 
+/// A table that says of a file that it has no errors, above a total of one, is not believed again.
+#[test]
+fn what_stops_a_run_is_an_error_of_its_file() {
+    let dir = folder(&[("orgs.csv", ORGS), ("users.csv", "sourcedId,name\n1,ann\n"), ("roles.csv", ROLES)]);
+    let (_, text) = validate(dir.path(), &[".", "--format", "sds-v2.1", "--report", "r.html"]);
+    assert!(text.contains("HeaderNotFound  1 ×"), "{text}");
+    assert_eq!(row(&text, "users.csv"), ["users.csv", "0", "0", "1", "1"], "{text}");
+    let page = std::fs::read_to_string(dir.path().join("r.html")).unwrap();
+    assert!(page.contains("users.csv<td class=\"n\">0<td class=\"n\">0<td class=\"n\">1<td class=\"n\">1"), "{page}");
+    let found = json(dir.path(), &[".", "--format", "sds-v2.1"]);
+    let errors: u64 = found["files"].as_array().unwrap().iter().map(|file| file["errors"].as_u64().unwrap()).sum();
+    assert_eq!((errors, &found["totals"]["catastrophic"]), (1, &1.into()), "{found}");
+}
+
+/// A hint stands with the places that it is about, not behind those that nobody sees.
+#[test]
+fn hints_stand_before_what_is_not_shown() {
+    let rows = ["teachr", "studnt", "x", "y", "z"].map(|role| format!("1,n,{role}\n")).concat();
+    let dir = folder(&[("orgs.csv", ORGS), ("users.csv", USERS), ("roles.csv", &(ROLES.to_owned() + &rows))]);
+    let (_, text) = validate(dir.path(), &["."]);
+    let lines: Vec<&str> = text.lines().skip_while(|line| !line.contains("InvalidReferenceCode")).map(str::trim).collect();
+    assert!(
+        lines[1].starts_with("roles.csv:4  'teachr' in role is not a code of RefRole, the list of roles in an organization."),
+        "{text}"
+    );
+    assert_eq!((lines[2], lines[4]), ("Did you mean 'teacher'?", "Did you mean 'student'?"), "{text}");
+    assert!(lines[6].contains("docs/formats.md") && lines[7] == "… and 2 more", "{text}");
+}
+
 #[test]
 fn another_format_than_the_one_that_was_named_and_two_in_one_folder_are_told() {
     let oneroster = "sourcedId,status,dateLastModified,name,type\nn,,,North,school\n";

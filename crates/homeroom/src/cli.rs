@@ -263,10 +263,10 @@ pub(crate) struct Validate {
     /// Encoding of files that are neither UTF-8 nor UTF-16, for example windows-1252
     #[arg(long, value_name = "LABEL")]
     pub encoding: Option<String>,
-    /// Write all findings to a file: .html, .csv or .jsonl (.json as well; one object a line); may be repeated
+    /// Write the findings to a file: all of them to .csv or .jsonl (one object a line), a page with the first 500 of each kind to .html; may be repeated
     #[arg(long, value_name = "FILE")]
     pub report: Vec<PathBuf>,
-    /// Findings that --json lists; counts and reports are always complete
+    /// Findings that --json lists; counts, .csv and .jsonl are always complete
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     pub max_findings: usize,
     #[command(flatten)]
@@ -385,7 +385,7 @@ pub(crate) enum Runs {
 pub(crate) struct Log {
     #[command(flatten)]
     pub one: OneRun,
-    /// Write them to a file instead: .html, .csv or .jsonl (.json as well; one object a line); may be repeated
+    /// Write them to a file instead: .csv, .jsonl (one object a line), or .html with the first 500 of each kind; may be repeated
     #[arg(long, value_name = "FILE")]
     pub report: Vec<PathBuf>,
 }
@@ -407,6 +407,6 @@ pub(crate) struct RunsOf {
 pub(crate) struct OneRun {
     #[command(flatten)]
     pub of: RunsOf,
-    /// Run id
+    /// Run id; `latest` is the newest run, to look at
     pub id: String,
 }

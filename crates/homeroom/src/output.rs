@@ -1,6 +1,7 @@
 //! What a person sees: messages, colours, logging. The only place that prints.
 #![expect(clippy::print_stderr, reason = "the one module of the product that talks to the terminal")]
 
+pub(crate) use roster::report::grouped;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -93,12 +94,9 @@ fn paint(text: &str, colour: Colour, terminal: bool) -> String {
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
-/// A number with its thousands apart.
-pub(crate) fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let comma =
-        |(index, digit): (usize, char)| (index > 0 && (digits.len() - index).is_multiple_of(3)).then_some(',').into_iter().chain([digit]);
-    digits.chars().enumerate().flat_map(comma).collect()
+/// A moment to the second, UTC.
+pub(crate) fn time(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 /// A text of at most so many characters.
@@ -150,14 +148,5 @@ pub(crate) fn start_logging(default_level: &str) {
     };
     if let Err(error) = outcome {
         eprintln!("logging could not be started: {error}");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn thousands_stand_apart() {
-        let shown = [0, 7, 999, 1_000, 12_345, 123_456, 1_234_567].map(super::grouped);
-        assert_eq!(shown, ["0", "7", "999", "1,000", "12,345", "123,456", "1,234,567"]);
     }
 }

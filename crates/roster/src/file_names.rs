@@ -20,7 +20,7 @@ pub(crate) fn meant<'n>(given: &str, names: &[&'n str]) -> Option<&'n str> {
     })
 }
 
-/// The nearest name, when at most a third of it is wrong: short names are soon near to any other, `notes.csv` to `roles.csv`.
+/// The nearest name, when less than a third of it is wrong: short names are soon near to any other, `notes.csv` to `roles.csv`.
 fn near<'n>(given: &str, names: &[&'n str]) -> Option<&'n str> {
     let near = nearest(given, names.iter().copied())?;
     (distance(stem(given), stem(near)) * 3 < stem(near).len()).then_some(near)

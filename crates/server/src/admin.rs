@@ -214,7 +214,7 @@ impl App {
     pub async fn put_source(&self, source: Source) -> Result<bool, AdminError> {
         let failed = |why: String, hint: &str| AdminError::hinting(format!("the source '{}': {why}", source.name), hint);
         let named = |why| failed(why, "docs/sources.md describes them");
-        let tenant = sources::tenant(self, &source.tenant).await.map_err(named)?;
+        let tenant = self.tenant(&source.tenant).await?;
         let source = source.clone().with_secrets().map_err(named)?;
         sources::put(self, &self.system(tenant.id), source).await.map_err(|error| match error.graph() {
             error if error.target.as_deref() == Some("folder") => failed(error.message, &self.open_folders()),

@@ -3,7 +3,7 @@
 //! Every setting `[section] key` can be given as `HOMEROOM_SECTION__KEY`, the list of issuers as a whole
 //! as `HOMEROOM_ISSUERS`, that of sources as `HOMEROOM_SOURCES`. A key that is not known is refused with its place, so that a misspelt safety limit is never silently ignored.
 
-mod source;
+pub(crate) mod source;
 
 pub use source::{Secret, SftpSource, Source};
 
@@ -214,7 +214,8 @@ pub struct Limits {
     pub connections: u32,
     /// A TLS handshake, and the head of a request, have to be complete in this time, seconds.
     pub header_seconds: u32,
-    /// A body that stands still for this time is given up, seconds.
+    /// A body that stands still for this time is given up, seconds; what is left of one that was refused is read away for as
+    /// long.
     pub body_seconds: u32,
     /// A connection without a request is closed after this time, seconds.
     pub idle_seconds: u32,

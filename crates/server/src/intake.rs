@@ -203,10 +203,16 @@ async fn look_for(app: &App, watched: &Watched, ctx: &OpContext) -> Result<(), S
     let before = known.problem.take();
     known.looked_at = Some(ctx.now);
     let claim = known.claim.clone();
+    let mut fetching = None;
     let outcome = tokio::select! {
-        outcome = step(app, watched, ctx, &mut known) => outcome,
-        // Another look has it now, whose fetch discards what was fetched here.
-        () = keep(app, ctx, &watched.source.name, claim) => return Ok(()),
+        outcome = step(app, watched, ctx, &mut known, &mut fetching) => outcome,
+        // Another look has it now, or the source is gone.
+        () = keep(app, ctx, &watched.source.name, claim) => {
+            if let Some(container) = fetching {
+                discard(app, ctx, watched, &container).await;
+            }
+            return Ok(());
+        }
     };
     known.problem = outcome.err().or_else(|| known.refusal_of(known.seen.as_deref()));
     // The same problem at every look would fill the log.
@@ -217,7 +223,8 @@ async fn look_for(app: &App, watched: &Watched, ctx: &OpContext) -> Result<(), S
     news.map_or(Ok(()), Err)
 }
 
-async fn step(app: &App, watched: &Watched, ctx: &OpContext, known: &mut Known) -> Result<(), String> {
+/// `fetching` becomes the upload session that is being filled, so that it can be discarded when the look is broken off.
+async fn step(app: &App, watched: &Watched, ctx: &OpContext, known: &mut Known, fetching: &mut Option<String>) -> Result<(), String> {
     let source = &watched.source;
     settle_validation(app, source, ctx, known).await?;
     if known.run_wanted && start_run(app, ctx).await? {
@@ -238,7 +245,7 @@ async fn step(app: &App, watched: &Watched, ctx: &OpContext, known: &mut Known) 
     }
     files.retain(Listed::is_export);
     let handed_over = Known { delivered: Some(print), delivered_at: Some(ctx.now), refused: None, ..known.clone() };
-    match deliver(app, watched, ctx, &place, &files, handed_over).await {
+    match deliver(app, watched, ctx, &place, &files, handed_over, fetching).await {
         Ok(handed_over) => {
             tracing::info!(source.name = ?source.name, "an export was fetched and is validated");
             *known = handed_over;
@@ -302,6 +309,7 @@ async fn deliver(
     place: &Place,
     files: &[Listed],
     handed_over: Known,
+    fetching: &mut Option<String>,
 ) -> Result<Known, Undelivered> {
     let source = &watched.source;
     let most = app.config().uploads.max_file_bytes;
@@ -333,14 +341,20 @@ async fn deliver(
         Ok(Ok((connector, id)))
     });
     let (connector, container) = opened.await?.map_err(Undelivered::Problem)?;
+    *fetching = Some(container.clone());
     let delivery = Delivery { source: source.name.clone(), connector, container: container.clone(), origin: source.describe() };
     let outcome = fill(app, ctx.tenant, place, files, delivery, handed_over).await;
-    if outcome.is_err()
-        && let Err(error) = upload::discard_session(app.uploads(), ctx, &container).await
-    {
-        tracing::warn!(source.name = ?source.name, error = chain(&error), "what was fetched in vain is removed later");
+    if outcome.is_err() {
+        discard(app, ctx, watched, &container).await;
     }
     outcome
+}
+
+/// Removes what was fetched in vain.
+async fn discard(app: &App, ctx: &OpContext, watched: &Watched, container: &str) {
+    if let Err(error) = upload::discard_session(app.uploads(), ctx, container).await {
+        tracing::warn!(source.name = ?watched.source.name, error = chain(&error), "what was fetched in vain is removed later");
+    }
 }
 
 /// Fetches the files into the open session, and hands it over.
@@ -577,7 +591,7 @@ mod tests {
         let place = watched.place(&app).await.unwrap();
         let files = place.list().await.unwrap();
         app.remove_source("contoso.example", "nightly").await.unwrap();
-        assert!(matches!(deliver(&app, &watched, &ctx, &place, &files, Known::default()).await, Err(Undelivered::Problem(_))));
+        assert!(matches!(deliver(&app, &watched, &ctx, &place, &files, Known::default(), &mut None).await, Err(Undelivered::Problem(_))));
         look(&app, &watched).await;
         let left = app.store().read(&ctx, |tx| tx.docs(&INTAKE)?.get("nightly")).await;
         assert!(left.unwrap_or_else(|error: StoreError| panic!("{error}")).is_none(), "the next one of its name starts anew");
@@ -623,10 +637,10 @@ mod tests {
         let files = place.list().await.unwrap();
         let watched = in_settings(nightly(&folder), &ctx);
         std::fs::write(folder.join("users.csv"), "ab\n").unwrap();
-        let changed = deliver(&app, &watched, &ctx, &place, &files, Known::default()).await;
+        let changed = deliver(&app, &watched, &ctx, &place, &files, Known::default(), &mut None).await;
         assert!(matches!(changed, Err(Undelivered::Changed)));
         std::fs::remove_file(folder.join("users.csv")).unwrap();
-        let gone = deliver(&app, &watched, &ctx, &place, &files, Known::default()).await;
+        let gone = deliver(&app, &watched, &ctx, &place, &files, Known::default(), &mut None).await;
         assert!(matches!(gone, Err(Undelivered::Problem(_))));
         let uploads = app.store().blobs().path(ctx.tenant, "uploads").unwrap();
         assert!(uploads.is_dir(), "something was fetched");

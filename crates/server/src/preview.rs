@@ -73,15 +73,21 @@ impl App {
         let spec = self.store().read(&ctx, move |tx| runs::spec(&app, &Data::new(tx, &context), "preview")).await;
         let mut spec: RunSpec = spec.map_err(|error: crate::error::AppError| AdminError::new(error.graph().message))?;
         spec.work_dir = work.path().join("run");
-        let inbound = meant(&mut spec, flow)?;
-        let whole = work.path().join("whole");
-        let put = put_files(inbound, opened, self.now(), &whole)
-            .map_err(|error| AdminError::new(format!("cannot read the files: {}", chain(&error))))?;
-        if let Err(errors) = put {
-            let blocked = errors.first().map(|f| Blocked { code: f.code.to_owned(), message: f.message.clone() });
-            let findings = errors.iter().map(Finding::to_json).collect();
-            return Ok(Plan { blocked, summary: None, groups: Vec::new(), statistics: Map::new(), findings });
-        }
+        let (flow, whole, now) = (flow.map(str::to_owned), work.path().join("whole"), self.now());
+        let put = tokio::task::spawn_blocking(move || -> Result<_, AdminError> {
+            let put = put_files(meant(&mut spec, flow.as_deref())?, opened, now, &whole)
+                .map_err(|error| AdminError::new(format!("cannot read the files: {}", chain(&error))))?;
+            Ok(put.map(|()| spec))
+        });
+        let put = put.await.map_err(|error| AdminError::new(error.to_string()))??;
+        let spec = match put {
+            Ok(spec) => spec,
+            Err(errors) => {
+                let blocked = errors.first().map(|f| Blocked { code: f.code.to_owned(), message: f.message.clone() });
+                let findings = errors.iter().map(Finding::to_json).collect();
+                return Ok(Plan { blocked, summary: None, groups: Vec::new(), statistics: Map::new(), findings });
+            }
+        };
         let own_rows = self.store().read(&ctx, runs::own_reference_rows).await?;
         let directory = EmbeddedDirectory::new(self.store().clone(), ctx, None);
         let planned = tokio::task::spawn_blocking(move || {

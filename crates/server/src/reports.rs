@@ -39,6 +39,7 @@ pub(crate) async fn of_run(app: &App, ctx: &OpContext, run: &str) -> Result<Opti
 /// Answers a request for `findings.csv`, `findings.json` or `findings.html` of a run.
 pub(crate) async fn answer(app: &App, bearer: Option<&str>, request_id: Uuid, run: &str, report: &str) -> Result<Response, AppError> {
     let ctx = app.authenticate(bearer, request_id).await?;
+    app.throttle(&ctx)?;
     ctx.grants.require(allowed(Resource::Runs, Action::Read))?;
     let form = report.strip_prefix("findings.").and_then(Form::of_extension);
     let form = form.ok_or_else(|| AppError::NotFound("A report is findings.csv, findings.json or findings.html.".to_owned()))?;

@@ -25,15 +25,15 @@ use uuid::Uuid;
 
 const SOURCES: Access = Access::unchecked("_sources");
 /// Longest name, characters.
-const NAME_MAX: usize = 100;
+pub(crate) const NAME_MAX: usize = 100;
 /// Longest path, characters, and longest text of another kind: no name of a file, a host or a user is longer.
-const PATH_MAX: usize = 1024;
-const TEXT_MAX: usize = 255;
+pub(crate) const PATH_MAX: usize = 1024;
+pub(crate) const TEXT_MAX: usize = 255;
 /// Seconds between two looks at a stored source: others wait for their turn, too, and one that is looked at less than
 /// once a week is a slip of the hand.
-const EVERY_SECONDS: RangeInclusive<u32> = 5..=7 * 86_400;
+pub(crate) const EVERY_SECONDS: RangeInclusive<u32> = 5..=7 * 86_400;
 /// Seconds that an export has to rest: after a day the next one is written.
-const SETTLED_SECONDS: RangeInclusive<u32> = 0..=86_400;
+pub(crate) const SETTLED_SECONDS: RangeInclusive<u32> = 0..=86_400;
 
 /// A source and who has set it up.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -116,7 +116,7 @@ pub(crate) fn run(
     accounts: &Accounts,
     snapshot: &Path,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
-) -> io::Result<(MatchCounts, Vec<Finding>)> {
+) -> io::Result<MatchCounts> {
     // First pass: who claims which account. Second pass: links, without contested accounts.
     let mut claims: HashMap<u32, u32> = HashMap::new();
     people(inbound, context, snapshot, |person, standing| {
@@ -158,7 +158,8 @@ pub(crate) fn run(
     writer.finish()?;
     let about_rules = success.findings(accounts.ids.is_empty());
     out.about_rules = about_rules.len() as u64;
-    Ok((out, about_rules))
+    about_rules.iter().try_for_each(findings)?;
+    Ok(out)
 }
 
 fn duplicate(person: Record<'_>) -> Finding {

@@ -595,10 +595,8 @@ impl Run<'_> {
                 continue;
             }
             let mut log = Findings::create(&self.spec.work_dir.join(format!("findings-match-{}.jsonl", inbound.flow_id)))?;
-            let (counts, about_rules) =
-                matching::run(inbound, &context, &accounts, &self.snapshot_dir(inbound), &mut |finding| log.write(finding))?;
-            about_rules.iter().try_for_each(|finding| log.write(finding))?;
-            all.push(counts);
+            let folder = self.snapshot_dir(inbound);
+            all.push(matching::run(inbound, &context, &accounts, &folder, &mut |finding| log.write(finding))?);
             log.finish()?;
         }
         Ok(all)
@@ -693,7 +691,8 @@ impl Run<'_> {
         }
         self.apply_batch(&mut batch, plan)?;
         // Not what this attempt has written, which is less than the run has when an earlier one was killed.
-        Ok(json!({ "operations": plan.summary.operations }))
+        let refused = directory.refusals(&self.spec.run_id)?.len();
+        Ok(json!({ "operations": plan.summary.operations, "refused": refused }))
     }
 
     fn apply_batch(&self, batch: &mut Vec<OpRecord>, plan: &Planned) -> Result<(), RunError> {

@@ -44,7 +44,7 @@ impl Found {
         })
     }
 
-    /// Everything on one line, as compilers say it.
+    /// Place, severity, code, message and cause on one line, as compilers say it.
     pub(crate) fn line(&self) -> String {
         let place = self.place();
         let place = if place.is_empty() { place } else { format!("{place}: ") };
@@ -92,11 +92,10 @@ impl ByCode {
         self.0.is_empty()
     }
 
-    /// The worst first, of those what may be the reason of others, then the most.
+    /// As every list by kind: the worst first, what follows from others last, then the most.
     fn sorted(&self) -> Vec<&(u64, Found)> {
-        let rank = |found: &Found| ["catastrophic", "error", "warning", "info"].iter().position(|word| *word == found.severity);
         let mut all: Vec<_> = self.0.values().collect();
-        all.sort_by_key(|(count, found)| (rank(found), roster::listing_rank(&found.code), Reverse(*count)));
+        all.sort_by_key(|(count, found)| (roster::listing_rank(&found.code), Reverse(*count)));
         all
     }
 
@@ -171,14 +170,22 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_come_first_and_then_the_most() {
+    fn the_worst_come_first_and_consequences_last() {
         let mut by_code = ByCode::default();
-        for (code, severity) in [("few", "error"), ("info", "info"), ("many", "error"), ("many", "error"), ("warn", "warning")] {
+        for (code, severity) in [
+            ("ReferencedRecordDropped", "error"),
+            ("FieldCount", "error"),
+            ("RecordGone", "info"),
+            ("ReferenceNotFound", "error"),
+            ("ReferenceNotFound", "error"),
+            ("UnknownColumn", "warning"),
+        ] {
             by_code.take(found(code, severity, 3, None));
         }
         let all = by_code.as_json();
         let codes: Vec<_> =
             all.as_array().unwrap().iter().map(|one| (one["code"].as_str().unwrap(), one["count"].as_u64().unwrap())).collect();
-        assert_eq!(codes, [("many", 2), ("few", 1), ("warn", 1), ("info", 1)]);
+        let listed = [("FieldCount", 1), ("ReferenceNotFound", 2), ("UnknownColumn", 1), ("RecordGone", 1), ("ReferencedRecordDropped", 1)];
+        assert_eq!(codes, listed);
     }
 }

@@ -23,8 +23,8 @@ pub(super) async fn run(command: cli::Runs) -> Result<(), Failure> {
         }
         cli::Runs::Log(cli::Log { one, report }) => {
             let reports = report.iter().map(|path| Report::create(path)).collect::<Result<Vec<_>, _>>()?;
-            let (app, tenant) = open_tenant(&one.of).await?;
-            let findings = app.findings(tenant, &one.id).await?;
+            let (app, tenant, id) = open_run(&one).await?;
+            let findings = app.findings(tenant, &id).await?;
             if reports.is_empty() && one.of.output.json {
                 return output::write(|out| findings.write(Form::JsonLines, out)).map_err(Failure::io("read the findings"));
             }
@@ -34,6 +34,17 @@ pub(super) async fn run(command: cli::Runs) -> Result<(), Failure> {
             reports.into_iter().try_for_each(|report| report.write(&findings))
         }
     }
+}
+
+/// The run that is to be looked at. What is approved is named by its id: nobody approves what they have not seen.
+async fn open_run(one: &cli::OneRun) -> Result<(server::App, store::TenantId, String), Failure> {
+    let (app, tenant) = open_tenant(&one.of).await?;
+    if one.id != "latest" {
+        return Ok((app, tenant, one.id.clone()));
+    }
+    let newest = app.list_runs(tenant).await?.first().and_then(|run| run["id"].as_str().map(str::to_owned));
+    let id = newest.ok_or_else(|| Failure::new("there has been no run yet"))?;
+    Ok((app, tenant, id))
 }
 
 /// One line a finding.
@@ -62,16 +73,17 @@ async fn list(of: cli::RunsOf) -> Result<(), Failure> {
     let text = |run: &serde_json::Map<String, Value>, name: &str| run.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let why =
         |run: &serde_json::Map<String, Value>| run.get("blockingError").and_then(|e| e["code"].as_str()).unwrap_or_default().to_owned();
-    let row = |run| vec![text(run, "id"), text(run, "startDateTime"), text(run, "status"), why(run)];
+    let started = |run| text(run, "startDateTime").parse().map_or_else(|_| text(run, "startDateTime"), output::time);
+    let row = |run| vec![text(run, "id"), started(run), text(run, "status"), why(run)];
     output::table(&["id", "started", "status", "stopped by"], &runs.iter().map(row).collect::<Vec<_>>());
     Ok(())
 }
 
 async fn show(one: cli::OneRun) -> Result<(), Failure> {
-    let (app, tenant) = open_tenant(&one.of).await?;
-    let mut shown = app.show_run(tenant, &one.id).await?;
+    let (app, tenant, id) = open_run(&one).await?;
+    let mut shown = app.show_run(tenant, &id).await?;
     let mut by_code = ByCode::default();
-    let logs = app.findings(tenant, &one.id).await?.logs;
+    let logs = app.findings(tenant, &id).await?.logs;
     let counted = findings::each(&logs, |found| {
         by_code.take(found);
         Ok(())
@@ -91,7 +103,7 @@ async fn show(one: cli::OneRun) -> Result<(), Failure> {
         output::line(&format!("{}: {}", text(&error["code"]), output::printable(&text(&error["message"]))));
     }
     if shown["waitsForApproval"] == true {
-        output::line(&format!("waits for `homeroom runs approve {}`, until the next run", one.id));
+        output::line(&format!("waits for `homeroom runs approve {id}`, until the next run"));
     }
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     for flow in list(&shown["inbound"]).iter().filter(|flow| flow["origin"].is_string()) {
@@ -119,9 +131,15 @@ async fn show(one: cli::OneRun) -> Result<(), Failure> {
         show_unmatched(&totals["unmatchedPeopleByRole"]);
     }
     let steps = &shown["steps"];
-    if let Ok(summary) = serde_json::from_value::<PlanSummary>(steps["plan"]["summary"].clone()) {
+    if !steps["plan"].is_null() {
+        let summary = serde_json::from_value::<PlanSummary>(steps["plan"]["summary"].clone())
+            .map_err(|error| Failure::new(format!("the plan of the run cannot be read: {error}")))?;
         let done = if steps["apply"].is_null() { "planned for the directory" } else { "written to the directory" };
-        output::line(&format!("{done}: {}", effects(&summary)));
+        let refused = match steps["apply"]["refused"].as_u64() {
+            None | Some(0) => String::new(),
+            Some(n) => format!("; the directory refused {} of these", output::grouped(n)),
+        };
+        output::line(&format!("{done}: {}{refused}", effects(&summary)));
     }
     if !totals.is_null() {
         let [errors, warnings] = ["errors", "warnings"].map(|name| output::grouped(totals[name].as_u64().unwrap_or(0)));
@@ -129,7 +147,7 @@ async fn show(one: cli::OneRun) -> Result<(), Failure> {
     }
     by_code.show();
     if !by_code.is_empty() {
-        output::line(&format!("each of them: homeroom runs log {}; --report FILE.html for a page", one.id));
+        output::line(&format!("each of them: homeroom runs log {id}; --report FILE.html for a page"));
     }
     Ok(())
 }

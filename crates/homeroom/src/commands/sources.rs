@@ -31,7 +31,7 @@ async fn list(data: &cli::Data, output: cli::Output) -> Result<Ended, Failure> {
         output::note("no places are set up; [[sources]] in homeroom.toml names them, or `homeroom sources add`, see docs/sources.md");
     }
     note_without_settings(data);
-    let time = |at: Option<jiff::Timestamp>| at.map_or_else(|| "never".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
+    let time = |at: Option<jiff::Timestamp>| at.map_or_else(|| "never".to_owned(), output::time);
     let row = |source: &SourceStatus| {
         let problem = source.problem.as_deref().map(output::printable).unwrap_or_default();
         let [name, tenant, place] = [&source.name, tenant(source), &source.place].map(|text| output::printable(text));
@@ -57,7 +57,8 @@ fn note_without_settings(data: &cli::Data) {
     }
 }
 
-fn failed(data: &cli::Data, error: AdminError) -> Failure {
+/// The error of something that the settings say, when they may not have been read.
+fn without_settings(data: &cli::Data, error: AdminError) -> Failure {
     let Failure { message, hint, usage } = error.into();
     let remarks = hint.into_iter().chain(data.config.is_none().then(|| WITHOUT_SETTINGS.to_owned()));
     Failure { message, hint: Some(remarks.collect::<Vec<_>>().join("; ")).filter(|hint| !hint.is_empty()), usage }
@@ -69,14 +70,17 @@ async fn add(data: &cli::Data, file: &Path) -> Result<Ended, Failure> {
     let app = open(data)?;
     for source in sources {
         let name = output::printable(&source.name);
-        let new = app.put_source(source).await.map_err(|error| failed(data, error))?;
+        let new = app.put_source(source).await.map_err(|error| match error.hint() {
+            Some(hint) if hint.contains("[intake] folders") => without_settings(data, error),
+            _ => error.into(),
+        })?;
         output::note(&format!("'{name}' {}", if new { "is looked at from now on" } else { "was changed" }));
     }
     Ok(Ended::Good)
 }
 
 async fn check(data: &cli::Data, output: cli::Output, name: Option<&str>) -> Result<Ended, Failure> {
-    let checked = open(data)?.check_sources(name).await.map_err(|error| failed(data, error))?;
+    let checked = open(data)?.check_sources(name).await.map_err(|error| without_settings(data, error))?;
     let all_good = checked.iter().all(|(_, outcome)| outcome.is_ok());
     if output.json {
         let one = |(status, outcome): &(SourceStatus, Result<usize, String>)| {

@@ -239,6 +239,7 @@ async fn a_run_is_told_in_words() {
     assert!(!told.contains(":0"), "{told}");
 
     let shown = text(&["runs", "show", &id]);
+    assert_eq!(text(&["runs", "show", "latest"]), shown);
     let totals = json(&run(dir.path(), &["runs", "show", &id, "--json"]));
     let count = |name: &str| &totals["statistics"]["inboundTotals"][name];
     for wanted in [

@@ -14,7 +14,7 @@
 //!   packages have come in another order than they were made. What the set holds is as new as the last change that
 //!   was applied to it (`dates`), or else as the row itself says. When neither says anything, as after a
 //!   whole file with blank dates, the change is applied. A date that is still to come counts as the moment at which it
-//!   was applied, or a wrong clock would keep the record as it is until then.
+//!   was applied, and in a row of the set as none, or a wrong clock would keep the record as it is until then.
 //! - What is to be deleted and is not there is a warning: the package may be meant for another set.
 //! - A change is the whole record. A column that the file of changes does not have is empty in it.
 //!
@@ -140,7 +140,7 @@ pub fn is_delta(files: &[Source]) -> io::Result<bool> {
     Ok(sent_as(files)? == SentAs::Changes)
 }
 
-/// Applies a package of changes, received at the moment `now`, to the files of the set before, and writes the whole
+/// Applies a package of changes, at the moment `now`, to the files of the set before, and writes the whole
 /// set, durable, into `out`, which must be there and be empty. `label` is the encoding of both when it is not UTF-8.
 pub fn apply(
     base: &[Source],
@@ -165,19 +165,20 @@ pub fn apply(
 pub fn check(
     base: Option<&[Source]>,
     changes: &[Source],
+    now: Timestamp,
     format: Option<Format>,
     label: Option<&str>,
     out: &Path,
     findings: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> Result<Applied, IngestError> {
-    let merge = Merge::new(base, Timestamp::now(), Parts::Records, label, out, findings)?;
+    let merge = Merge::new(base, now, Parts::Records, label, out, findings)?;
     Merge { traced: true, ..merge }.all(format, changes)
 }
 
 struct Merge<'m> {
     /// The set before; none when changes are looked at by themselves.
     base: Option<&'m [Source]>,
-    /// When the changes were received, in milliseconds since 1970.
+    /// When the changes are applied, in milliseconds since 1970.
     now: i64,
     encoding: Option<&'static Encoding>,
     traced: bool,

@@ -6,6 +6,8 @@
 
 mod page;
 
+pub use page::grouped;
+
 use crate::catalogue::remedy;
 use crate::ingest::FileReport;
 use serde::Deserialize;

@@ -231,8 +231,8 @@ fn bar(class: &str, count: u64, most: u64) -> String {
     format!("<i aria-hidden=\"true\" class=\"{class}\" style=\"width:{}.{}%\"></i>", width / 10, width % 10)
 }
 
-/// A number with its thousands apart.
-fn grouped(n: u64) -> String {
+/// A number with its thousands apart, as reports and the terminal show it.
+pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -297,3 +297,12 @@ if(search){const rows=[...document.querySelectorAll('#findings tbody:not(.apart)
 const show=()=>{const words=q.value.toLowerCase().split(/\\s+/);let n=0;for(const[r,t]of rows){const hit=words.every(w=>t.includes(w));r.hidden=!hit;n+=hit}
 shown.value=n+' of '+rows.length};q.addEventListener('input',show);show()}
 ";
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn thousands_stand_apart() {
+        let shown = [0, 7, 999, 1_000, 12_345, 123_456, 1_234_567].map(super::grouped);
+        assert_eq!(shown, ["0", "7", "999", "1,000", "12,345", "123,456", "1,234,567"]);
+    }
+}

@@ -102,11 +102,11 @@ pub struct SftpSource {
     pub path: String,
 }
 
-fn every_seconds() -> u32 {
+pub(crate) fn every_seconds() -> u32 {
     300
 }
 
-fn settled_seconds() -> u32 {
+pub(crate) fn settled_seconds() -> u32 {
     60
 }
 
@@ -114,7 +114,7 @@ fn start_run() -> bool {
     true
 }
 
-fn ssh_port() -> u16 {
+pub(crate) fn ssh_port() -> u16 {
     22
 }
 

@@ -3,6 +3,8 @@
 use super::ERRORS;
 use super::openapi::{content, parameter, permission_text, security};
 use super::schemas::reference;
+use crate::config::source::{every_seconds, settled_seconds, ssh_port};
+use crate::sources::{EVERY_SECONDS, NAME_MAX, PATH_MAX, SETTLED_SECONDS, TEXT_MAX};
 use industry_data::permissions::{Action, Resource, allowed};
 use roster::report::Form;
 use serde_json::{Map, Value, json};
@@ -50,7 +52,7 @@ fn operation(resource: Resource, action: Action, summary: &str, parameters: Vec<
 }
 
 fn name() -> Value {
-    json!({ "name": "name", "in": "path", "required": true, "description": "Name of the source.", "schema": { "type": "string" } })
+    json!({ "name": "name", "in": "path", "required": true, "description": "Name of the source.", "schema": { "type": "string", "maxLength": NAME_MAX } })
 }
 
 fn answered(status: u16, description: &str) -> Value {
@@ -119,14 +121,14 @@ fn source() -> Value {
         "required": ["host", "user", "host_key", "path"],
         "additionalProperties": false,
         "properties": {
-            "host": text("Name or address.", 255),
-            "port": { "type": "integer", "minimum": 1, "maximum": 65_535, "default": 22 },
-            "user": text("User.", 255),
+            "host": text("Name or address.", TEXT_MAX),
+            "port": { "type": "integer", "minimum": 1, "maximum": 65_535, "default": ssh_port() },
+            "user": text("User.", TEXT_MAX),
             "key": secret("The private key, PEM. Answers show asterisks, which keep it when they are sent back."),
             "passphrase": secret("Of the key."),
             "password": secret("In place of a key."),
             "host_key": secret("Fingerprint of the server's key: `SHA256:` and 43 characters."),
-            "path": text("Folder on the server.", 1024)
+            "path": text("Folder on the server.", PATH_MAX)
         }
     });
     json!({
@@ -135,12 +137,12 @@ fn source() -> Value {
         "required": ["connector"],
         "additionalProperties": false,
         "properties": {
-            "connector": text("The file connector that the exports are for, by id or display name.", 255),
-            "folder": text("A folder of the server, below one that the operator has opened.", 1024),
+            "connector": text("The file connector that the exports are for, by id or display name.", TEXT_MAX),
+            "folder": text("A folder of the server, below one that the operator has opened.", PATH_MAX),
             "sftp": sftp,
-            "every_seconds": { "type": "integer", "minimum": 5, "maximum": 604_800, "default": 300, "description": "Seconds between two looks." },
-            "settled_seconds": { "type": "integer", "minimum": 0, "maximum": 86_400, "default": 60, "description": "Seconds for which nothing may have changed before an export is complete." },
-            "marker": text("A file without which an export is not complete.", 255),
+            "every_seconds": { "type": "integer", "minimum": EVERY_SECONDS.start(), "maximum": EVERY_SECONDS.end(), "default": every_seconds(), "description": "Seconds between two looks." },
+            "settled_seconds": { "type": "integer", "minimum": SETTLED_SECONDS.start(), "maximum": SETTLED_SECONDS.end(), "default": settled_seconds(), "description": "Seconds for which nothing may have changed before an export is complete." },
+            "marker": text("A file without which an export is not complete.", TEXT_MAX),
             "start_run": { "type": "boolean", "default": true, "description": "Whether a run starts when an export has been accepted." }
         }
     })

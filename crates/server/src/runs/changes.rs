@@ -56,7 +56,7 @@ pub(super) fn since(
 
 /// Applies a package of changes to a set; gives the names of the files of the whole set, in `out`. The inner
 /// error says why that cannot be done without leaving something out.
-pub(super) fn apply(base: &[Source], changes: &[Source], out: &Path) -> io::Result<Result<Vec<Source>, String>> {
+pub(super) fn apply(base: &[Source], changes: &[Source], now: Timestamp, out: &Path) -> io::Result<Result<Vec<Source>, String>> {
     // Of a file that was not there before, the changes are only a part.
     if let Some(new) = changes.iter().find(|change| !base.iter().any(|file| file.name == change.name)) {
         return Ok(Err(format!("there are changes of {}, which the last pull had not", new.name)));
@@ -67,7 +67,7 @@ pub(super) fn apply(base: &[Source], changes: &[Source], out: &Path) -> io::Resu
         Ok(())
     };
     std::fs::create_dir_all(out)?;
-    let applied = delta::apply(base, changes, Timestamp::now(), Parts::OfUsers, None, out, &mut findings).map_err(io::Error::other)?;
+    let applied = delta::apply(base, changes, now, Parts::OfUsers, None, out, &mut findings).map_err(io::Error::other)?;
     Ok(first.map_or(Ok(applied.files), Err))
 }
 

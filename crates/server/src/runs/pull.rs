@@ -167,7 +167,7 @@ impl StorePorts {
         };
         if rows > 0 {
             let changed = Source::list(package)?;
-            let files = match changes::apply(base, &changed, &self.new_set(set)?)? {
+            let files = match changes::apply(base, &changed, self.app.now(), &self.new_set(set)?)? {
                 Ok(files) => files,
                 Err(why) => return Ok(Err(Without::Refused(why))),
             };

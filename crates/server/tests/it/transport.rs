@@ -361,6 +361,10 @@ async fn an_empty_bucket_is_429_with_the_time_until_it_has_something() {
     let body = expect(answer, 429, YEARS).await;
     assert_eq!(body["error"]["code"], "TooManyRequests");
     assert!(body["error"]["innerError"]["request-id"].is_string());
+    // Everything that takes a token draws from it.
+    for path in ["/admin/sources".to_owned(), format!("/admin/runs/{}/findings.csv", uuid::Uuid::nil())] {
+        assert_eq!(server.send(Method::GET, &path, None).await.status(), 429, "{path}");
+    }
     // Another client of the tenant has a bucket of its own.
     let other = server.token_with(server::all_permissions()).await;
     let theirs = server.http.get(format!("{}{YEARS}", server.base)).bearer_auth(other).send().await.unwrap();

@@ -4,6 +4,7 @@ use super::{listed, unread};
 use crate::cli;
 use crate::commands::Failure;
 use crate::output;
+use jiff::Timestamp;
 use roster::archive::{ArchiveLimits, Opened, is_archive, open_archives};
 use roster::delta::{self, Applied, FileChanges, Origin, SentAs};
 use roster::format::detect;
@@ -78,7 +79,7 @@ impl Package {
         std::fs::create_dir(whole).map_err(Failure::io("make a temporary directory"))?;
         let base = self.base.as_ref().map(|(_, files)| files.as_slice());
         let format = Format::of_name(&arguments.format);
-        delta::check(base, files, format, arguments.encoding.as_deref(), whole, take).map_err(|error| unread(&error))
+        delta::check(base, files, Timestamp::now(), format, arguments.encoding.as_deref(), whole, take).map_err(|error| unread(&error))
     }
 
     /// What the changes do to each file.

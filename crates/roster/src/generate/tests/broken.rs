@@ -113,6 +113,7 @@ proptest! {
         let (number, line) = (index + 1, lines[index + 1]);
         let at = 1 + at.index(line.len() - 3);
         let broken = damage.done(line, at);
+        let changed = broken != line;
         // All keys are in the first column, which these leave alone.
         let is_told = matches!(damage, Damage::ForeignByte | Damage::Control) && line[..at].contains(&b',');
         std::fs::write(&path, [lines[..number].concat(), broken, lines[number + 1..].concat()].concat()).unwrap();
@@ -122,7 +123,9 @@ proptest! {
         let key = |row: &[String]| changes::joined(table.shown_key, &row.iter().map(String::as_str).collect::<Vec<_>>());
         let keys: Vec<String> = rows[index..].iter().take(2).map(|(_, row)| key(row)).collect();
         let own = |finding: &Finding| finding.file == table.file && (number as u64 + 1..=number as u64 + 2).contains(&finding.line);
-        prop_assert!(found.is_empty() || found.iter().any(own));
+        // Without its last fields, or with a quote or a line break in it, a row may be a good one.
+        let is_wrong = matches!(damage, Damage::Comma | Damage::CommaLost | Damage::ForeignByte | Damage::Control);
+        prop_assert!(found.iter().any(own) || found.is_empty() && !(is_wrong && changed), "{:?}: {found:#?}", damage);
         let last = |finding: &Finding| report.catastrophic.as_ref() == Some(finding) && finding.code == "EmptyFile";
         for finding in &found {
             let may_follow = !is_told && may_follow(finding, table.file, &keys);

@@ -376,7 +376,7 @@ fn a_finding_about_the_set_is_traced_to_the_line_that_was_sent() {
     let whole = ("classes", "bulk", "sourcedId,title,classType,courseSourcedId,schoolSourcedId,termSourcedIds\n");
     let (changes, _changes) = package("1.1", &[("orgs", "delta", changes), whole]);
     let out = tempfile::tempdir().unwrap();
-    let applied = check(Some(&base), &changes, None, None, out.path(), &mut |_| Ok(())).unwrap();
+    let applied = check(Some(&base), &changes, now(), None, None, out.path(), &mut |_| Ok(())).unwrap();
     let trace = |file: &str, line: u64| {
         let mut finding = Finding { line, ..Finding::of_file("InvalidValue", file, "") };
         (applied.origins.trace(&mut finding), finding.line)
@@ -522,7 +522,7 @@ fn without_a_set_references_are_decided_as_far_as_they_can_be() {
     let files = [("orgs", "delta", orgs), ("academicSessions", "bulk", sessions), ("users", "delta", users), ("classes", "delta", classes)];
     let (changes, _changes) = package("1.1", &files);
     let (out, mut found) = (tempfile::tempdir().unwrap(), Vec::new());
-    let applied = check(None, &changes, None, None, out.path(), &mut |finding| {
+    let applied = check(None, &changes, now(), None, None, out.path(), &mut |finding| {
         found.push(finding.clone());
         Ok(())
     })
@@ -560,7 +560,7 @@ fn a_role_may_be_in_the_set_that_changes_are_for() {
         let orgs = ("orgs", "bulk", "sourcedId,name,type\nA,A,school\n");
         let (changes, _changes) = package("1.2", &[orgs, ("users", "delta", users), ("roles", mode, roles)]);
         let (out, mut found) = (tempfile::tempdir().unwrap(), Vec::new());
-        let applied = check(None, &changes, None, None, out.path(), &mut |_| Ok(())).unwrap();
+        let applied = check(None, &changes, now(), None, None, out.path(), &mut |_| Ok(())).unwrap();
         let (codes, mut progress) = (crate::testing::codes(), |_: &str, _| true);
         let mut options = crate::IngestOptions { changes: Some(&applied.deleted), ..crate::IngestOptions::new(&codes, &mut progress) };
         crate::validate(&applied.files, &mut options, &mut |finding| {

@@ -124,11 +124,13 @@ impl ByCode {
         }
     }
 
-    /// What to do about the first finding of each code.
+    /// What to do about the findings of each code; the hint of one of many is about its place.
     fn remedies(&self) -> Vec<String> {
-        let remedy = |found: &Found| found.hint.clone().unwrap_or_else(|| roster::remedy(&found.code).to_owned());
-        let told = |found: &Found| Some(remedy(found)).filter(|told| !told.is_empty());
-        let line = |(_, found): &(u64, Found)| Some(format!("{}: {}", found.code, printable(&told(found)?)));
+        let line = |(count, found): &(u64, Found)| match &found.hint {
+            Some(hint) if *count > 1 => Some(format!("{} at {}: {}", found.code, found.place(), printable(hint))),
+            Some(hint) => Some(format!("{}: {}", found.code, printable(hint))),
+            None => Some(roster::remedy(&found.code)).filter(|remedy| !remedy.is_empty()).map(|remedy| format!("{}: {remedy}", found.code)),
+        };
         self.sorted().into_iter().filter_map(line).collect()
     }
 }
@@ -165,7 +167,7 @@ mod tests {
             by_code.take(one);
         }
         let field_count = format!("FieldCount: {}", roster::remedy("FieldCount"));
-        assert_eq!(by_code.remedies(), ["InvalidReferenceCode: Did you mean 'teacher'?".to_owned(), field_count]);
+        assert_eq!(by_code.remedies(), ["InvalidReferenceCode at users.csv:3: Did you mean 'teacher'?".to_owned(), field_count]);
         assert!(by_code.has("x") && !by_code.has("y"));
     }
 

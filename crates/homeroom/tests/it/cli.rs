@@ -270,15 +270,11 @@ async fn plan_tells_a_rule_that_finds_nobody() {
     roster::demo::write_demo_district(export.path(), "elsewhere.example", 0).unwrap();
     let output = run(dir.path(), &["plan", export.path().to_str().unwrap()]);
     let text = String::from_utf8(output.stdout).unwrap();
-    let warned: Vec<_> = text.lines().filter(|line| line.contains("MatchingRuleFindsNobody")).collect();
-    assert!(
-        warned.len() == 1
-            && warned[0].contains("warning")
-            && warned[0].contains("(username@")
-            && warned[0].contains(" = userPrincipalName) found"),
-        "{text}"
-    );
+    let warned: Vec<_> = text.lines().filter(|line| line.contains("MatchingRuleFindsNobody") && line.contains("warning")).collect();
+    assert!(warned.len() == 1 && warned[0].contains("(username@") && warned[0].contains(" = userPrincipalName) found"), "{text}");
     assert!(text.contains("users.csv (key ") && !text.contains(":0"), "{text}");
+    let remedies = text.lines().filter(|line| line.contains("MatchingRuleFindsNobody: ") && line.contains("userMatchingSettings"));
+    assert_eq!(remedies.count(), 1, "{text}");
 }
 
 /// A package of changes is planned as the set that it makes of the accepted one; what keeps it from that is one error.

@@ -309,10 +309,8 @@ fn not_of_the_format(files: &[Source], checked: &IngestReport) -> Failure {
     let message = format!("{name} is not a file of {} that is read", title(checked));
     let missing = checked.detected.format.as_ref().map_or_else(|_| Vec::new(), |format| roster::missing_files(*format, files));
     let meant = missing.into_iter().find(|file| file.stand_in.is_some()).map_or("users.csv", |file| file.name);
-    let lower = name.to_ascii_lowercase();
     let hint = match roster::kind_of_file(name) {
-        // One file that is only compressed; an archive of files has to be unpacked.
-        Some(_) if lower.ends_with(".gz") && !lower.ends_with(".tar.gz") => {
+        Some(_) if name.to_ascii_lowercase().ends_with(".csv.gz") => {
             format!("unpack it on the way: zcat {name} | homeroom validate - --name {meant}")
         }
         Some(kind) => kind.to_owned(),

@@ -28,10 +28,10 @@ pub(crate) struct Found {
     pub key: Option<String>,
     /// What is wrong.
     pub message: String,
-    /// What to do about this one; what helps against all of its code is in the catalogue.
-    pub hint: Option<String>,
     /// The place of the finding that has caused this one.
     pub root_cause: Option<String>,
+    /// What to do about this one; what helps against all of its code is in the catalogue.
+    pub hint: Option<String>,
 }
 
 impl Found {

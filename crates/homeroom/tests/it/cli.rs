@@ -214,6 +214,14 @@ async fn plan_says_what_a_run_would_do_and_writes_nothing() {
         assert_eq!(planned["added"], serde_json::json!(members), "what was previewed is what was applied");
     }
     assert_eq!(plan(export.path())["groups"], serde_json::json!([]), "nothing is left to do");
+
+    // What stops it is no finding about the files, and is not announced by the words that there are none.
+    std::fs::remove_file(export.path().join("relationships.csv")).unwrap();
+    let output = run(dir.path(), &["plan", export.path().to_str().unwrap()]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("a run would stop: FileMissingFromSet: ") && text.contains("Upload the whole set again"), "{text}");
+    assert!(!text.contains("findings: none"), "{text}");
 }
 
 /// `runs show` names what it counts, and `runs log` is for people unless it is asked for JSON.

@@ -5,6 +5,7 @@ use super::{Column, FileSpec, Format, MANIFEST};
 use crate::Source;
 use crate::chunks::Chunks;
 use crate::fields::Fields;
+use crate::finding::shorten;
 use crate::limits::CHUNK_BYTES;
 
 /// What an export was taken for.
@@ -41,10 +42,15 @@ impl Default for Detected {
 const SINCE_1_2: [&str; 6] =
     ["userMasterIdentifier", "preferredGivenName", "preferredMiddleName", "preferredFamilyName", "primaryOrgSourcedId", "pronouns"];
 
+/// A value of the manifest as it is repeated in titles and messages: short, and on one line.
+fn shown(value: &str) -> String {
+    shorten(value).replace(char::is_control, "\u{fffd}")
+}
+
 /// The format that an export is in, by its manifest or else by headers that only one format has. SDS
 /// v2.1 when nothing tells; what is wrong with the files is then said by its rules.
 pub fn detect(files: &[Source]) -> Detected {
-    if let Some(version) = Manifest::read(files).ok().flatten().and_then(|manifest| manifest.version().map(str::to_owned)) {
+    if let Some(version) = Manifest::read(files).ok().flatten().and_then(|manifest| manifest.version().map(shown)) {
         let why = format!("oneroster.version in {MANIFEST} is {version}");
         let known = Format::ALL.into_iter().find(|format| format.manifest_version() == Some(version.as_str()));
         return known.map_or_else(|| Detected::unread(format!("OneRoster {version}"), &why), |format| Detected::of(format, &why));
@@ -160,6 +166,9 @@ mod tests {
         assert_eq!(detected(&[("manifest.csv", &manifest("1.1"))]), Ok("oneroster-1.1"));
         assert_eq!(detected(&[("manifest.csv", &manifest("1.2")), ("users.csv", "sourcedId,username\n")]), Ok("oneroster-1.2"));
         assert_eq!(detected(&[("manifest.csv", &manifest("2.0"))]), Err("OneRoster 2.0".to_owned()));
+        // It is repeated in titles and messages.
+        let long = detected(&[("manifest.csv", &manifest(&format!("\u{1b}[2J{}", "9".repeat(10_000))))]).unwrap_err();
+        assert!(long.starts_with("OneRoster \u{fffd}[2J9") && long.len() < 1_000, "{long}");
         assert_eq!(detected(&[("Teacher.csv", "SIS ID,School SIS ID\n")]), Ok("sds-v1"), "by its name");
         let orgs = ("orgs.csv", "sourcedId,status,dateLastModified,name,type");
         assert_eq!(detected(&[orgs]), Ok("oneroster-1.1"));

@@ -17,6 +17,7 @@ pub(crate) const ONLY_IN_RUNS: &[(&str, &str)] = &[
     ("PersonNotMatched", "it takes the accounts of the directory"),
     ("MatchingRuleFindsNobody", "it takes the accounts of the directory"),
     ("MatchingRuleMissing", "it takes the accounts of the directory"),
+    ("EarlierFindingsLeftOut", "it takes the uploads before"),
     ("LastUploadRefused", "it takes the upload before"),
 ];
 

@@ -20,8 +20,10 @@ const PLACES_SHOWN: u64 = 20;
 /// What stands before the name of a file of the package where files of the whole set are told too: a line of one is
 /// not that of the other.
 const PACKAGE: &str = "changes/";
-/// What stands before that for a package that was accepted before this one and that no run has told of yet.
+/// What stands before that for packages that were accepted before this one and that no run has told of yet.
 const EARLIER: &str = "earlier/";
+/// Findings of such packages that are kept: a connector that no run ever reads may be sent packages for ever.
+const EARLIER_MAX: usize = 10_000;
 
 /// What came of a package.
 pub(crate) struct ChangesApplied {
@@ -50,8 +52,7 @@ pub(crate) fn apply(
     let mut counts = ChangesCounts::default();
     if let Some(untold) = untold {
         carry_over(&untold.log, &mut log)?;
-        counts = untold.counts.clone();
-        counts.files.iter_mut().for_each(|file| file.name.insert_str(0, EARLIER));
+        counts = earlier(&untold.counts);
     }
     let (mut found, mut errors) = (Found::default(), Vec::new());
     let applied = delta::apply(base, changes, now, Parts::Records, None, whole, &mut |finding| {
@@ -71,16 +72,50 @@ pub(crate) fn apply(
     Ok(ChangesApplied { files: applied.files, errors, warnings: found.told(), report: ChangesReport { log: path, counts } })
 }
 
-/// The findings of a package before this one; its files are told from those of this one.
+/// The findings of packages before this one, as many as are kept; their files are told from those of this one.
 fn carry_over(from: &Path, log: &mut dyn Write) -> io::Result<()> {
-    for line in BufReader::new(File::open(from)?).lines() {
+    let mut left_out = 0_u64;
+    for (number, line) in BufReader::new(File::open(from)?).lines().enumerate() {
         let mut finding: Value = serde_json::from_str(&line?)?;
+        if finding["code"] == LEFT_OUT {
+            left_out += finding["value"].as_str().and_then(|before| before.parse::<u64>().ok()).unwrap_or_default();
+            continue;
+        }
+        if number >= EARLIER_MAX {
+            left_out += 1;
+            continue;
+        }
         if let Some(file) = finding["file"].as_str().filter(|file| !file.is_empty()) {
-            finding["file"] = json!(format!("{EARLIER}{file}"));
+            finding["file"] = json!(of_earlier(file));
         }
         writeln!(log, "{finding}")?;
     }
+    if left_out > 0 {
+        let message = format!("{left_out} more findings of packages that no run has read are told by the operations of their uploads.");
+        let finding = Finding { value: Some(left_out.to_string()), ..Finding::of_file(LEFT_OUT, "", message) };
+        writeln!(log, "{}", finding.to_json())?;
+    }
     Ok(())
+}
+
+const LEFT_OUT: &str = "EarlierFindingsLeftOut";
+
+fn of_earlier(file: &str) -> String {
+    if file.starts_with(EARLIER) { file.to_owned() } else { format!("{EARLIER}{file}") }
+}
+
+/// What was counted in packages before this one, by file.
+fn earlier(counts: &ChangesCounts) -> ChangesCounts {
+    let mut files: BTreeMap<String, FileReport> = BTreeMap::new();
+    for file in &counts.files {
+        let name = of_earlier(&file.name);
+        let sum = files.entry(name.clone()).or_insert_with(|| FileReport { name, ..FileReport::default() });
+        sum.rows += file.rows;
+        sum.accepted += file.accepted;
+        sum.errors += file.errors;
+        sum.warnings += file.warnings;
+    }
+    ChangesCounts { files: files.into_values().collect(), ..counts.clone() }
 }
 
 fn of_the_package(finding: &Finding) -> Finding {
@@ -145,5 +180,37 @@ impl Found {
             Finding::of_file(code, "", message)
         });
         self.shown.into_iter().chain(more).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether or not a run ever reads the set, what is kept stays as large as it is.
+    #[test]
+    fn of_packages_that_no_run_reads_so_many_findings_are_kept_and_the_others_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = ["one", "two", "three"].map(|name| dir.path().join(name));
+        let finding = |line: u64| of_the_package(&Finding { line, ..Finding::of_file("FieldCount", "users.csv", "x".to_owned()) });
+        let lines = |count: usize| (0..count as u64).map(|line| format!("{}\n", finding(line).to_json())).collect::<String>();
+        std::fs::write(&paths[0], lines(EARLIER_MAX + 5)).unwrap();
+        let counts = |path: &Path| -> Vec<Value> {
+            std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        for (from, to, left_out) in [(0, 1, "5"), (1, 2, "8")] {
+            let mut log = Vec::new();
+            carry_over(&paths[from], &mut log).unwrap();
+            // The next package has three more.
+            std::fs::write(&paths[to], [&log[..], lines(3).as_bytes()].concat()).unwrap();
+            let kept = counts(&paths[to]);
+            assert_eq!(kept.len(), EARLIER_MAX + 1 + 3);
+            assert_eq!((&kept[EARLIER_MAX]["code"], &kept[EARLIER_MAX]["value"]), (&json!(LEFT_OUT), &json!(left_out)));
+            assert!(kept[..EARLIER_MAX].iter().all(|finding| finding["file"] == "earlier/changes/users.csv"));
+        }
+        let file = |name: &str, rows| FileReport { name: name.to_owned(), rows, ..FileReport::default() };
+        let files = vec![file("earlier/changes/users.csv", 2), file("changes/users.csv", 3)];
+        let counts = earlier(&ChangesCounts { files, errors: 7, warnings: 1 });
+        assert_eq!(counts, ChangesCounts { files: vec![file("earlier/changes/users.csv", 5)], errors: 7, warnings: 1 });
     }
 }

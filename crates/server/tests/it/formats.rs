@@ -220,7 +220,7 @@ async fn packages_that_come_before_a_run_are_all_told_by_it() {
         lines.map(|line| format!("{}:{}", line["file"].as_str().unwrap(), line["line"])).collect::<Vec<_>>()
     };
     let all = [
-        "earlier/earlier/changes/users.csv:2",
+        "earlier/changes/users.csv:2",
         "earlier/changes/users.csv:2",
         "earlier/changes/users.csv:3",
         "changes/users.csv:2",

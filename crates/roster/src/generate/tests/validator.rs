@@ -208,6 +208,7 @@ fn every_finding_of_the_validator_is_made() {
         "DuplicateMatch",
         "AmbiguousMatch",
         "PersonNotMatched",
+        "EarlierFindingsLeftOut",
         "LastUploadRefused",
         "MatchingRuleFindsNobody",
         "MatchingRuleMissing",

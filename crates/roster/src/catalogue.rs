@@ -108,7 +108,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         "Fill it in in the source, or leave the record out of the export."),
     row("InvalidReferenceCode", Error, ANY,
         "A required code is not in its list of values.",
-        "Use a code of the list, or add this one to the list where that can be done."),
+        "Use a code of the list: docs/formats.md has them all, and says to which lists a tenant can add its own."),
     row("InvalidDate", Error, ALL_BUT_V1,
         "A required date is not ISO 8601.",
         "Write year, month and day: 2026-08-24."),
@@ -149,7 +149,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         "A file that an export may have is missing (basic validation only).",
         "Nothing, when the file is not wanted."),
     row("UnsupportedFile", Warning, ANY,
-        "A file is not part of the format; it is not read (basic validation only).",
+        "A file is not part of the format; it is not read.",
         "Correct its name, or leave it out."),
     row("UnknownColumn", Warning, ANY,
         "Columns that the format does not know; they are not read. One a file.",
@@ -180,7 +180,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         "Name a profile that userProfiles.csv has for this person, or clear the value."),
     row("StatusInBulkFile", Warning, ONEROSTER,
         "The manifest calls a file bulk, and its rows have a status or a time of change; they are read all the same. One a file.",
-        "Leave both blank in a bulk file, or send the file as delta."),
+        "Leave both blank in a bulk file. Call a file delta only when it has nothing but changes: a whole one sent as delta removes nobody."),
     row("Utf16Encoding", Warning, ANY,
         "The file is UTF-16; it is read, but UTF-8 is what the format asks for.",
         "Export it as UTF-8."),
@@ -189,7 +189,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         "Export the file as UTF-8 from the source, and do not open it with a spreadsheet on the way."),
     row("InvalidOptionalCode", Warning, ANY,
         "An optional code is not in its list of values; the value is dropped.",
-        "Use a code of the list, or add this one to the list where that can be done."),
+        "Use a code of the list: docs/formats.md has them all, and says to which lists a tenant can add its own."),
     row("InvalidOptionalValue", Warning, ANY,
         "An optional value does not have the form of its type; the value is dropped.",
         "Correct it in the source."),
@@ -255,11 +255,14 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
         "Create the account, or correct the identifier that the rule compares."),
 ];
 
+/// The code of what surely follows from another finding, and goes away with it.
+pub const CONSEQUENCE: &str = "ReferencedRecordDropped";
+
 /// What findings are listed by, code by code, the least first: the worse before the less bad, among those references that
 /// lead nowhere after what may be the reason for it, and what surely follows from other findings last of all.
 pub fn listing_rank(code: &str) -> impl Ord + Copy + use<> {
     let may_follow = ["ReferenceNotFound", "OptionalReferenceNotFound"].contains(&code);
-    (code == "ReferencedRecordDropped", std::cmp::Reverse(severity_of(code)), may_follow)
+    (code == CONSEQUENCE, std::cmp::Reverse(severity_of(code)), may_follow)
 }
 
 /// How bad a finding of a code is.

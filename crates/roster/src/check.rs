@@ -47,7 +47,7 @@ pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &'a Codes) -> Checked<
         Kind::Code(list) => match codes.canonical(list, text) {
             Some(code) => Checked::Changed(Cow::Borrowed(code)),
             None => Checked::Bad(
-                format!("is not a code of {}", list.reference_type()),
+                format!("is not {}", codes.expected(list)),
                 codes.nearest(list, text).map(|near| format!("Did you mean '{near}'?")),
             ),
         },
@@ -66,7 +66,14 @@ pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &'a Codes) -> Checked<
             Some(code) => Checked::Changed(Cow::Borrowed(code)),
             None => Checked::Bad(
                 format!("is none of {}", words.all()),
-                nearest(text, words.meanings.iter().map(|(word, _)| *word)).map(|near| format!("Did you mean '{near}'?")),
+                // The words are the format's own: nobody can add to them, as the remedy for codes has it.
+                Some(nearest(text, words.meanings.iter().map(|(word, _)| *word)).map_or_else(
+                    || {
+                        let own = words.extension.map_or("the format has no others", |_| "words of your own begin with 'ext:'");
+                        format!("Write the one that is meant; {own}.")
+                    },
+                    |near| format!("Did you mean '{near}'?"),
+                )),
             ),
         },
         Kind::Email if !is_email(text) => bad("is not an e-mail address"),
@@ -214,7 +221,26 @@ fn slash_date(text: &str, order: Slashes) -> Option<Cow<'_, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::Words;
     use proptest::prelude::*;
+
+    /// The words of a format are nobody's to add to, as the remedy for codes in general has it.
+    #[test]
+    fn a_word_of_no_list_has_a_hint_of_its_own() {
+        static OWN: Words = Words { meanings: &[("school", "school"), ("district", "district")], extension: None };
+        static EXTENDED: Words = Words { meanings: &[("school", "school"), ("district", "district")], extension: Some("school") };
+        for (words, given, hint) in [
+            (&OWN, "scool", "Did you mean 'school'?"),
+            (&OWN, "kindergarten", "Write the one that is meant; the format has no others."),
+            (&EXTENDED, "kindergarten", "Write the one that is meant; words of your own begin with 'ext:'."),
+        ] {
+            let codes = Codes::default();
+            assert_eq!(
+                value(Kind::Word(words), given, &codes),
+                Checked::Bad("is none of school, district".to_owned(), Some(hint.to_owned()))
+            );
+        }
+    }
 
     #[test]
     fn addresses() {

@@ -8,11 +8,13 @@ use crate::fields::{is_rest_of_value, leaves_value_open};
 use crate::limits::LINE_BYTES_MAX;
 use encoding_rs::{Decoder, DecoderResult, Encoding};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::Path;
 
 /// What is read at a time to find the header or the end of a line that is too long.
 const HEADER_BYTES: usize = 64 * 1024;
+/// What is read at a time to see whether a file is UTF-8.
+const LOOK_BYTES: usize = 256 * 1024;
 /// What is kept of the beginning of a file: a byte order mark and the signatures of what is no text are not longer.
 const START_BYTES: usize = 4;
 
@@ -50,7 +52,8 @@ pub(crate) struct Chunks {
 }
 
 impl Chunks {
-    /// Opens a file; its byte order mark outweighs the encoding that is named.
+    /// Opens a file. What it shows outweighs the encoding that is named for a whole export: a byte order mark, and text
+    /// that is UTF-8 from its beginning to its end, which text beyond ASCII in another encoding is next to never.
     pub(crate) fn open(path: &Path, encoding: Option<&'static Encoding>, chunk_bytes: usize) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let mut start = Vec::new();
@@ -59,7 +62,12 @@ impl Chunks {
         let (found, mark) = Encoding::for_bom(&start).map_or((None, 0), |(encoding, bytes)| (Some(encoding), bytes));
         let utf16 = found.is_some_and(|encoding| encoding != encoding_rs::UTF_8);
         start.drain(..mark);
-        let decoder = found.or(encoding).filter(|encoding| *encoding != encoding_rs::UTF_8).map(Encoding::new_decoder_without_bom_handling);
+        let encoding = match found {
+            None if encoding.is_some_and(Encoding::is_ascii_compatible) && is_utf8(&mut file, start.len() as u64)? => None,
+            None => encoding,
+            found => found,
+        };
+        let decoder = encoding.filter(|encoding| *encoding != encoding_rs::UTF_8).map(Encoding::new_decoder_without_bom_handling);
         let (raw, rest) = if decoder.is_some() { (start, Vec::new()) } else { (Vec::new(), start) };
         let input = Input { file, decoder, raw, ended: false };
         Ok(Self { input, rest, line: 1, offset: 0, open: false, chunk_bytes, utf16, start: first })
@@ -167,6 +175,24 @@ impl Input {
         }
         Ok(())
     }
+}
+
+/// Whether all of a file is UTF-8; it is read on from `next` afterwards. Most that is not shows it soon.
+fn is_utf8(file: &mut File, next: u64) -> io::Result<bool> {
+    file.rewind()?;
+    let mut bytes = Vec::with_capacity(LOOK_BYTES);
+    let answer = loop {
+        let ended = file.by_ref().take((LOOK_BYTES - bytes.len()) as u64).read_to_end(&mut bytes)? == 0;
+        match simdutf8::compat::from_utf8(&bytes) {
+            Ok(_) if ended => break true,
+            Ok(_) => bytes.clear(),
+            // The last character may go on in what is read next.
+            Err(error) if error.error_len().is_none() && !ended => drop(bytes.drain(..error.valid_up_to())),
+            Err(_) => break false,
+        }
+    };
+    file.seek(io::SeekFrom::Start(next))?;
+    Ok(answer)
 }
 
 /// Decodes all of the bytes; a sequence that is cut at their end is kept in the decoder.
@@ -282,6 +308,35 @@ mod tests {
         assert_eq!(texts(&utf16("ä,b\nc")), ["ä,b", "c"]);
         assert_eq!(texts(&[utf16("a\nb"), vec![b'c']].concat()), ["a", "b\u{fffd}"], "the file ends amid a character");
         assert_eq!(texts(&[0xff, 0xfe, b'a']), ["\u{fffd}"]);
+    }
+
+    /// An export may have files of several encodings; the one that is named is for those that need it.
+    #[test]
+    fn a_named_encoding_is_for_files_that_are_not_utf8() {
+        let read = |bytes: &[u8], encoding: &'static Encoding| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), bytes).unwrap();
+            let mut chunks = Chunks::open(file.path(), Some(encoding), 1 << 20).unwrap();
+            let chunk = chunks.next(Vec::new()).unwrap().unwrap();
+            assert!(chunks.next(chunk.bytes.clone()).unwrap().is_none());
+            String::from_utf8(chunk.bytes).unwrap()
+        };
+        let western = |bytes: &[u8]| read(bytes, encoding_rs::WINDOWS_1252);
+        assert_eq!(western(b"Jos\xe9\n"), "José\n");
+        assert_eq!(western("José\n".as_bytes()), "José\n");
+        assert_eq!(western("José\n".as_bytes().split_last().unwrap().1), "José", "it ends with a whole character");
+        assert_eq!(western(b"Jos\xc3"), "JosÃ", "and this one amid a character of UTF-8");
+        assert_eq!(western(b"Jos\xc3\xa9\nJos\xe9\n"), "JosÃ©\nJosé\n", "one row in it is enough");
+        // Characters on either side of what is read at a time.
+        for before in LOOK_BYTES - 3..=LOOK_BYTES + 1 {
+            let text = "x".repeat(before) + "€ and é\n";
+            assert_eq!(western(text.as_bytes()), text);
+            let late = [text.as_bytes(), b"\xe9\n"].concat();
+            assert!(western(&late).ends_with("â‚¬ and Ã©\né\n"), "{before}");
+        }
+        // Every byte of it is ASCII, and still it is not UTF-8.
+        let wide: Vec<u8> = "ab\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(read(&wide, encoding_rs::UTF_16LE), "ab\n");
     }
 
     #[test]

@@ -31,6 +31,23 @@ pub enum CodeList {
 }
 
 impl CodeList {
+    /// What it is a list of.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::OrgType => "types of organizations",
+            Self::Role => "roles in an organization",
+            Self::SectionRole => "roles in a class",
+            Self::Grade => "grades",
+            Self::SessionType => "types of sessions",
+            Self::Relationship => "relationships",
+            Self::Sex => "sex",
+            Self::Race => "race",
+            Self::Ethnicity => "ethnicity",
+            Self::Flag => "flags",
+            Self::Subject => "subjects",
+        }
+    }
+
     /// Name of the reference type, for messages.
     pub const fn reference_type(self) -> &'static str {
         match self {
@@ -48,6 +65,9 @@ impl CodeList {
         }
     }
 }
+
+/// Codes of a list that a message names; of longer ones it names the list.
+const NAMED_MAX: usize = 8;
 
 /// The codes of every list, found without regard to case.
 #[derive(Debug, Clone, Default)]
@@ -70,6 +90,16 @@ impl Codes {
     /// The codes of a list in their canonical spelling, in no order.
     pub fn of(&self, list: CodeList) -> impl Iterator<Item = &str> {
         self.lists.get(&list).into_iter().flat_map(|codes| codes.values().map(String::as_str))
+    }
+
+    /// What a value is not that is in no list, for a message: the codes, or the list when they are many.
+    pub(crate) fn expected(&self, list: CodeList) -> String {
+        let mut codes: Vec<&str> = self.of(list).collect();
+        if codes.len() > NAMED_MAX {
+            return format!("a code of {}, the list of {}", list.reference_type(), list.title());
+        }
+        codes.sort_unstable();
+        format!("a code of {} ({})", list.reference_type(), codes.join(", "))
     }
 
     /// The canonical spelling. A grade may lack its leading zero; `aid` is read as `aide`.
@@ -105,5 +135,15 @@ mod tests {
         assert_eq!(codes.canonical(CodeList::Role, "teahcer"), None);
         assert_eq!(codes.nearest(CodeList::Role, "teahcer"), Some("teacher"));
         assert_eq!(codes.nearest(CodeList::Role, "wizard"), None);
+    }
+
+    #[test]
+    fn short_lists_are_told_and_long_ones_named() {
+        let numbers = (0..=NAMED_MAX).map(|number| number.to_string());
+        let codes = Codes::default().with(CodeList::Sex, ["other", "male"]).with(CodeList::Grade, numbers.clone());
+        assert_eq!(codes.expected(CodeList::Sex), "a code of RefSex (male, other)");
+        assert_eq!(codes.expected(CodeList::Grade), "a code of RefGradeLevel, the list of grades");
+        let codes = codes.with(CodeList::Flag, numbers.skip(1));
+        assert_eq!(codes.expected(CodeList::Flag), "a code of RefPersonFlagType (1, 2, 3, 4, 5, 6, 7, 8)");
     }
 }

@@ -93,6 +93,13 @@ pub struct MissingFile {
     pub stand_in: Option<String>,
 }
 
+impl MissingFile {
+    /// What to do about the file that may be meant to be this one.
+    pub fn remedy(&self) -> Option<String> {
+        self.stand_in.as_deref().map(|given| meant_to_be(given, self.name, &format!("{given} was not read")))
+    }
+}
+
 /// The files of a format that an export does not have, in the order of the format.
 pub fn missing_files(format: Format, files: &[Source]) -> Vec<MissingFile> {
     let table = format.files();
@@ -107,8 +114,16 @@ pub(crate) fn hint_for_missing(spec: &FileSpec, files: &[Source], table: &[FileS
     Some(if given.eq_ignore_ascii_case(spec.name) {
         format!("{given} is there: file names are case-sensitive, so name it {}.", spec.name)
     } else {
-        format!("{given} is there: is it meant to be {}? Then rename it.", spec.name)
+        meant_to_be(given, spec.name, &format!("{given} is there"))
     })
+}
+
+/// What to do about a file that was meant to be another one; `said` is what is known of it.
+fn meant_to_be(given: &str, name: &str, said: &str) -> String {
+    match kind_of_file(given) {
+        Some(kind) => format!("{said}. {kind}"),
+        None => format!("{said}: is it meant to be {name}? Then rename it."),
+    }
 }
 
 /// What to do about a file that the format has no use for.
@@ -123,6 +138,9 @@ pub(crate) fn hint_for_unknown(file: &Source, format: Format, files: &[Source], 
     let near = || {
         let names: Vec<&str> = missing(files, table).map(|spec| spec.name).collect();
         let near = meant(name, &names)?;
+        if let Some(kind) = kind_of_file(name) {
+            return Some(kind.to_owned());
+        }
         Some(if near.eq_ignore_ascii_case(name) {
             format!("File names are case-sensitive: name it {near}.")
         } else {
@@ -140,14 +158,15 @@ pub(crate) fn hint_for_unknown(file: &Source, format: Format, files: &[Source], 
 /// What to do about a file in an archive that has the name of no format.
 pub(crate) fn hint_for_entry(name: &str) -> String {
     let names: Vec<&str> = Format::ALL.into_iter().flat_map(Format::files).map(|spec| spec.name).collect();
-    match meant(name, &names) {
-        Some(near) => format!("Is it meant to be {near}? Then rename it, and pack the files anew."),
-        None => "Only CSV files with the names of a format belong in an archive; take the others out.".to_owned(),
+    match (kind_of_file(name), meant(name, &names)) {
+        (Some(kind), _) => format!("{kind} Then pack the files anew."),
+        (None, Some(near)) => format!("Is it meant to be {near}? Then rename it, and pack the files anew."),
+        (None, None) => "Only CSV files with the names of a format belong in an archive; take the others out.".to_owned(),
     }
 }
 
-/// What a file is by the ending of its name, when that is nothing that is read.
-fn kind_of_file(name: &str) -> Option<&'static str> {
+/// What a file is by the ending of its name and what to do about it, when that is nothing that is read.
+pub fn kind_of_file(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
     if ends(&[".xlsx", ".xls", ".ods"]) {

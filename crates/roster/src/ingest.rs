@@ -41,7 +41,7 @@ pub struct IngestOptions<'a> {
     pub codes: &'a Codes,
     /// The format, when it is not to be told from the files.
     pub format: Option<Format>,
-    /// Label of the encoding when it is not UTF-8, for example `windows-1252`.
+    /// Label of the encoding of files that are neither UTF-8 nor UTF-16, for example `windows-1252`.
     pub encoding: Option<&'a str>,
     /// Whether the files are part of an export only: no other file is missed, and what they refer to in others
     /// is taken for good.

@@ -32,9 +32,9 @@ mod spill;
 mod testing;
 
 pub use basic::{BasicReport, basic_validate};
-pub use catalogue::{CATALOGUE, CatalogueEntry, listing_rank, remedy};
+pub use catalogue::{CATALOGUE, CONSEQUENCE, CatalogueEntry, listing_rank, remedy};
 pub use codes::{CodeList, Codes};
-pub use file_names::{MissingFile, missing_files};
+pub use file_names::{MissingFile, kind_of_file, missing_files};
 pub use finding::{Finding, Severity};
 pub use format::{Detected, Format};
 pub use ingest::delta;

@@ -30,6 +30,8 @@ pub(crate) struct Found {
     pub message: String,
     /// The record whose own finding has caused this one, as `'17' in users.csv`.
     pub root_cause: Option<String>,
+    /// What to do about this one; what helps against all of its code is in the catalogue.
+    pub hint: Option<String>,
 }
 
 impl Found {
@@ -80,6 +82,11 @@ impl ByCode {
         self.0.entry(found.code.clone()).and_modify(|(count, _)| *count += 1).or_insert((1, found));
     }
 
+    /// Whether any is of this code.
+    pub(crate) fn has(&self, code: &str) -> bool {
+        self.0.contains_key(code)
+    }
+
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -112,6 +119,19 @@ impl ByCode {
         };
         let rows: Vec<_> = self.sorted().into_iter().map(row).collect();
         output::table(&["severity", "finding", "count", "first at", ""], &rows);
+        for remedy in self.remedies() {
+            output::line(&format!("  {remedy}"));
+        }
+    }
+
+    /// What to do about the findings of each code; the hint of one of many is about its place.
+    fn remedies(&self) -> Vec<String> {
+        let line = |(count, found): &(u64, Found)| match &found.hint {
+            Some(hint) if *count > 1 => Some(format!("{} at {}: {}", found.code, found.place(), printable(hint))),
+            Some(hint) => Some(format!("{}: {}", found.code, printable(hint))),
+            None => Some(roster::remedy(&found.code)).filter(|remedy| !remedy.is_empty()).map(|remedy| format!("{}: {remedy}", found.code)),
+        };
+        self.sorted().into_iter().filter_map(line).collect()
     }
 }
 
@@ -135,6 +155,20 @@ mod tests {
         assert_eq!(nowhere.line(), "warning LastPullFailed: x\u{fffd}[31m", "without what moves a cursor");
         let caused = Found { root_cause: Some("'3' in orgs.csv".to_owned()), ..found("a", "error", 7, None) };
         assert!(caused.line().starts_with("users.csv:7: error a: x") && caused.line().ends_with("(follows from '3' in orgs.csv)"));
+    }
+
+    #[test]
+    fn what_helps_is_told_once_a_code() {
+        let mut by_code = ByCode::default();
+        let own = Found { hint: Some("Did you mean 'teacher'?".to_owned()), ..found("InvalidReferenceCode", "error", 3, None) };
+        for one in
+            [own, found("InvalidReferenceCode", "error", 4, None), found("FieldCount", "error", 5, None), found("x", "error", 6, None)]
+        {
+            by_code.take(one);
+        }
+        let field_count = format!("FieldCount: {}", roster::remedy("FieldCount"));
+        assert_eq!(by_code.remedies(), ["InvalidReferenceCode at users.csv:3: Did you mean 'teacher'?".to_owned(), field_count]);
+        assert!(by_code.has("x") && !by_code.has("y"));
     }
 
     #[test]

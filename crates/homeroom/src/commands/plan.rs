@@ -27,9 +27,11 @@ fn show(plan: &server::Plan) -> Result<(), serde_json::Error> {
     for finding in &plan.findings {
         by_code.take(Found::deserialize(finding)?);
     }
-    if plan.findings.is_empty() {
+    // A run may be stopped by what is no finding about the files.
+    if plan.findings.is_empty() && plan.blocked.is_none() {
         output::line("findings: none");
-    } else {
+    }
+    if !plan.findings.is_empty() {
         by_code.show();
         output::line("  --json lists each of them");
     }
@@ -41,6 +43,10 @@ fn show(plan: &server::Plan) -> Result<(), serde_json::Error> {
     if let Some(blocked) = &plan.blocked {
         let message = output::printable(&blocked.message);
         output::line(&format!("{} {}: {message}", output::coloured("a run would stop:", Colour::Red), blocked.code));
+        let remedy = roster::remedy(&blocked.code);
+        if !by_code.has(&blocked.code) && !remedy.is_empty() {
+            output::line(&format!("  {remedy}"));
+        }
     }
     Ok(())
 }

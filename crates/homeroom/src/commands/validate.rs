@@ -39,11 +39,15 @@ pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
     let log = if reports.is_empty() { None } else { Some(File::create(&log_path).map_err(Failure::io("write a temporary file"))?) };
     let mut tally = Tally { most: arguments.max_findings, log: log.map(BufWriter::new), ..Tally::default() };
     let started = Instant::now();
-    let (checked, applied) = read(arguments, &opened, in_part, package.as_ref(), &folder.path().join("whole"), &mut tally)?;
+    let (mut checked, applied) = read(arguments, &opened, in_part, package.as_ref(), &folder.path().join("whole"), &mut tally)?;
     if in_part && checked.files.is_empty() && checked.catastrophic.is_none() {
         return Err(not_of_the_format(files, &checked));
     }
     let seconds = started.elapsed().as_secs_f64();
+    // Of a file they count rows; to who reads the tables what stops a run is an error of its file as well.
+    for file in &mut checked.files {
+        file.errors += tally.stopping.iter().filter(|name| **name == file.name).count() as u64;
+    }
     tally.log.as_mut().map_or(Ok(()), BufWriter::flush).map_err(Failure::io("write a temporary file"))?;
     let changes = package.zip(applied);
     let set = whole_set(files, changes.as_ref(), in_part);
@@ -175,6 +179,8 @@ struct Tally {
     codes: BTreeMap<&'static str, u64>,
     /// Findings that do not follow from another one.
     roots: u64,
+    /// Files that stop a run, one for each finding that says so.
+    stopping: Vec<String>,
     /// Whether any is about a file of the base.
     of_base: bool,
     /// All of them, for the reports.
@@ -186,6 +192,9 @@ impl Tally {
         *self.counts.entry(finding.severity()).or_default() += 1;
         *self.codes.entry(finding.code).or_default() += 1;
         self.roots += u64::from(finding.root.is_none());
+        if finding.severity() == Severity::Catastrophic {
+            self.stopping.push(finding.file.clone());
+        }
         self.of_base |= finding.file.starts_with(changes::BASE);
         if self.kept.len() < self.most {
             self.kept.push(finding.clone());
@@ -241,7 +250,8 @@ fn unread(error: &IngestError) -> Failure {
         IngestError::UnknownEncoding(label) => Failure::hinting(
             format!("there is no encoding `{label}`"),
             "use a label of the Encoding Standard, for example windows-1252 or iso-8859-15",
-        ),
+        )
+        .usage(),
         other => Failure::new(format!("the export cannot be read: {}", server::error::chain(other))),
     }
 }
@@ -299,10 +309,12 @@ fn not_of_the_format(files: &[Source], checked: &IngestReport) -> Failure {
     let message = format!("{name} is not a file of {} that is read", title(checked));
     let missing = checked.detected.format.as_ref().map_or_else(|_| Vec::new(), |format| roster::missing_files(*format, files));
     let meant = missing.into_iter().find(|file| file.stand_in.is_some()).map_or("users.csv", |file| file.name);
-    let hint = if name.to_ascii_lowercase().ends_with(".gz") {
-        format!("unpack it on the way: zcat {name} | homeroom validate - --name {meant}")
-    } else {
-        format!("say with --name which file it is, for example --name {meant}, and with --format of which format")
+    let hint = match roster::kind_of_file(name) {
+        Some(_) if name.to_ascii_lowercase().ends_with(".csv.gz") => {
+            format!("unpack it on the way: zcat {name} | homeroom validate - --name {meant}")
+        }
+        Some(kind) => kind.to_owned(),
+        None => format!("say with --name which file it is, for example --name {meant}, and with --format of which format"),
     };
     Failure::hinting(message, hint).usage()
 }

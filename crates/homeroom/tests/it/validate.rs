@@ -72,6 +72,69 @@ fn files_that_are_missing_have_a_line_and_names_that_are_nearly_right_a_word() {
     assert!(validate(dir.path(), &["orgs.csv.gz"]).1.contains("zcat orgs.csv.gz | homeroom validate - --name orgs.csv"));
 }
 
+/// What is packed or a workbook is not renamed, whatever its name has in common with one of the format.
+#[test]
+fn files_that_have_to_be_unpacked_or_saved_otherwise_are_told_so() {
+    let dir = folder(&[("orgs.csv", ORGS), ("roles.csv", ROLES), ("users.csv.gz", "\u{1f}"), ("classes.xlsx", "PK")]);
+    let (_, text) = validate(dir.path(), &["."]);
+    assert!(text.contains("users.csv.gz is there. It is compressed in a way that is not read: unpack it"), "{text}");
+    assert!(text.contains("classes.xlsx was not read. It is a workbook: save each of its sheets as \"CSV UTF-8\"."), "{text}");
+    assert!(!text.contains("rename"), "{text}");
+    for (name, remedy) in [
+        ("Roster.xlsx", "It is a workbook: save each of its sheets"),
+        ("users.xls", "It is a workbook: save each of its sheets"),
+        ("e.tar.gz", "It is compressed in a way that is not read: unpack it"),
+        ("users.csv.gz", "zcat users.csv.gz | homeroom validate - --name users.csv"),
+    ] {
+        std::fs::write(dir.path().join(name), "x").unwrap();
+        let (output, text) = validate(dir.path(), &[name]);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(remedy), "{text}");
+    }
+}
+
+/// An export may have files in several encodings, and the one that is named is for those that need it.
+#[test]
+fn a_named_encoding_leaves_files_in_utf8_alone() {
+    let dir = folder(&[("orgs.csv", "sourcedId,name,type\nn,Caf\u{e9} School,school\n"), ("roles.csv", ROLES)]);
+    std::fs::write(dir.path().join("users.csv"), b"sourcedId,username,givenName\n1,ann,Zo\xeb\n2,bob,Bob\n").unwrap();
+    let (output, text) = validate(dir.path(), &["."]);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("name its encoding if all of it is in that one"), "{text}");
+    let (output, text) = validate(dir.path(), &[".", "--encoding", "windows-1252"]);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("no findings"), "{text}");
+}
+
+/// A table that says of a file that it has no errors, above a total of one, is not believed again.
+#[test]
+fn what_stops_a_run_is_an_error_of_its_file() {
+    let dir = folder(&[("orgs.csv", ORGS), ("users.csv", "sourcedId,name\n1,ann\n"), ("roles.csv", ROLES)]);
+    let (_, text) = validate(dir.path(), &[".", "--format", "sds-v2.1", "--report", "r.html"]);
+    assert!(text.contains("HeaderNotFound  1 ×"), "{text}");
+    assert_eq!(row(&text, "users.csv"), ["users.csv", "0", "0", "1", "1"], "{text}");
+    let page = std::fs::read_to_string(dir.path().join("r.html")).unwrap();
+    assert!(page.contains("users.csv<td class=\"n\">0<td class=\"n\">0<td class=\"n\">1<td class=\"n\">1"), "{page}");
+    let found = json(dir.path(), &[".", "--format", "sds-v2.1"]);
+    let errors: u64 = found["files"].as_array().unwrap().iter().map(|file| file["errors"].as_u64().unwrap()).sum();
+    assert_eq!((errors, &found["totals"]["catastrophic"]), (1, &1.into()), "{found}");
+}
+
+/// A hint stands with the places that it is about, not behind those that nobody sees.
+#[test]
+fn hints_stand_before_what_is_not_shown() {
+    let rows = ["teachr", "studnt", "x", "y", "z"].map(|role| format!("1,n,{role}\n")).concat();
+    let dir = folder(&[("orgs.csv", ORGS), ("users.csv", USERS), ("roles.csv", &(ROLES.to_owned() + &rows))]);
+    let (_, text) = validate(dir.path(), &["."]);
+    let lines: Vec<&str> = text.lines().skip_while(|line| !line.contains("InvalidReferenceCode")).map(str::trim).collect();
+    assert!(
+        lines[1].starts_with("roles.csv:4  'teachr' in role is not a code of RefRole, the list of roles in an organization."),
+        "{text}"
+    );
+    assert_eq!((lines[2], lines[4]), ("Did you mean 'teacher'?", "Did you mean 'student'?"), "{text}");
+    assert!(lines[6].contains("docs/formats.md") && lines[7] == "… and 2 more", "{text}");
+}
+
 #[test]
 fn another_format_than_the_one_that_was_named_and_two_in_one_folder_are_told() {
     let oneroster = "sourcedId,status,dateLastModified,name,type\nn,,,North,school\n";

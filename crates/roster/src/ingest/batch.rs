@@ -284,9 +284,11 @@ fn not_text(line: &[u8], at: usize, offset: u64, decoded: bool) -> Misshapen {
     }
     let message = format!("The row is not UTF-8: byte {} of the file.", offset + at as u64);
     let hint = if looks_like_windows_1252(line) {
-        "It looks like Windows-1252: export the file as UTF-8, or name its encoding (--encoding windows-1252 on the command line)."
+        "It looks like Windows-1252: export the file as UTF-8, or name its encoding if all of it is in that one \
+         (--encoding windows-1252 on the command line); else mend this row."
     } else {
-        "It is in some other encoding: export the file as UTF-8, or name its encoding (--encoding on the command line)."
+        "It is in some other encoding: export the file as UTF-8, or name its encoding if all of it is in that one \
+         (--encoding on the command line); else mend this row."
     };
     ("InvalidEncoding", message, Some(hint))
 }

@@ -259,6 +259,35 @@ mod tests {
         assert!(page.contains("5 more"), "{}", &page[..4000]);
     }
 
+    /// Worst first, whatever was found first; and what goes away by itself after a line that says so.
+    #[test]
+    fn a_page_lists_all_findings_by_their_weight() {
+        let at = |line, code| Finding { line, ..Finding::of_file(code, "users.csv", "x") };
+        let found = [at(2, "UnknownColumn"), at(3, "ReferencedRecordDropped"), at(4, "FieldCount"), at(5, "HeaderNotFound")];
+        let page = report(Form::Html, &found);
+        for (from, to) in [("By kind", "All findings"), ("All findings", "</html>")] {
+            let part = &page[page.find(from).unwrap()..page.find(to).unwrap()];
+            let places = ["users.csv:5", "users.csv:4", "users.csv:2", "What follows from the errors above", "users.csv:3"];
+            let order: Vec<usize> = places.iter().map(|place| part.find(place).unwrap()).collect();
+            assert!(order.is_sorted(), "{order:?} {part}");
+        }
+        assert!(!report(Form::Html, &found[..1]).contains("What follows"));
+    }
+
+    #[test]
+    fn a_page_says_everything_that_stops_a_run() {
+        let mut log = tempfile::NamedTempFile::new().unwrap();
+        for file in ["orgs.csv", "users.csv"] {
+            let finding = Finding::of_file("RequiredFileNotFound", file, format!("{file} is not <there>."));
+            writeln!(log, "{}", finding.to_json()).unwrap();
+        }
+        let stopped = Some("orgs.csv is not <there>.".to_owned());
+        let mut page = Vec::new();
+        Findings { logs: vec![log.path().to_owned()], stopped, ..Findings::default() }.write(Form::Html, &mut page).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        assert!(page.contains("<strong>Stopped.</strong> orgs.csv is not &lt;there&gt;. users.csv is not &lt;there&gt;.</p>"), "{page}");
+    }
+
     #[test]
     fn nothing_to_tell_is_told() {
         assert!(report(Form::Html, &[]).contains("No findings"));

@@ -3,7 +3,7 @@
 //! One file, no requests: a school may open it anywhere, keep it, or send it to whoever mends the export.
 
 use super::{Entry, Findings};
-use crate::catalogue::{CATALOGUE, listing_rank, remedy};
+use crate::catalogue::{CATALOGUE, CONSEQUENCE, listing_rank, remedy};
 use crate::finding::Severity;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,6 +11,8 @@ use std::io::{self, Write};
 
 /// Findings of one code in the table: a browser has to lay out all rows, and a thousand of the same kind say no more than this.
 pub(super) const ROWS_OF_CODE_MAX: usize = 500;
+/// Messages that say why a run was stopped.
+const STOPS_MAX: usize = 10;
 /// Places of a code that its bar names.
 const PLACES_MAX: usize = 3;
 
@@ -19,6 +21,8 @@ const PLACES_MAX: usize = 3;
 struct Totals {
     by_code: BTreeMap<String, OfCode>,
     consequences: u64,
+    /// What stops a run, each of it.
+    stops: Vec<String>,
 }
 
 #[derive(Default)]
@@ -33,6 +37,9 @@ impl Totals {
         let mut totals = Self::default();
         findings.each(|entry| {
             totals.consequences += u64::from(entry.root.is_some());
+            if entry.severity == Severity::Catastrophic.word() && totals.stops.len() < STOPS_MAX {
+                totals.stops.push(entry.message.to_string());
+            }
             if !totals.by_code.contains_key(&*entry.code) {
                 totals.by_code.insert(entry.code.to_string(), OfCode { severity: entry.severity.to_string(), ..OfCode::default() });
             }
@@ -45,6 +52,13 @@ impl Totals {
             Ok(())
         })?;
         Ok(totals)
+    }
+
+    /// The codes, causes before what may follow from them, and the most frequent first.
+    fn listed(&self) -> Vec<(&str, &OfCode)> {
+        let mut codes: Vec<_> = self.by_code.iter().map(|(code, of)| (code.as_str(), of)).collect();
+        codes.sort_by_key(|(code, of)| (listing_rank(code), std::cmp::Reverse(of.count), *code));
+        codes
     }
 
     fn of_severity(&self, severity: Severity) -> u64 {
@@ -81,7 +95,9 @@ fn head(findings: &Findings, totals: &Totals) -> String {
     let errors = totals.of_severity(Severity::Error) + totals.of_severity(Severity::Catastrophic);
     let warnings = totals.of_severity(Severity::Warning);
     if let Some(why) = &findings.stopped {
-        let _ = writeln!(html, "<p class=\"stopped\"><strong>Stopped.</strong> {}</p>", escape(why));
+        let others = totals.stops.iter().filter(|stop| *stop != why);
+        let reasons: Vec<String> = std::iter::once(why).chain(others).map(|reason| escape(reason)).collect();
+        let _ = writeln!(html, "<p class=\"stopped\"><strong>Stopped.</strong> {}</p>", reasons.join(" "));
     } else if totals.all() == 0 {
         html.push_str("<p class=\"good\"><strong>No findings.</strong> Every row can be used.</p>\n");
     }
@@ -123,20 +139,20 @@ fn head(findings: &Findings, totals: &Totals) -> String {
     html
 }
 
-/// What was found how often, and where first; causes before what may follow from them, and the most frequent first.
+/// What was found how often, and where first.
 fn by_code(totals: &Totals) -> String {
-    let mut codes: Vec<_> = totals.by_code.iter().collect();
-    codes.sort_by_key(|(code, of)| (listing_rank(code), std::cmp::Reverse(of.count), code.as_str()));
+    let codes = totals.listed();
     let most = codes.iter().map(|(_, of)| of.count).max().unwrap_or(1);
     let mut html = "<h2>By kind</h2><div class=\"wide\"><table><thead><tr><th scope=\"col\">Code<th scope=\"col\">Severity<th scope=\"col\" class=\"n\">Count\
         <td class=\"bar\"><th scope=\"col\">What it means and what to do<th scope=\"col\">First at</tr></thead><tbody>\n"
         .to_owned();
     for (code, of) in codes {
+        html.push_str(&apart(code, 6));
         let when = CATALOGUE.iter().find(|e| e.code == code).map_or("", |e| e.when);
         let severity = escape(&of.severity);
         let _ = writeln!(
             html,
-            "<tr><th scope=\"row\" class=\"w\">{}<td><span class=\"{severity}\">{severity}</span><td class=\"n\">{}<td class=\"bar\">{}<td>{} <em>{}</em><td class=\"w\">{}",
+            "<tr><th scope=\"row\" class=\"w\">{}<td class=\"w\"><span class=\"{severity}\">{severity}</span><td class=\"n\">{}<td class=\"bar\">{}<td>{} <em>{}</em><td class=\"w\">{}",
             breakable(code),
             grouped(of.count),
             bar(&severity, of.count, most),
@@ -149,6 +165,17 @@ fn by_code(totals: &Totals) -> String {
     html
 }
 
+/// Before what follows from other findings: a line that says so, with which a part of the table begins that is sorted by itself.
+fn apart(code: &str, columns: usize) -> String {
+    if code != CONSEQUENCE {
+        return String::new();
+    }
+    format!(
+        "</tbody><tbody class=\"apart\"><tr><th colspan=\"{columns}\">What follows from the errors above, and goes away with them</tbody><tbody>\n"
+    )
+}
+
+/// All findings, in the order of the kinds.
 fn table(findings: &Findings, totals: &Totals, out: &mut dyn Write) -> io::Result<()> {
     let left_out: u64 = totals.by_code.values().map(|of| of.count.saturating_sub(ROWS_OF_CODE_MAX as u64)).sum();
     write!(out, "<h2>All findings</h2>")?;
@@ -161,20 +188,20 @@ fn table(findings: &Findings, totals: &Totals, out: &mut dyn Write) -> io::Resul
         "<p class=\"search\" hidden><label>Search <input id=\"q\" type=\"search\"></label> <output id=\"shown\"></output></p>\
          <div class=\"wide\"><table id=\"findings\"><thead><tr><th scope=\"col\">Severity<th scope=\"col\">Code<th scope=\"col\">Where<th scope=\"col\">Column<th scope=\"col\">Key<th scope=\"col\">Value<th scope=\"col\">Message and remedy</tr></thead><tbody>"
     )?;
-    let mut given: BTreeMap<String, usize> = BTreeMap::new();
+    let mut rows: BTreeMap<String, Vec<String>> = BTreeMap::new();
     findings.each(|entry| {
-        if !given.contains_key(&*entry.code) {
-            given.insert(entry.code.to_string(), 0);
+        if !rows.contains_key(&*entry.code) {
+            rows.insert(entry.code.to_string(), Vec::new());
         }
-        let of_code = given.get_mut(&*entry.code);
-        if of_code.is_some_and(|n| {
-            *n += 1;
-            *n > ROWS_OF_CODE_MAX
-        }) {
-            return Ok(());
+        if let Some(of_code) = rows.get_mut(&*entry.code).filter(|of_code| of_code.len() < ROWS_OF_CODE_MAX) {
+            of_code.push(row(entry));
         }
-        out.write_all(row(entry).as_bytes())
+        Ok(())
     })?;
+    for (code, _) in totals.listed() {
+        out.write_all(apart(code, 7).as_bytes())?;
+        rows.get(code).into_iter().flatten().try_for_each(|row| out.write_all(row.as_bytes()))?;
+    }
     writeln!(out, "</tbody></table></div>")
 }
 
@@ -182,7 +209,7 @@ fn row(entry: &Entry<'_>) -> String {
     let [severity, _, _, _, column, key, value, message, hint, _] = entry.cells().map(|cell| escape(&cell));
     let (code, place) = (breakable(&entry.code), escape(&entry.place()));
     let mut html = format!(
-        "<tr><td><span class=\"{severity}\">{severity}</span><td class=\"w\">{code}<td class=\"w\">{place}<td class=\"w\">{column}<td>{key}<td>{value}<td>{message}"
+        "<tr><td class=\"w\"><span class=\"{severity}\">{severity}</span><td class=\"w\">{code}<td class=\"w\">{place}<td class=\"w\">{column}<td class=\"k\">{key}<td class=\"k\">{value}<td>{message}"
     );
     if !hint.is_empty() {
         let _ = write!(html, " <em>{hint}</em>");
@@ -240,7 +267,7 @@ h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem}
 .stopped,.good{border-left:.3rem solid var(--error);padding:.4rem .8rem}.good{border-color:var(--good)}
 table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;text-align:left;border-bottom:1px solid var(--line);vertical-align:top;font-weight:normal;overflow-wrap:anywhere}
 thead th{font-weight:600;border-bottom-width:2px;white-space:nowrap}tbody th{font-weight:600}.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.w{overflow-wrap:break-word}.wide{overflow-x:auto}thead button{font:inherit;color:inherit;background:none;border:0;padding:0;cursor:pointer}
+.w{overflow-wrap:break-word}.k:not(:empty){min-width:7rem}tbody.apart th{padding-top:1.2rem;font-weight:600}.wide{overflow-x:auto}thead button{font:inherit;color:inherit;background:none;border:0;padding:0;cursor:pointer}
 th[aria-sort=ascending] button::after{content:' \u{2191}'}th[aria-sort=descending] button::after{content:' \u{2193}'}
 dd.error,span.error,span.catastrophic{color:var(--error)}dd.warning,span.warning{color:var(--warning)}span.catastrophic{font-weight:700}
 .bar{min-width:7rem;width:18%;white-space:nowrap}.bar i{display:inline-block;height:.8rem;border-radius:.15rem;background:var(--bar-info)}
@@ -248,7 +275,7 @@ dd.error,span.error,span.catastrophic{color:var(--error)}dd.warning,span.warning
 em{font-style:normal;opacity:.8}small{opacity:.8}input{font:inherit;padding:.4rem .6rem;width:22rem;max-width:100%}
 @media(max-width:45rem){body{margin:1rem auto;padding:0 1rem}.bar{display:none}td,th{padding:.3rem}table{font-size:.9rem}#findings,#findings tbody,#findings tr{display:block}
 #findings thead,#findings tr[hidden]{display:none}#findings tr{border-bottom:1px solid var(--line);padding:.5rem 0}
-#findings td{display:inline-block;border:0;padding:0 .8rem 0 0}#findings td:empty{display:none}#findings td:last-child{display:block}}
+#findings td{display:inline-block;border:0;padding:0 .8rem 0 0}#findings td:empty{display:none}#findings .k{min-width:0}#findings td:last-child{display:block}}
 @media print{.search{display:none}body{margin:0;max-width:none}}
 ";
 
@@ -258,12 +285,12 @@ const order=new Intl.Collator(undefined,{numeric:true}),severities=['catastrophi
 const key=c=>{const t=c?c.textContent:'';return c&&c.classList.contains('n')?Number(t.replace(/,/g,'')):severities.includes(t)?severities.indexOf(t):t};
 const compare=(a,b)=>typeof a=='number'&&typeof b=='number'?a-b:order.compare(a,b);
 for(const head of document.querySelectorAll('thead th')){const button=document.createElement('button');button.append(...head.childNodes);head.append(button);
-button.addEventListener('click',()=>{const down=head.ariaSort=='ascending',body=head.closest('table').tBodies[0];
+button.addEventListener('click',()=>{const down=head.ariaSort=='ascending';
 for(const other of head.parentNode.cells)other.ariaSort=null;head.ariaSort=down?'descending':'ascending';
-const rows=[...body.rows].map(r=>[key(r.cells[head.cellIndex]),r]).sort((a,b)=>down?compare(b[0],a[0]):compare(a[0],b[0]));
-const sorted=document.createDocumentFragment();for(const[,r]of rows)sorted.append(r);body.append(sorted)})}
+for(const body of head.closest('table').tBodies){const rows=[...body.rows].map(r=>[key(r.cells[head.cellIndex]),r]).sort((a,b)=>down?compare(b[0],a[0]):compare(a[0],b[0]));
+const sorted=document.createDocumentFragment();for(const[,r]of rows)sorted.append(r);body.append(sorted)}})}
 const search=document.querySelector('.search');
-if(search){const rows=[...document.querySelector('#findings tbody').rows].map(r=>[r,[...r.cells].map(c=>c.textContent).join(' ').toLowerCase()]);search.hidden=false;
+if(search){const rows=[...document.querySelectorAll('#findings tbody:not(.apart) tr')].map(r=>[r,[...r.cells].map(c=>c.textContent).join(' ').toLowerCase()]);search.hidden=false;
 const show=()=>{const words=q.value.toLowerCase().split(/\\s+/);let n=0;for(const[r,t]of rows){const hit=words.every(w=>t.includes(w));r.hidden=!hit;n+=hit}
 shown.value=n+' of '+rows.length};q.addEventListener('input',show);show()}
 ";

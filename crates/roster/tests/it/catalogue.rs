@@ -57,7 +57,8 @@ fn hints_name_what_was_meant() {
         ("UnsupportedFile", "Is it meant to be classes.csv? Then rename it."),
         (
             "InvalidEncoding",
-            "It looks like Windows-1252: export the file as UTF-8, or name its encoding (--encoding windows-1252 on the command line).",
+            "It looks like Windows-1252: export the file as UTF-8, or name its encoding if all of it is in that one (--encoding \
+             windows-1252 on the command line); else mend this row.",
         ),
         ("EncodedTwice", "It should read 'Cañon School': export the file as UTF-8 from the source, once."),
     ] {

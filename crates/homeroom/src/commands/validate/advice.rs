@@ -5,14 +5,10 @@ use roster::{Detected, Format, MissingFile, Source};
 
 /// Advice about the files of a whole export, for a person who may have named or mixed something up.
 pub(super) fn of_export(files: &[Source], missing: &[MissingFile]) -> Vec<String> {
-    let other_name = |file: &MissingFile| {
-        let given = file.stand_in.as_deref()?;
-        Some(format!("{given} was not read: is it meant to be {}? Then rename it.", file.name))
-    };
     let groups: Vec<String> = mixed(files).iter().map(|(format, names)| format!("{}: {}", format.title(), names.join(", "))).collect();
     let several = (!groups.is_empty())
         .then(|| format!("files of {} formats are here ({}): put each export into a folder of its own", groups.len(), groups.join("; ")));
-    missing.iter().filter_map(other_name).chain(several).collect()
+    missing.iter().filter_map(MissingFile::remedy).chain(several).collect()
 }
 
 /// Advice when the files are in another format than the one that was named.

@@ -2,10 +2,7 @@
 
 use super::{Outcome, PLACES_SHOWN, Tally, whole_set};
 use crate::output::{self, Colour};
-use roster::{CATALOGUE, FileReport, Finding, Severity, listing_rank};
-
-/// What follows from another finding.
-const CONSEQUENCE: &str = "ReferencedRecordDropped";
+use roster::{CATALOGUE, CONSEQUENCE, FileReport, Finding, Severity, listing_rank};
 
 impl Outcome<'_> {
     pub(super) fn show(&self) {
@@ -83,13 +80,13 @@ fn show_kinds(tally: &Tally) {
         for (index, finding) in findings.iter().enumerate() {
             let place = if finding.line > 0 { format!("{}:{}", finding.file, finding.line) } else { finding.file.clone() };
             output::line(&format!("  {}  {}", output::printable(&place), output::printable(&finding.message)));
-            let is_last = index + 1 == findings.len();
-            if is_last && *count > PLACES_SHOWN as u64 {
-                output::line(&format!("  … and {} more", count - PLACES_SHOWN as u64));
-            }
-            if is_last || !same {
+            if !same || index + 1 == findings.len() {
                 output::line(&format!("  {}", output::coloured(&output::printable(&hint(finding)), Colour::Cyan)));
             }
+        }
+        // Behind the hints, which are about the places above them.
+        if *count > PLACES_SHOWN as u64 {
+            output::line(&format!("  … and {} more", count - PLACES_SHOWN as u64));
         }
     }
 }

@@ -153,7 +153,7 @@ const RULES: &[(&str, &[u8], &str)] = &[
         "Utf16Encoding",
     ),
     (
-        "Any other encoding has to be named: `--encoding windows-1252`.",
+        "A file in any other encoding needs it named: `--encoding windows-1252`. Files that are UTF-8 stay so beside it.",
         b"sourcedId,name,type\nA,North,school\nB,Sch\xfcle,school\n",
         "InvalidEncoding",
     ),
@@ -448,8 +448,8 @@ fn of_file(format: Format, spec: &FileSpec) -> String {
 
 fn value_of(of: Kind) -> String {
     match of {
-        Kind::Code(list) => format!("code of [{}](#{})", list_title(list), list_title(list).replace(' ', "-")),
-        Kind::Codes(list) => format!("codes of [{}](#{})", list_title(list), list_title(list).replace(' ', "-")),
+        Kind::Code(list) => format!("code of [{}](#{})", list.title(), list.title().replace(' ', "-")),
+        Kind::Codes(list) => format!("codes of [{}](#{})", list.title(), list.title().replace(' ', "-")),
         Kind::Word(words) => word_list(words),
         other => kind(other).name.to_owned(),
     }
@@ -474,22 +474,6 @@ const LISTS: [CodeList; 11] = [
     CodeList::Ethnicity,
 ];
 
-fn list_title(list: CodeList) -> &'static str {
-    match list {
-        CodeList::OrgType => "types of organizations",
-        CodeList::Role => "roles in an organization",
-        CodeList::SectionRole => "roles in a class",
-        CodeList::Grade => "grades",
-        CodeList::SessionType => "types of sessions",
-        CodeList::Relationship => "relationships",
-        CodeList::Sex => "sex",
-        CodeList::Race => "race",
-        CodeList::Ethnicity => "ethnicity",
-        CodeList::Flag => "flags",
-        CodeList::Subject => "subjects",
-    }
-}
-
 /// The lists of values, in the order of the reference data.
 fn lists(codes: &Codes) -> String {
     let mut text = "\n## Lists of values\n\nCapitals do not matter. Where it says so, a tenant may add codes of its own by the API \
@@ -506,7 +490,7 @@ fn lists(codes: &Codes) -> String {
             _ => format!("`{code}`"),
         };
         let more = if reference::is_tenant_extensible(list.reference_type()) { " A tenant may add to it." } else { "" };
-        let title = list_title(list);
+        let title = list.title();
         let heading = title[..1].to_uppercase() + &title[1..];
         let _ = writeln!(
             text,

@@ -4,8 +4,11 @@ use crate::Source;
 use crate::format::{FileSpec, Format, fitting};
 use crate::nearest::{distance, nearest};
 
-/// Longer names are nobody's slip.
+/// Longer names, and names of more words, are nobody's slip; comparing them would only cost time.
 const NAME_BYTES_MAX: usize = 128;
+const WORDS_MAX: usize = 10;
+/// Files of other names that are looked at for the one that was meant: whoever sends more has not misnamed a few.
+const STRANGERS_MAX: usize = 100;
 
 /// The file of an export that a file of another name was meant to be: one with a date, a number or other words around
 /// the name (`users_2026-11-27.csv`, `Users (1).csv`), or with a slip in it (`enrolments.csv`). Nothing when two are as likely.
@@ -47,7 +50,8 @@ fn stem(name: &str) -> &str {
     name.strip_suffix(".csv").or_else(|| name.strip_suffix(".CSV")).unwrap_or(name)
 }
 
-/// The words and numbers of a name in lower case, without its endings: `Users2026 (1).csv.txt` is users, 2026, 1.
+/// The words and numbers of a name in lower case, without its endings: `Users2026 (1).csv.txt` is users, 2026, 1. None
+/// where there are too many.
 fn words(name: &str) -> Vec<String> {
     let lower = name.to_ascii_lowercase();
     let without =
@@ -65,6 +69,9 @@ fn words(name: &str) -> Vec<String> {
         }
         before = c;
     }
+    if words.len() > WORDS_MAX {
+        words.clear();
+    }
     words
 }
 
@@ -76,7 +83,7 @@ pub(crate) fn missing<'t>(files: &[Source], table: &'t [FileSpec]) -> impl Itera
 /// The file that may be meant to be a missing one.
 pub(crate) fn stand_in<'f>(spec: &FileSpec, files: &'f [Source], table: &[FileSpec]) -> Option<&'f str> {
     let names: Vec<&str> = missing(files, table).map(|spec| spec.name).collect();
-    let others = files.iter().filter(|file| !table.iter().any(|spec| spec.is_named(&file.name)));
+    let others = files.iter().filter(|file| !table.iter().any(|spec| spec.is_named(&file.name))).take(STRANGERS_MAX);
     let meant = others.filter(|file| fitting(file).is_empty() && meant(&file.name, &names) == Some(spec.name));
     let meant: Vec<&str> = meant.map(|file| file.name.as_str()).collect();
     nearest(spec.name, meant.iter().copied()).or(meant.first().copied())
@@ -206,6 +213,7 @@ mod tests {
             ("2026.csv", None),
             ("", None),
             ("é.csv", None),
+            ("a1 a1 a1 a1 a1 users.csv", None),
             (".csv.txt", None),
         ] {
             assert_eq!(meant(given, &files(Format::SdsV21)), name, "{given}");

@@ -101,6 +101,10 @@ pub(crate) struct Keys {
     pub(crate) elsewhere: Option<HashSet<u64>>,
 }
 
+/// Dropped keys that are remembered of a file: an export with more of them is past telling causes from consequences, and
+/// memory must not grow with what is wrong.
+const DROPPED_MAX: usize = 2_000_000;
+
 /// Keys of rows that were dropped.
 #[derive(Default)]
 pub(crate) struct Dropped {
@@ -115,6 +119,11 @@ pub(crate) struct Dropped {
 impl Dropped {
     /// A row was dropped, by its own fault or, with a root, as a consequence.
     pub(crate) fn add(&mut self, key: u64, root: Option<String>) {
+        if self.keys.len() >= DROPPED_MAX && !self.keys.contains(&key) {
+            // What refers to it says that it may be among the rows that could not be read.
+            self.unread += 1;
+            return;
+        }
         self.keys.insert(key);
         if let Some(root) = root {
             self.roots.insert(key, root.into_boxed_str());
@@ -176,6 +185,17 @@ impl Keys {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// However many rows are wrong, and whatever key a row has that has been remembered before.
+    #[test]
+    fn so_many_dropped_keys_are_remembered_and_the_others_counted() {
+        let mut dropped = Dropped::default();
+        for key in 0..DROPPED_MAX as u64 + 3 {
+            dropped.add(key, Some("orgs.csv".to_owned()).filter(|_| key + 5 > DROPPED_MAX as u64));
+        }
+        dropped.add(1, None);
+        assert_eq!((dropped.keys.len(), dropped.roots.len(), dropped.unread), (DROPPED_MAX, 4, 3));
+    }
 
     proptest! {
         #[test]

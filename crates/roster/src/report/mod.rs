@@ -159,8 +159,12 @@ impl Entry<'_> {
 }
 
 /// RFC 4180. A cell that a spreadsheet would take for a formula is written as text: its content comes from a file
-/// that anybody may have written.
+/// that anybody may have written. For the same reason it has nothing that moves a terminal's cursor.
 fn csv_cell(cell: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() && !['\t', '\n', '\r'].contains(&c);
+    if cell.contains(steers) {
+        return Cow::Owned(csv_cell(&cell.replace(steers, "\u{fffd}")).into_owned());
+    }
     let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if !formula && !cell.contains(['"', ',', '\n', '\r']) {
         return Cow::Borrowed(cell);
@@ -192,6 +196,12 @@ mod tests {
         let key = Some("</script><script>alert(1)</script>".to_owned());
         let root = Some("'7' in orgs.csv".to_owned());
         Finding { line: 3, key, value, root, ..Finding::of_file("ReferencedRecordDropped", "users.csv", "a,b \"c\" <i>") }
+    }
+
+    #[test]
+    fn a_csv_cell_does_nothing_in_a_terminal() {
+        assert_eq!(csv_cell("\u{1b}]0;x\u{7}\u{9b}2J,"), "\"\u{fffd}]0;x\u{fffd}\u{fffd}2J,\"");
+        assert_eq!(csv_cell("a\tb"), "a\tb");
     }
 
     #[test]

@@ -704,7 +704,7 @@ mod tests {
     #[tokio::test]
     async fn a_look_keeps_its_lease_for_as_long_as_it_goes_on_and_ends_when_it_has_lost_it() {
         let dir = tempfile::tempdir().unwrap();
-        let config = Config { worker: crate::config::Worker { lease_seconds: 1 }, ..Config::default() };
+        let config = Config { worker: crate::config::Worker { lease_seconds: 1, jobs_at_once: None }, ..Config::default() };
         let app = App::open(dir.path(), None, config).unwrap();
         let ctx = school(&app).await;
         let (_listener, source) = silent().await;

@@ -59,8 +59,7 @@ async fn serve_over(app: App, listener: tokio::net::TcpListener, tls: Option<Tls
     if let Some(task) = certificate {
         task.abort();
     }
-    app.stop_worker();
-    // A job that is in the middle of a step stops at its next sign of life, and is taken up at the next start.
+    // Jobs break off, which takes well under a second, and are taken up at the next start.
     if worker.await.is_err() {
         tracing::error!("the worker ended in a panic");
     }

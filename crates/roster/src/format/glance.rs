@@ -6,6 +6,7 @@ use crate::basic::header;
 use crate::chunks::{Chunks, first_line};
 use crate::fields::Fields;
 use crate::limits::CHUNK_BYTES;
+use crate::stop;
 use encoding_rs::Encoding;
 use std::io;
 
@@ -48,6 +49,7 @@ pub(super) fn rows<const N: usize>(
             }
         }
         buffer = chunk.bytes;
+        stop::check()?;
     }
     Ok(all)
 }

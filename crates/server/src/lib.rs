@@ -32,7 +32,7 @@ pub use crate::intake::SourceStatus;
 pub use admin::{Account, AdminError, all_permissions};
 pub use app::App;
 pub use identity::{PendingDevice, Tenant};
-pub use preview::{GroupChange, Plan};
+pub use preview::{GroupChange, Plan, PlanFindings};
 pub use runs::{PULL_FAILPOINTS, built_in_codes};
 pub use shutdown::Shutdown;
 pub use sources::turns_text;

@@ -296,7 +296,7 @@ impl Config {
             return Err(format!("[intake] folders: `{}` does not begin at the root of the file system", folder.display()));
         }
         for (index, source) in self.sources.iter().enumerate() {
-            source.place().map_err(|why| format!("[[sources]] {} ('{}'): {why}", index + 1, source.name))?;
+            source.check().map_err(|why| format!("[[sources]] {} ('{}'): {why}", index + 1, source.name))?;
             if self.sources[..index].iter().any(|other| other.name == source.name) {
                 return Err(format!("[[sources]] has two of the name '{}'; what is known of a source is kept by its name", source.name));
             }

@@ -28,7 +28,7 @@ mod tls;
 mod upload_http;
 mod worker;
 
-pub use crate::intake::SourceStatus;
+pub use crate::intake::{ExportFound, SourceStatus};
 pub use admin::{Account, AdminError, all_permissions};
 pub use app::App;
 pub use identity::{PendingDevice, Tenant};

@@ -2,25 +2,13 @@
 
 use crate::accepted_set::{accepted, all_ended, connector, first_accepted, generated, next_uploads};
 use crate::district::QUICK;
-use crate::process::{Api, ROOT, Serving};
+use crate::process::{Api, ROOT, Serving, until};
 use crate::uploads::token_of_new;
 use reqwest::Method;
 use serde_json::Value;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
-
-/// Polls until something holds.
-async fn until(mut holds: impl FnMut() -> bool) {
-    for _ in 0..3000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("it does not come to that");
-}
 
 /// A server in which the validation of a package of changes is held in the middle, until the file is removed.
 async fn held(data_dir: &Path, file: &Path, token: &str, connector: &str, changes: &Path, names: &[String]) -> Serving {

@@ -2,6 +2,7 @@
 
 use crate::district::QUICK;
 use crate::process::{Api, ROOT, Serving, homeroom, until};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Output;
@@ -219,22 +220,15 @@ async fn a_source_that_is_removed_while_its_export_is_fetched_delivers_nothing()
     let serving = Serving::start(&data_dir, &settings);
     let api = Api::new(&serving.base, &token);
     api.configure(None).await;
-    let file = dir.path().join("sources.toml");
-    let text = format!(
-        "[[sources]]\nname = \"Nightly\"\ntenant = \"{tenant}\"\nconnector = \"CSV\"\nfolder = {exports:?}\nevery_seconds = 5\nsettled_seconds = 0\n"
-    );
-    std::fs::write(&file, text).unwrap();
-    let done = sources(&data_dir, &settings, &["add", file.to_str().unwrap()]);
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let nightly = json!({ "connector": "CSV", "folder": exports, "every_seconds": 5, "settled_seconds": 0 });
+    let put = api.send(Method::PUT, "/admin/sources/Nightly", Some(&nightly)).await.unwrap();
+    assert_eq!(put.status(), 201);
     until(|| held.exists()).await;
     assert_eq!(fetched(&data_dir, &tenant), 1);
-    assert!(sources(&data_dir, &settings, &["remove", "--tenant", &tenant, "Nightly"]).status.success());
+    assert_eq!(api.send(Method::DELETE, "/admin/sources/Nightly", None).await.unwrap().status(), 204);
     until(|| fetched(&data_dir, &tenant) == 0).await;
     std::fs::remove_file(&held).unwrap();
     assert_eq!(api.get(&format!("{ROOT}/operations")).await["value"], json!([]), "nothing was handed over");
-    // The next one of its name is a new one, which delivers the same export.
-    assert!(sources(&data_dir, &settings, &["add", file.to_str().unwrap()]).status.success());
-    api.wait_for(&format!("{ROOT}/operations"), "/value/0/status", &["succeeded"]).await;
 }
 
 #[test]

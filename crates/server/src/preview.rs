@@ -80,12 +80,11 @@ pub struct GroupChange {
 
 impl App {
     /// Plans a run over the files of a folder, or of one zip archive, in place of the last upload of an inbound flow. A
-    /// package of changes is planned as the set that it and that upload make.
+    /// package of changes is planned as the set that it and that upload make. `work` is an empty folder, which goes with the plan.
     ///
     /// # Errors
     /// When the path cannot be read, or no inbound flow or several could be meant.
-    pub async fn plan(&self, tenant: TenantId, path: &Path, flow: Option<&str>) -> Result<Plan, AdminError> {
-        let work = tempfile::tempdir().map_err(|error| AdminError::new(format!("cannot make a temporary directory: {error}")))?;
+    pub async fn plan(&self, tenant: TenantId, path: &Path, flow: Option<&str>, work: TempDir) -> Result<Plan, AdminError> {
         let unreadable = |error: std::io::Error| {
             let message = format!("cannot read {}: {error}", path.display());
             AdminError::hinting(message, "name the folder that holds the export's files, or their zip archive")

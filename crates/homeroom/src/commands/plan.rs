@@ -2,7 +2,7 @@
 
 use super::findings::ByCode;
 use super::runs::{effects, open_tenant, show_unmatched};
-use super::{Ended, Failure};
+use super::{Ended, Failure, scratch};
 use crate::cli;
 use crate::output::{self, Colour};
 use serde_json::Value;
@@ -11,7 +11,8 @@ use server::GroupChange;
 /// Plans a run over a folder and says what it would do.
 pub(super) async fn run(arguments: cli::Plan) -> Result<Ended, Failure> {
     let (app, tenant) = open_tenant(&arguments.of).await?;
-    let plan = app.plan(tenant, &arguments.path, arguments.flow.as_deref()).await?;
+    let work = scratch::folder()?;
+    let plan = app.plan(tenant, &arguments.path, arguments.flow.as_deref(), work).await?;
     let by_code = ByCode::of(&plan.findings.logs)?;
     if arguments.of.output.json {
         let written = output::write(|out| {

@@ -2,13 +2,14 @@
 
 use crate::accepted_set::{accepted, all_ended, connector, first_accepted, generated, next_uploads};
 use crate::district::QUICK;
-use crate::process::{Api, ROOT, Serving, until};
+use crate::process::{Api, ROOT, Serving, homeroom, until};
 use crate::uploads::token_of_new;
 use reqwest::Method;
 use serde_json::Value;
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// A server in which the validation of a package of changes is held in the middle, until the file is removed.
 async fn held(data_dir: &Path, file: &Path, token: &str, connector: &str, changes: &Path, names: &[String]) -> Serving {
@@ -48,6 +49,29 @@ async fn a_validation_is_broken_off_when_the_server_stops_and_done_by_the_next_s
     assert!(operations["value"].as_array().unwrap().iter().all(|operation| operation["errors"] == Value::Array(Vec::new())));
     serving.kill();
     assert!(accepted(dir.path()).await != old);
+}
+
+/// A command that is interrupted ends at once and leaves nothing of what it has read.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_command_leaves_no_temporary_files() {
+    for signal in ["-INT", "-TERM"] {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut command = homeroom();
+        command.args(["validate", "-", "--name", "users.csv"]).env("TMPDIR", temporary.path());
+        // The pipe stays open: the command would wait for its end.
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        child.stdin.as_mut().unwrap().write_all(b"sourcedId\n").unwrap();
+        let folders = || std::fs::read_dir(temporary.path()).unwrap().count();
+        until(|| folders() == 1).await;
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        let mut ended = None;
+        until(|| {
+            ended = child.try_wait().unwrap();
+            ended.is_some()
+        })
+        .await;
+        assert_eq!((ended.unwrap().code(), folders()), (Some(130), 0), "{signal}");
+    }
 }
 
 /// While a validation of one tenant is going, that of another one is done.

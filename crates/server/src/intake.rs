@@ -387,7 +387,7 @@ async fn fill(
     let folder = Container::new(app.store(), tenant, &delivery.container)?.files_folder();
     let folder = folder.map_err(|error| Undelivered::Problem(format!("cannot make a folder for the files: {error}")))?;
     if cfg!(debug_assertions) {
-        let _ = tokio::task::spawn_blocking(|| failpoint("export-fetched")).await;
+        let _ = tokio::task::spawn_blocking(|| failpoint("fetch-begun")).await;
     }
     match place.fetch(files, &folder).await {
         Ok(()) => hand_over(app, &app.system(tenant), delivery, handed_over).await,

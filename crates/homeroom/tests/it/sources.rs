@@ -215,7 +215,7 @@ async fn a_source_that_is_removed_while_its_export_is_fetched_delivers_nothing()
     let (exports, held) = (dir.path().join("exports"), dir.path().join("held"));
     std::fs::create_dir(&exports).unwrap();
     std::fs::write(exports.join("users.csv"), "sourcedId\n").unwrap();
-    let (folders, hold) = (format!("[{exports:?}]"), format!("export-fetched={}", held.display()));
+    let (folders, hold) = (format!("[{exports:?}]"), format!("fetch-begun={}", held.display()));
     let settings = [("HOMEROOM_INTAKE__FOLDERS", folders.as_str()), ("HOMEROOM_TEST_HOLD_AT", &hold), QUICK[0]];
     let serving = Serving::start(&data_dir, &settings);
     let api = Api::new(&serving.base, &token);

@@ -59,7 +59,8 @@ impl<'c> Traits<'c> {
     fn of(bytes: &'c [u8]) -> Self {
         // Any but tab, LF and CR. Without a way out in the middle the compiler makes it look at many bytes at
         // a time.
-        let controls = bytes.iter().fold(false, |found, byte| found | matches!(byte, 0..=8 | 0x0b | 0x0c | 0x0e..=0x1f));
+        let is_control = |byte: u8| (byte < b' ') & (byte != b'\t') & (byte != b'\n') & (byte != b'\r');
+        let controls = bytes.iter().fold(false, |found, byte| found | is_control(*byte));
         Self { text: simdutf8::basic::from_utf8(bytes).ok(), quotes: memchr::memchr(b'"', bytes).is_some(), controls }
     }
 }
@@ -135,10 +136,12 @@ impl<'c> Rows<'c, '_> {
             let message = format!("The row has a control character: byte {} of the file.", offset + at as u64);
             return Err(("InvalidCharacter", message, None));
         }
-        self.plain = !traits.quotes || memchr::memchr(b'"', line).is_none();
-        if self.plain {
+        self.plain = true;
+        if !traits.quotes {
             self.fields.split_plain(line);
-        } else if self.fields.split(line).is_err() {
+        } else if let Ok(plain) = self.fields.split(line) {
+            self.plain = plain;
+        } else {
             let message = "A quoted value is not closed on its line; line breaks inside values are not allowed.";
             return Err(("LineBreakInQuotes", message.to_owned(), None));
         }
@@ -257,10 +260,12 @@ fn fill<'c>(checker: &Checker<'_>, row: &mut Row<'c>, fields: &Fields, text: &'c
     (row.failed, row.changed) = (false, false);
     row.root = None;
     for (value, column) in row.values.iter_mut().zip(&checker.columns) {
-        *value = column.position.map_or(Cow::Borrowed(""), |position| match fields.get(text, position) {
+        // A column that the file lacks stays empty.
+        let Some(position) = column.position else { continue };
+        *value = match fields.get(text, position) {
             Ok(piece) => Cow::Borrowed(piece),
             Err(mended) => Cow::Owned(mended.to_owned()),
-        });
+        };
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Links {
     /// By class: where its sessions are among the spans.
     classes: ByHash<u32>,
     spans: Vec<Option<Span>>,
+    /// The time in which all classes take place whose time is known, from the first to the last day.
+    common: Option<(String, String)>,
 }
 
 /// The time that the sessions of a class take, from the first day of the first to the last day of the last.
@@ -66,6 +68,11 @@ impl Links {
     /// Whether a profile is not one of a user, as far as there is a file to tell.
     pub(super) fn is_profile_of_other(&self, profile: &str, user: &str) -> bool {
         self.profiles.as_ref().is_some_and(|profiles| profiles.get(pair(profile, user)).is_none())
+    }
+
+    /// Whether all days are in the time of every class, whatever the class.
+    pub(super) fn are_in_every_span(&self, days: [&str; 2]) -> bool {
+        self.common.as_ref().is_some_and(|(start, end)| days.iter().all(|day| **day >= **start && **day <= **end))
     }
 
     /// When a class takes place, if the dates of all of its sessions are known.
@@ -130,6 +137,9 @@ impl Glance<'_> {
             });
             links.classes.entry(hash(id.as_bytes())).or_insert(span);
         })?;
+        let known = || links.spans.iter().flatten();
+        let (start, end) = (known().map(|span| &span.start).max(), known().map(|span| &span.end).min());
+        links.common = start.cloned().zip(end.cloned());
         Ok(())
     }
 }

@@ -398,7 +398,7 @@ impl Engine<'_> {
         pump::pump(
             chunks,
             self.threads,
-            |chunk, batch| batch::check(checker, chunk, batch, records),
+            |chunk, batch, hand_on| batch::check(checker, chunk, batch, records, hand_on),
             |batch| {
                 batch.tell_once(&mut told);
                 report.rows += batch.rows;

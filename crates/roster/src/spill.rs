@@ -79,7 +79,8 @@ impl Spill {
                 let (triples, _) = numbers.as_chunks::<3>();
                 all.extend(triples.iter().map(|triple| triple.map(u64::from_le_bytes)));
             }
-            all.append(&mut part.tail);
+            // Its memory is given back with it.
+            all.extend(std::mem::take(&mut part.tail));
             give(&all)?;
         }
         Ok(())

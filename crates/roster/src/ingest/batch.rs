@@ -11,9 +11,14 @@ use crate::limits::LINE_BYTES_MAX;
 use crate::spill::Triple;
 use std::borrow::Cow;
 
-/// What became of the rows of a chunk.
+/// Findings of a batch after which it is handed on: what they take must not grow with what is wrong in a chunk.
+pub(crate) const FINDINGS_MAX: usize = 4096;
+
+/// What became of the rows of a chunk, or of some of them when there is much to say.
 #[derive(Default)]
 pub(crate) struct Batch {
+    /// Whether another batch of the same chunk follows.
+    pub(crate) goes_on: bool,
     pub(crate) findings: Vec<Finding>,
     /// Of each good row: hash of the key, hash of the row with the mark in its lowest bit, line.
     pub(crate) seen: Vec<Triple>,
@@ -66,8 +71,9 @@ impl<'c> Traits<'c> {
 }
 
 /// Checks the rows of a chunk, into a batch whose memory is used again. Records are made when they are
-/// wanted, with orders from this one on.
-pub(crate) fn check(checker: &Checker<'_>, chunk: Chunk, mut batch: Batch, records: Option<u64>) -> Batch {
+/// wanted, with orders from this one on. Gives the last batch of the chunk; those before it, when there is much to say,
+/// go to `hand_on`.
+pub(crate) fn check(checker: &Checker<'_>, chunk: Chunk, mut batch: Batch, records: Option<u64>, hand_on: &mut dyn FnMut(Batch)) -> Batch {
     batch.clear();
     let traits = Traits::of(&chunk.bytes);
     let mut rows = Rows {
@@ -88,6 +94,9 @@ pub(crate) fn check(checker: &Checker<'_>, chunk: Chunk, mut batch: Batch, recor
             let whole = traits.text.map(|text| &text[start..start + stop]);
             let shape = rows.shape(line, whole, &traits, chunk.offset + start as u64, chunk.decoded);
             open = rows.line(line, shape, open);
+            if rows.batch.findings.len() >= FINDINGS_MAX {
+                hand_on(Batch { goes_on: true, ..std::mem::take(rows.batch) });
+            }
         }
         rows.row.line += 1;
         start += next;
@@ -318,6 +327,7 @@ impl Batch {
         self.dropped.clear();
         self.records.clear();
         (self.rows, self.errors, self.unread) = (0, 0, 0);
+        self.goes_on = false;
     }
 
     /// Leaves out what an earlier chunk of the file has told already.

@@ -25,6 +25,7 @@ use crate::finding::{Finding, Severity};
 use crate::format::{Context, Detected, FileSpec, Format, detect, manifest};
 use crate::keys::Keys;
 use crate::limits::{CHUNK_BYTES, SORT_BUFFER_BYTES, SPILL_ROWS, THREADS_MAX};
+pub(crate) use batch::says;
 pub use extent::Deleted;
 use late::{Again, Gathered};
 pub(crate) use row::ids;

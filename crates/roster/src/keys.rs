@@ -244,10 +244,11 @@ mod tests {
     #[test]
     fn so_many_dropped_keys_are_remembered_and_the_others_counted() {
         let mut dropped = Dropped::default();
-        for key in 0..DROPPED_MAX as u64 + 3 {
-            dropped.add(key, Some("orgs.csv".to_owned()).filter(|_| key + 5 > DROPPED_MAX as u64));
+        let key = |number: u64| hash(&number.to_le_bytes());
+        for number in 0..DROPPED_MAX as u64 + 3 {
+            dropped.add(key(number), Some("orgs.csv".to_owned()).filter(|_| number + 5 > DROPPED_MAX as u64));
         }
-        dropped.add(1, None);
+        dropped.add(key(1), None);
         assert_eq!((dropped.keys.len(), dropped.roots.len(), dropped.unread), (DROPPED_MAX, 4, 3));
     }
 

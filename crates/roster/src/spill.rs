@@ -52,8 +52,10 @@ impl Spill {
         if part.tail.len() < self.budget {
             return Ok(());
         }
-        self.bytes.clear();
-        self.bytes.extend(part.tail.iter().flatten().flat_map(|number| number.to_le_bytes()));
+        self.bytes.resize(part.tail.len() * size_of::<Triple>(), 0);
+        for (bytes, number) in self.bytes.as_chunks_mut().0.iter_mut().zip(part.tail.as_flattened()) {
+            *bytes = number.to_le_bytes();
+        }
         let file = match &mut self.file {
             Some(file) => file,
             None => self.file.insert(tempfile::tempfile_in(&self.dir)?),

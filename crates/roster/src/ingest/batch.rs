@@ -1,7 +1,7 @@
 //! One chunk checked: all that has to be known about its rows, in order.
 
 use super::broken::Remains;
-use super::row::{Checker, Leads, Memory, Row, TOLD_ONCE, Told, ids, shown};
+use super::row::{Checker, Memory, Row, TOLD_ONCE, Told, ids, shown};
 use super::view::Records;
 use crate::chunks::{Chunk, DAMAGE, first_line};
 use crate::fields::{Fields, control_character, is_rest_of_value};
@@ -207,7 +207,7 @@ impl<'c> Rows<'c, '_> {
         let Self { checker, row, fields, .. } = self;
         fill(checker, row, fields, text);
         if let Some((status, gone)) = checker.spec.gone
-            && row.values[status].trim().eq_ignore_ascii_case(gone)
+            && says(&row.values[status], gone)
         {
             return self.leave_out(status);
         }
@@ -244,10 +244,8 @@ impl<'c> Rows<'c, '_> {
         if let Some(claim) = spec.unique.and_then(|unique| checker.claim(row, unique, joined)) {
             batch.unique.push([claim, key, row.line]);
         }
-        for (index, column) in checker.columns.iter().enumerate() {
-            if matches!(column.leads, Leads::Within) {
-                batch.within.extend(ids(&row.values[index]).map(|id| [key, hash(id.as_bytes()), place(row.line, index)]));
-            }
+        for index in checker.within.iter().copied().filter(|index| !row.values[*index].is_empty()) {
+            batch.within.extend(ids(&row.values[index]).map(|id| [key, hash(id.as_bytes()), place(row.line, index)]));
         }
         for (number, derived) in spec.derived.iter().enumerate().filter(|(_, derived)| !row.values[derived.id].is_empty()) {
             joined.clear();
@@ -262,6 +260,11 @@ impl<'c> Rows<'c, '_> {
             (spec.map)(&checker.view(row), &mut batch.records);
         }
     }
+}
+
+/// Whether a value, mostly empty, is a word.
+pub(crate) fn says(value: &str, word: &str) -> bool {
+    !value.is_empty() && value.trim().eq_ignore_ascii_case(word)
 }
 
 /// Puts the fields of a line into a row, by the columns of the table.

@@ -27,6 +27,8 @@ pub(crate) struct Checker<'e> {
     pub(crate) width: usize,
     /// The columns that the file has, in its order.
     order: Vec<usize>,
+    /// The columns that refer to the file itself.
+    pub(crate) within: Vec<usize>,
     /// Whether the key is made of all columns of the table, so that rows with one key are equal.
     key_is_row: bool,
 }
@@ -43,6 +45,8 @@ pub(crate) struct Place<'e> {
     pub(crate) leads: Leads<'e>,
     /// Whether the same value is likely in many rows, one behind the other.
     repeats: bool,
+    /// Whether a row can do without a value.
+    may_be_empty: bool,
 }
 
 /// Where the ids of a column lead.
@@ -114,6 +118,7 @@ impl<'e> Checker<'e> {
             position: place.map(|(position, _)| position),
             leads: column.refers_to.map_or(Leads::Nowhere, |other| if other == spec.name { Leads::Within } else { leads(other) }),
             repeats: !matches!(column.kind, Kind::Text | Kind::Email),
+            may_be_empty: !column.required || place.is_none(),
         };
         let mut columns: Vec<Place<'e>> = spec.columns.iter().zip(&header.columns).map(place).collect();
         if let [only] = spec.key {
@@ -121,8 +126,9 @@ impl<'e> Checker<'e> {
         }
         let mut order: Vec<usize> = (0..columns.len()).filter(|index| columns[*index].position.is_some()).collect();
         order.sort_by_key(|index| columns[*index].position);
+        let within = (0..columns.len()).filter(|index| matches!(columns[*index].leads, Leads::Within)).collect();
         let key_is_row = spec.key.len() > 1 && (0..columns.len()).all(|column| spec.key.contains(&column));
-        Self { spec, file, codes, context, columns, width: header.width, order, key_is_row }
+        Self { spec, file, codes, context, columns, width: header.width, order, within, key_is_row }
     }
 
     pub(crate) fn memory<'c>(&self) -> Memory<'c> {
@@ -151,7 +157,7 @@ impl<'e> Checker<'e> {
                 self.value_and_reference(row, index, memory, findings);
                 continue;
             };
-            if text.is_empty() && (!place.column.required || place.position.is_none()) {
+            if text.is_empty() && place.may_be_empty {
                 continue;
             }
             let (last, kept) = memory.good[index];

@@ -86,7 +86,7 @@ pub mod limits {
     /// Bytes of the buffers of the external sorts, all together.
     pub const SORT_BUFFER_BYTES: usize = 48 * 1024 * 1024;
     /// Rows of a file whose keys are kept in memory until the file has been read, for each of 256 parts.
-    pub const SPILL_ROWS: usize = 512;
+    pub const SPILL_ROWS: usize = 1024;
     /// Threads that check chunks: more would only wait for the one that reads.
     pub const THREADS_MAX: usize = 4;
     /// Characters of a value repeated in a finding.

@@ -64,7 +64,7 @@ impl<'c> Traits<'c> {
     fn of(bytes: &'c [u8]) -> Self {
         // Any but tab, LF and CR. Without a way out in the middle the compiler makes it look at many bytes at
         // a time.
-        let is_control = |byte: u8| (byte < b' ') & (byte != b'\t') & (byte != b'\n') & (byte != b'\r');
+        let is_control = |byte: u8| byte < b' ' && byte != b'\t' && byte != b'\n' && byte != b'\r';
         let controls = bytes.iter().fold(false, |found, byte| found | is_control(*byte));
         Self { text: simdutf8::basic::from_utf8(bytes).ok(), quotes: memchr::memchr(b'"', bytes).is_some(), controls }
     }

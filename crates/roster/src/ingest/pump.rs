@@ -8,7 +8,8 @@ use std::io;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// Chunks that are read ahead for each thread.
+/// Chunks that are read ahead for each thread: one that it checks and one in the queue, which has room for them, so that
+/// whoever reads never waits for a thread that waits to be heard.
 const AHEAD: usize = 2;
 
 /// A chunk, memory for what is made of it, and where that goes: a channel of its own, so that a thread

@@ -28,6 +28,7 @@ pub mod report;
 pub mod segment;
 mod sort;
 mod spill;
+mod stop;
 #[cfg(test)]
 mod testing;
 
@@ -40,6 +41,7 @@ pub use format::{Detected, Format};
 pub use ingest::delta;
 pub use ingest::{Deleted, FileReport, IngestError, IngestOptions, IngestReport, MANIFEST, SegmentReport, Tuning, ingest, validate};
 pub use model::Entity;
+pub use stop::stoppable;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 //! Equal first numbers meet in one partition, so whoever looks for them needs memory for one
 //! partition at a time, whatever the number of triples.
 
+use crate::stop;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -71,6 +72,7 @@ impl Spill {
     pub(crate) fn partitions<E: From<io::Error>>(mut self, mut give: impl FnMut(&[Triple]) -> Result<(), E>) -> Result<(), E> {
         let mut all = Vec::new();
         for part in &mut self.parts {
+            stop::check()?;
             all.clear();
             for (offset, count) in &part.pieces {
                 let Some(file) = &mut self.file else { break };

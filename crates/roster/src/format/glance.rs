@@ -7,6 +7,7 @@ use crate::chunks::{Chunks, first_line};
 use crate::fields::Fields;
 use crate::ingest::says;
 use crate::limits::CHUNK_BYTES;
+use crate::stop;
 use encoding_rs::Encoding;
 use std::io;
 
@@ -49,6 +50,7 @@ pub(super) fn rows<const N: usize>(
             }
         }
         buffer = chunk.bytes;
+        stop::check()?;
     }
     Ok(all)
 }

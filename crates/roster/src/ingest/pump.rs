@@ -3,6 +3,7 @@
 use super::IngestError;
 use super::batch::Batch;
 use crate::chunks::{Chunk, Chunks};
+use crate::stop;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Mutex;
@@ -26,7 +27,10 @@ pub(super) fn pump(
     mut absorb: impl FnMut(&mut Batch) -> Result<(), IngestError>,
 ) -> Result<(), IngestError> {
     let mut spare: Vec<Batch> = Vec::new();
-    let mut next = |batch: &mut Batch| chunks.next(std::mem::take(&mut batch.buffer));
+    let mut next = |batch: &mut Batch| {
+        stop::check()?;
+        chunks.next(std::mem::take(&mut batch.buffer))
+    };
     if threads < 2 {
         let mut batch = Batch::default();
         while let Some(chunk) = next(&mut batch)? {

@@ -84,11 +84,11 @@ pub mod limits {
     /// Columns of a header.
     pub const COLUMNS_MAX: usize = 256;
     /// Bytes of a file that one thread checks at a time.
-    pub const CHUNK_BYTES: usize = 1024 * 1024;
+    pub const CHUNK_BYTES: usize = 256 * 1024;
     /// Bytes of the buffers of the external sorts, all together.
     pub const SORT_BUFFER_BYTES: usize = 48 * 1024 * 1024;
     /// Rows of a file whose keys are kept in memory until the file has been read, for each of 256 parts.
-    pub const SPILL_ROWS: usize = 2048;
+    pub const SPILL_ROWS: usize = 1024;
     /// Threads that check chunks: more would only wait for the one that reads.
     pub const THREADS_MAX: usize = 4;
     /// Characters of a value repeated in a finding.

@@ -53,8 +53,10 @@ impl Spill {
         if part.tail.len() < self.budget {
             return Ok(());
         }
-        self.bytes.clear();
-        self.bytes.extend(part.tail.iter().flatten().flat_map(|number| number.to_le_bytes()));
+        self.bytes.resize(part.tail.len() * size_of::<Triple>(), 0);
+        for (bytes, number) in self.bytes.as_chunks_mut().0.iter_mut().zip(part.tail.as_flattened()) {
+            *bytes = number.to_le_bytes();
+        }
         let file = match &mut self.file {
             Some(file) => file,
             None => self.file.insert(tempfile::tempfile_in(&self.dir)?),
@@ -81,7 +83,8 @@ impl Spill {
                 let (triples, _) = numbers.as_chunks::<3>();
                 all.extend(triples.iter().map(|triple| triple.map(u64::from_le_bytes)));
             }
-            all.append(&mut part.tail);
+            // Its memory is given back with it.
+            all.extend(std::mem::take(&mut part.tail));
             give(&all)?;
         }
         Ok(())

@@ -24,7 +24,7 @@ impl Lines {
         let line = String::from_utf8_lossy(&line);
         let mut fields = Fields::default();
         let header = match fields.split(line.as_bytes()) {
-            Ok(()) => (0..fields.len()).map(|index| fields.text(&line, index).to_owned()).collect(),
+            Ok(_) => (0..fields.len()).map(|index| fields.text(&line, index).to_owned()).collect(),
             Err(_) => Vec::new(),
         };
         Ok(Self { header, chunks, chunk: Chunk::default(), at: 0 })

@@ -172,8 +172,11 @@ fn claim(tx: &mut Tx<'_>, kinds: &[&str], lease: Duration) -> Result<Option<Job>
         fence: row.int(5)? + 1,
     };
     // Whoever had a turn goes behind all others that are due: a tenant that has much to do keeps nobody waiting for all of it.
+    // Among themselves they stay in the order of their ids, which sort by time.
     let sql = format!(
-        "UPDATE job SET run_at = $1 WHERE tenant_id = ${} AND state = 'waiting' AND run_at < $1 AND kind IN ({list})",
+        "UPDATE job SET run_at = $1 WHERE (tenant_id, id) IN (
+             SELECT tenant_id, id FROM job AS candidate
+             WHERE tenant_id = ${} AND state = 'waiting' AND run_at < $1 AND kind IN ({list}) {skip})",
         2 + kinds.len()
     );
     let behind: Vec<Value> = params.into_iter().chain([job.tenant.to_string().into()]).collect();

@@ -253,6 +253,31 @@ fn nobody_claims_a_job_while_its_worker_writes(bench: &Bench) {
     assert!(matches!(check(&store, &job), Err(StoreError::StaleLease)));
 }
 
+/// All workers wait for a claim, and so it waits for nobody: not for jobs either that another transaction is about to remove.
+#[test]
+fn a_claim_waits_for_nobody_on_postgres() {
+    let Some(bench) = Bench::postgres() else { return };
+    let (store, beside) = (bench.open(), bench.open());
+    enqueue(&store, A, "removed", 0);
+    enqueue(&store, A, "other", 2);
+    let ((begun, wait), (claimed, resume)) = (channel(), channel());
+    std::thread::scope(|scope| {
+        let removing = scope.spawn(|| {
+            write(&store, &system_at(A, 1), move |tx| {
+                tx.forget_due("run")?;
+                begun.send(()).unwrap();
+                // Long enough for any claim that does not wait for this.
+                Ok(resume.recv_timeout(Duration::from_secs(30)))
+            })
+        });
+        wait.recv().unwrap();
+        let job = claim(&beside, 2).unwrap();
+        // Nobody is there any more when it was waited for.
+        let _ = claimed.send(job.id);
+        assert_eq!(removing.join().unwrap().unwrap().as_deref(), Ok("other"), "claimed meanwhile");
+    });
+}
+
 fn a_failed_job_is_tried_again_later(bench: &Bench) {
     let store = bench.open();
     enqueue(&store, A, "1", 0);

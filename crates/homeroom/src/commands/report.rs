@@ -1,6 +1,6 @@
 //! `--report FILE`: all findings in a file of their own.
 
-use super::Failure;
+use super::{Failure, scratch};
 use roster::report::{Findings, Form};
 use std::fs::File;
 use std::io::{self, BufWriter};
@@ -22,7 +22,7 @@ impl Report {
             Failure::hinting(format!("what form is {} to have?", path.display()), "end its name in .html, .csv or .jsonl").usage()
         })?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = tempfile::NamedTempFile::new_in(folder).map_err(|error| cannot_write(path, &error))?;
+        let file = scratch::temporary(|| tempfile::NamedTempFile::new_in(folder)).map_err(|error| cannot_write(path, &error))?;
         Ok(Self { path: path.to_owned(), file: BufWriter::new(file), form })
     }
 

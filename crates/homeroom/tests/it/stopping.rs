@@ -7,9 +7,9 @@ use crate::uploads::token_of_new;
 use reqwest::Method;
 use serde_json::Value;
 use std::io::Write as _;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// A server in which the validation of a package of changes is held in the middle, until the file is removed.
 async fn held(data_dir: &Path, file: &Path, token: &str, connector: &str, changes: &Path, names: &[String]) -> Serving {
@@ -51,6 +51,18 @@ async fn a_validation_is_broken_off_when_the_server_stops_and_done_by_the_next_s
     assert!(accepted(dir.path()).await != old);
 }
 
+/// The exit code of a command that gets a signal.
+async fn code_after(mut child: Child, signal: &str) -> Option<i32> {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    let mut ended = None;
+    until(|| {
+        ended = child.try_wait().unwrap();
+        ended.is_some()
+    })
+    .await;
+    ended.and_then(|status| status.code())
+}
+
 /// A command that is interrupted ends at once and leaves nothing of what it has read.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_command_leaves_no_temporary_files() {
@@ -63,15 +75,26 @@ async fn an_interrupted_command_leaves_no_temporary_files() {
         child.stdin.as_mut().unwrap().write_all(b"sourcedId\n").unwrap();
         let folders = || std::fs::read_dir(temporary.path()).unwrap().count();
         until(|| folders() == 1).await;
-        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-        let mut ended = None;
-        until(|| {
-            ended = child.try_wait().unwrap();
-            ended.is_some()
-        })
-        .await;
-        assert_eq!((ended.unwrap().code(), folders()), (Some(130), 0), "{signal}");
+        assert_eq!((code_after(child, signal).await, folders()), (Some(130), 0), "{signal}");
     }
+}
+
+/// Nor does it leave anything of a report that it has begun, which lies beside the place where it is to appear.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_command_leaves_no_report_that_it_has_begun() {
+    let reports = tempfile::tempdir().unwrap();
+    // A database that never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let database = format!("postgres://nobody@{}/none", silent.local_addr().unwrap());
+    let mut command = homeroom();
+    command.args(["runs", "log", "latest", "--database-url", &database, "--data-dir"]).arg(reports.path().join("data"));
+    for name in ["all.csv", "all.html"] {
+        command.arg("--report").arg(reports.path().join(name));
+    }
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let begun = || std::fs::read_dir(reports.path()).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_file()).count();
+    until(|| begun() == 2).await;
+    assert_eq!((code_after(child, "-INT").await, begun()), (Some(130), 0));
 }
 
 /// While a validation of one tenant is going, that of another one is done.

@@ -1,7 +1,7 @@
 //! `homeroom`: the command line of a self-hosted School Data Sync.
 //!
 //! Data goes to stdout, everything else to stderr. Exit codes: 0 good, 1 the work was done and
-//! found errors, 2 wrong usage, 3 could not do it.
+//! found errors, 2 wrong usage, 3 could not do it, 130 interrupted.
 
 mod cli;
 mod commands;

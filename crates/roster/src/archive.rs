@@ -6,6 +6,7 @@
 
 use crate::file_names::hint_for_entry;
 use crate::finding::Finding;
+use crate::stop;
 use crate::{Format, Source};
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -212,6 +213,7 @@ impl Unpacking<'_> {
         let mut buffer = vec![0; COPY_BYTES];
         let mut written = 0;
         loop {
+            stop::check()?;
             let n = match entry.read(&mut buffer) {
                 Ok(0) => return Ok(()),
                 Ok(n) => n,

@@ -99,6 +99,7 @@ pub(crate) fn value<'a>(kind: Kind, text: &'a str, codes: &'a Codes) -> Checked<
             ),
             None => Checked::Bad("is not a date".to_owned(), Some("Write the year first, such as 2026-08-24, or 8/24/2026.".to_owned())),
         },
+        Kind::Boolean if matches!(text, "true" | "false") => Checked::Good,
         Kind::Boolean if text.eq_ignore_ascii_case("true") => Checked::Changed(Cow::Borrowed("true")),
         Kind::Boolean if text.eq_ignore_ascii_case("false") => Checked::Changed(Cow::Borrowed("false")),
         Kind::Boolean => bad("is neither true nor false"),
@@ -124,7 +125,18 @@ fn end_of_school_year(text: &str) -> Option<String> {
 
 /// `^[0-9A-Za-z./@_-]{1,255}$`, as the binding of OneRoster 1.2 has it.
 fn is_sourced_id(text: &[u8]) -> bool {
-    text.len() <= 255 && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"./@_-".contains(byte))
+    const OTHER: [u8; 256] = {
+        let (mut other, mut byte) = ([1; 256], 0);
+        while byte < 256 {
+            if (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'.' | b'/' | b'@' | b'_' | b'-') {
+                other[byte] = 0;
+            }
+            byte += 1;
+        }
+        other
+    };
+    // Nearly every one is good: no way out in the middle.
+    text.len() <= 255 && text.iter().fold(0, |found, byte| found | OTHER[usize::from(*byte)]) == 0
 }
 
 /// What a text is meant to be whose UTF-8 was taken for Windows-1252 and encoded once more: `JosÃ©`.

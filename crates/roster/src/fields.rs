@@ -19,13 +19,18 @@ pub(crate) struct OpenQuote;
 
 impl Fields {
     /// Splits a line at its commas, of which none is quoted.
-    #[inline]
     pub(crate) fn split_plain(&mut self, line: &[u8]) {
+        self.ranges.clear();
+        self.plain(line, 0);
+    }
+
+    /// Adds the fields of a piece of the line in which no comma is quoted. `start`: where it begins in the line.
+    #[inline]
+    fn plain(&mut self, piece: &[u8], mut start: u32) {
         const COMMAS: u64 = u64::from_le_bytes([b','; 8]);
         const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-        self.ranges.clear();
-        let (mut start, mut at) = (0, 0);
-        let (words, tail) = line.as_chunks::<8>();
+        let mut at = start;
+        let (words, tail) = piece.as_chunks::<8>();
         for word in words {
             let other = u64::from_le_bytes(*word) ^ COMMAS;
             // The high bit of each byte that is a comma.
@@ -48,28 +53,31 @@ impl Fields {
         self.ranges.push((start, at));
     }
 
-    /// Splits a line at commas outside quotes.
-    pub(crate) fn split(&mut self, line: &[u8]) -> Result<(), OpenQuote> {
-        if memchr::memchr(b'"', line).is_none() {
-            self.split_plain(line);
-            return Ok(());
-        }
+    /// Splits a line at commas outside quotes; gives whether it has no quotes.
+    pub(crate) fn split(&mut self, line: &[u8]) -> Result<bool, OpenQuote> {
         self.ranges.clear();
         self.mended.clear();
-        let mut at = 0;
-        loop {
-            if line.get(at) == Some(&b'"') {
-                at = self.quoted(line, at + 1)?;
-            } else {
-                let end = memchr::memchr(b',', &line[at..]).map_or(line.len(), |found| at + found);
-                self.ranges.push((at as u32, end as u32));
-                at = end;
+        let (mut start, mut looked, mut is_plain) = (0, 0, true);
+        while let Some(found) = memchr::memchr(b'"', &line[looked..]) {
+            is_plain = false;
+            let quote = looked + found;
+            if quote > start {
+                looked = quote + 1;
+                if line[quote - 1] != b',' {
+                    // Inside of a field it is a character like others.
+                    continue;
+                }
+                self.plain(&line[start..quote - 1], start as u32);
             }
-            if at == line.len() {
-                return Ok(());
+            let end = self.quoted(line, quote + 1)?;
+            if end == line.len() {
+                return Ok(false);
             }
-            at += 1;
+            start = end + 1;
+            looked = start;
         }
+        self.plain(&line[start..], start as u32);
+        Ok(is_plain)
     }
 
     /// A quoted field, from behind its quote; gives where it ends. Text between its closing quote and
@@ -106,6 +114,9 @@ impl Fields {
     #[inline]
     pub(crate) fn get<'l>(&self, line: &'l str, index: usize) -> Result<&'l str, &str> {
         let (start, end) = self.ranges[index];
+        if start == end {
+            return Ok("");
+        }
         if start & MENDED == 0 { Ok(&line[start as usize..end as usize]) } else { Err(self.mended(start, end)) }
     }
 
@@ -184,6 +195,31 @@ mod tests {
         fn what_is_written_as_csv_is_read_back(row in proptest::collection::vec("[^\\r\\n]{0,12}", 1..8)) {
             let line: Vec<String> = row.iter().map(|f| format!("\"{}\"", f.replace('"', "\"\""))).collect();
             prop_assert_eq!(split(&line.join(",")).unwrap(), row);
+        }
+
+        /// Field by field, as the rule is told.
+        #[test]
+        fn quotes_matter_at_the_beginning_of_a_field_only(line in "[a,\"]{0,24}") {
+            let (mut rest, mut fields) = (Some(line.as_str()), Some(Vec::new()));
+            while let Some(field) = rest {
+                let (closed, text, behind) = match field.strip_prefix('"') {
+                    Some(quoted) => {
+                        let inner = quoted.replace("\"\"", "\0\0");
+                        let close = inner.find('"');
+                        let close_or_end = close.unwrap_or(inner.len());
+                        let (text, tail) = (quoted[..close_or_end].replace("\"\"", "\""), quoted.get(close_or_end + 1..).unwrap_or_default());
+                        let (more, behind) = tail.split_once(',').map_or((tail, None), |(more, behind)| (more, Some(behind)));
+                        (close.is_some(), text + more, behind)
+                    }
+                    None => field.split_once(',').map_or((true, field.to_owned(), None), |(text, rest)| (true, text.to_owned(), Some(rest))),
+                };
+                fields = fields.filter(|_| closed);
+                let Some(fields) = &mut fields else { break };
+                fields.push(text);
+                rest = behind;
+            }
+            prop_assert_eq!(split(&line).ok(), fields);
+            prop_assert_eq!(Fields::default().split(line.as_bytes()).unwrap_or(false), !line.contains('"'));
         }
 
         #[test]

@@ -25,6 +25,7 @@ use crate::finding::{Finding, Severity};
 use crate::format::{Context, Detected, FileSpec, Format, detect, manifest};
 use crate::keys::Keys;
 use crate::limits::{CHUNK_BYTES, SORT_BUFFER_BYTES, SPILL_ROWS, THREADS_MAX};
+pub(crate) use batch::says;
 pub use extent::Deleted;
 use late::{Again, Gathered};
 pub(crate) use row::ids;
@@ -398,7 +399,7 @@ impl Engine<'_> {
         pump::pump(
             chunks,
             self.threads,
-            |chunk, batch| batch::check(checker, chunk, batch, records),
+            |chunk, batch, hand_on| batch::check(checker, chunk, batch, records, hand_on),
             |batch| {
                 batch.tell_once(&mut told);
                 report.rows += batch.rows;

@@ -13,8 +13,16 @@ pub(crate) fn hash(key: &[u8]) -> u64 {
     (xxhash_rust::xxh3::xxh3_64(key) & !MARK).max(2)
 }
 
+/// The hash of two ids.
+pub(crate) fn hash_of_pair(one: &str, other: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(one.as_bytes(), hash(other.as_bytes()))
+}
+
 /// A map by [`hash`]: what is spread already needs no hashing.
 pub(crate) type ByHash<V> = HashMap<u64, V, BuildHasherDefault<Spread>>;
+
+/// A set of [`hash`]es.
+pub(crate) type Hashes = HashSet<u64, BuildHasherDefault<Spread>>;
 
 /// Takes a hash for what it is.
 #[derive(Default)]
@@ -38,6 +46,11 @@ impl Hasher for Spread {
 /// The bit of a hash that says that the record is marked.
 pub(crate) const MARK: u64 = 1;
 
+/// Where a hash belongs in a table of so many slots: the place that its high bits name.
+fn home(hash: u64, slots: usize) -> usize {
+    ((u128::from(hash) * slots as u128) >> 64) as usize
+}
+
 /// A set of hashes with room for so many: linear probing from the place that the high bits name, so
 /// that hashes that come in about their order touch memory in order.
 #[derive(Debug)]
@@ -58,7 +71,7 @@ impl KeySet {
     }
 
     fn home(&self, hash: u64) -> usize {
-        ((u128::from(hash) * self.slots.len() as u128) >> 64) as usize
+        home(hash, self.slots.len())
     }
 
     /// Adds a hash, with or without its mark; `false` when it is there.
@@ -89,6 +102,47 @@ impl KeySet {
     }
 }
 
+/// A set of hashes of which half is kept beside their place, in half of the memory. What it has it always finds; of
+/// four hundred million hashes that it has not it takes one for one that it has.
+#[derive(Debug)]
+pub(crate) struct HalfSet {
+    slots: Vec<u32>,
+}
+
+impl HalfSet {
+    /// Of these hashes.
+    pub(crate) fn of(hashes: &[u64]) -> Self {
+        let mut set = Self { slots: vec![0; hashes.len() + hashes.len() / 3 + 2] };
+        for hash in hashes {
+            if let Err(free) = set.find(*hash) {
+                set.slots[free] = Self::kept(*hash);
+            }
+        }
+        set
+    }
+
+    /// Zero is a free slot.
+    fn kept(hash: u64) -> u32 {
+        (hash as u32).max(1)
+    }
+
+    /// Where a hash is, or the free slot where it would be.
+    fn find(&self, hash: u64) -> Result<usize, usize> {
+        let (kept, mut slot) = (Self::kept(hash), home(hash, self.slots.len()));
+        loop {
+            match self.slots[slot] {
+                0 => return Err(slot),
+                taken if taken == kept => return Ok(slot),
+                _ => slot = if slot + 1 == self.slots.len() { 0 } else { slot + 1 },
+            }
+        }
+    }
+
+    pub(crate) fn has(&self, hash: u64) -> bool {
+        self.find(hash).is_ok()
+    }
+}
+
 /// The keys of one file: accepted ones, and dropped ones apart, so that a consequence can be told
 /// from a cause.
 pub(crate) struct Keys {
@@ -102,13 +156,13 @@ pub(crate) struct Keys {
 }
 
 /// Dropped keys that are remembered of a file: an export with more of them is past telling causes from consequences, and
-/// memory must not grow with what is wrong.
-const DROPPED_MAX: usize = 2_000_000;
+/// memory must not grow with what is wrong. So many fill a table of 2^21 places, which is 18 MiB.
+const DROPPED_MAX: usize = (1 << 21) / 8 * 7;
 
 /// Keys of rows that were dropped.
 #[derive(Default)]
 pub(crate) struct Dropped {
-    keys: HashSet<u64>,
+    keys: Hashes,
     /// First causes of keys that were dropped as a consequence; few, since only files that both refer
     /// and are referred to have them.
     roots: HashMap<u64, Box<str>>,
@@ -190,11 +244,23 @@ mod tests {
     #[test]
     fn so_many_dropped_keys_are_remembered_and_the_others_counted() {
         let mut dropped = Dropped::default();
-        for key in 0..DROPPED_MAX as u64 + 3 {
-            dropped.add(key, Some("orgs.csv".to_owned()).filter(|_| key + 5 > DROPPED_MAX as u64));
+        let key = |number: u64| hash(&number.to_le_bytes());
+        for number in 0..DROPPED_MAX as u64 + 3 {
+            dropped.add(key(number), Some("orgs.csv".to_owned()).filter(|_| number + 5 > DROPPED_MAX as u64));
         }
-        dropped.add(1, None);
+        dropped.add(key(1), None);
         assert_eq!((dropped.keys.len(), dropped.roots.len(), dropped.unread), (DROPPED_MAX, 4, 3));
+    }
+
+    /// Wherever their places are, and whatever of them is kept.
+    #[test]
+    fn half_a_hash_is_found_and_others_are_not() {
+        let hashes: Vec<u64> = (0..20_000_u64).map(|id| hash(&id.to_le_bytes())).chain([0, 1 << 63, u64::MAX, u64::MAX << 32]).collect();
+        let set = HalfSet::of(&hashes);
+        assert!(hashes.iter().all(|hash| set.has(*hash)));
+        let others = (20_000..120_000_u64).filter(|id| set.has(hash(&id.to_le_bytes()))).count();
+        assert_eq!(others, 0);
+        assert!(!HalfSet::of(&[]).has(7));
     }
 
     proptest! {

@@ -29,6 +29,7 @@ pub mod report;
 pub mod segment;
 mod sort;
 mod spill;
+mod stop;
 #[cfg(test)]
 mod testing;
 
@@ -42,6 +43,7 @@ pub use ingest::delta;
 pub use ingest::{Deleted, FileReport, IngestError, IngestOptions, IngestReport, MANIFEST, SegmentReport, Tuning, ingest, validate};
 pub use legible::{legible, legible_json, misleads};
 pub use model::Entity;
+pub use stop::stoppable;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -84,11 +86,11 @@ pub mod limits {
     /// Columns of a header.
     pub const COLUMNS_MAX: usize = 256;
     /// Bytes of a file that one thread checks at a time.
-    pub const CHUNK_BYTES: usize = 1024 * 1024;
+    pub const CHUNK_BYTES: usize = 256 * 1024;
     /// Bytes of the buffers of the external sorts, all together.
     pub const SORT_BUFFER_BYTES: usize = 48 * 1024 * 1024;
     /// Rows of a file whose keys are kept in memory until the file has been read, for each of 256 parts.
-    pub const SPILL_ROWS: usize = 2048;
+    pub const SPILL_ROWS: usize = 1024;
     /// Threads that check chunks: more would only wait for the one that reads.
     pub const THREADS_MAX: usize = 4;
     /// Characters of a value repeated in a finding.

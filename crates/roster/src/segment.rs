@@ -9,6 +9,7 @@
 //! The end tells a whole file from one that was cut between two records, and names its content: two
 //! segments with the same hash hold the same records.
 
+use crate::stop;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -109,6 +110,9 @@ impl SegmentWriter {
         self.last.clear();
         self.last.extend_from_slice(key);
         self.rows += 1;
+        if self.rows.is_multiple_of(stop::RECORDS) {
+            stop::check()?;
+        }
         self.record.clear();
         write_record(&mut self.record, key, payload)?;
         self.hash.update(&self.record);
@@ -197,6 +201,9 @@ impl SegmentReader {
         self.hash.update(&lengths);
         self.hash.update(&self.bytes);
         self.rows += 1;
+        if self.rows.is_multiple_of(stop::RECORDS) {
+            stop::check()?;
+        }
         Ok(true)
     }
 

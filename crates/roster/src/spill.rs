@@ -3,6 +3,7 @@
 //! Equal first numbers meet in one partition, so whoever looks for them needs memory for one
 //! partition at a time, whatever the number of triples.
 
+use crate::stop;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -52,8 +53,10 @@ impl Spill {
         if part.tail.len() < self.budget {
             return Ok(());
         }
-        self.bytes.clear();
-        self.bytes.extend(part.tail.iter().flatten().flat_map(|number| number.to_le_bytes()));
+        self.bytes.resize(part.tail.len() * size_of::<Triple>(), 0);
+        for (bytes, number) in self.bytes.as_chunks_mut().0.iter_mut().zip(part.tail.as_flattened()) {
+            *bytes = number.to_le_bytes();
+        }
         let file = match &mut self.file {
             Some(file) => file,
             None => self.file.insert(tempfile::tempfile_in(&self.dir)?),
@@ -69,6 +72,7 @@ impl Spill {
     pub(crate) fn partitions<E: From<io::Error>>(mut self, mut give: impl FnMut(&[Triple]) -> Result<(), E>) -> Result<(), E> {
         let mut all = Vec::new();
         for part in &mut self.parts {
+            stop::check()?;
             all.clear();
             for (offset, count) in &part.pieces {
                 let Some(file) = &mut self.file else { break };
@@ -79,7 +83,8 @@ impl Spill {
                 let (triples, _) = numbers.as_chunks::<3>();
                 all.extend(triples.iter().map(|triple| triple.map(u64::from_le_bytes)));
             }
-            all.append(&mut part.tail);
+            // Its memory is given back with it.
+            all.extend(std::mem::take(&mut part.tail));
             give(&all)?;
         }
         Ok(())

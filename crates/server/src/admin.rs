@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::config::Source;
 use crate::error::chain;
-use crate::intake::SourceStatus;
+use crate::intake::{ExportFound, SourceStatus};
 use crate::{reports, runs, sources};
 use identity::{Client, Credentials, IdentityError, NewClient, PendingDevice, PublicKey, Registered, Tenant};
 use serde_json::{Map, Value, json};
@@ -241,9 +241,9 @@ impl App {
         Err(AdminError::hinting(format!("no source '{name}' of this tenant is kept in the store"), hint))
     }
 
-    /// Looks at the places of all sources, or of those of a name, and changes nothing: each with the number of files that
-    /// an export has there now, or what is wrong.
-    pub async fn check_sources(&self, name: Option<&str>) -> Result<Vec<(SourceStatus, Result<usize, String>)>, AdminError> {
+    /// Looks at the places of all sources, or of those of a name, and changes nothing: each with the export that lies
+    /// there now, or what is wrong.
+    pub async fn check_sources(&self, name: Option<&str>) -> Result<Vec<(SourceStatus, Result<ExportFound, String>)>, AdminError> {
         let all = crate::intake::statuses(self, None).await.map_err(AdminError::new)?;
         let mut checked = Vec::new();
         for (watched, status) in all.into_iter().filter(|(watched, _)| name.is_none_or(|name| watched.source.name == name)) {

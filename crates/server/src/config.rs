@@ -10,6 +10,7 @@ pub use source::{Secret, SftpSource, Source};
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 /// `[[issuers]]`
@@ -51,11 +52,24 @@ pub struct Config {
 pub struct Worker {
     /// How long a job of a worker that died waits for the next one, seconds.
     pub lease_seconds: u32,
+    /// Jobs of a kind that one process carries out at the same time, each of another tenant; as many as there are processors
+    /// when nothing is said, but from 2 to 8.
+    pub jobs_at_once: Option<NonZeroU32>,
 }
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { lease_seconds: 15 }
+        Self { lease_seconds: 15, jobs_at_once: None }
+    }
+}
+
+impl Worker {
+    /// Jobs of a kind that are carried out at the same time.
+    #[must_use]
+    pub fn jobs_at_once(&self) -> usize {
+        // Not one: the export of one school would keep all others waiting. Beyond the upper bound it is memory that counts.
+        let processors = || std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
+        self.jobs_at_once.map_or_else(processors, |jobs| usize::try_from(jobs.get()).unwrap_or(usize::MAX))
     }
 }
 
@@ -282,7 +296,7 @@ impl Config {
             return Err(format!("[intake] folders: `{}` does not begin at the root of the file system", folder.display()));
         }
         for (index, source) in self.sources.iter().enumerate() {
-            source.place().map_err(|why| format!("[[sources]] {} ('{}'): {why}", index + 1, source.name))?;
+            source.check().map_err(|why| format!("[[sources]] {} ('{}'): {why}", index + 1, source.name))?;
             if self.sources[..index].iter().any(|other| other.name == source.name) {
                 return Err(format!("[[sources]] has two of the name '{}'; what is known of a source is kept by its name", source.name));
             }

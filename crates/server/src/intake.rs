@@ -10,7 +10,7 @@ use crate::error::{AppError, chain};
 use crate::graph::Data;
 use crate::jobs::{self, object};
 use crate::limits::LOOKS_MAX;
-use crate::runs;
+use crate::runs::{self, failpoint};
 use crate::sources::{self, Watched};
 use crate::worker;
 use ::intake::{IntakeError, Listed, Place, fingerprint};
@@ -86,6 +86,15 @@ pub struct SourceStatus {
     pub delivered_at: Option<Timestamp>,
     /// What was wrong at the last look, or with the export that still lies there.
     pub problem: Option<String>,
+}
+
+/// What lies at the place of a source at which nothing is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExportFound {
+    /// Number of its files.
+    pub files: usize,
+    /// Whether it has been fetched and is being validated: it may still be refused.
+    pub validating: bool,
 }
 
 /// A source that is looked at.
@@ -280,12 +289,21 @@ fn print(source: &Source, files: &[Listed]) -> String {
     format!("{} {} {}", fingerprint(files), source.connector, source.describe())
 }
 
-/// Why these files were refused, if they have been handed over and were.
-pub(crate) async fn refusal(app: &App, tenant: TenantId, source: &Source, files: &[Listed]) -> Result<Option<String>, String> {
-    let name = source.name.clone();
-    let known = app.store().read(&app.system(tenant), move |tx| known(tx, &name)).await;
-    let known = known.map_err(|error: StoreError| chain(&error))?;
-    Ok(known.refusal_of(Some(&print(source, files))))
+/// Whether these files have been handed over and are being validated.
+///
+/// # Errors
+/// Why they were refused, when they were.
+pub(crate) async fn is_validated_now(app: &App, tenant: TenantId, source: &Source, files: &[Listed]) -> Result<bool, String> {
+    let (name, ctx) = (source.name.clone(), app.system(tenant));
+    let known = app.store().read(&ctx, move |tx| known(tx, &name)).await;
+    let mut known = known.map_err(|error: StoreError| chain(&error))?;
+    let print = print(source, files);
+    // The look that writes down how the validation has ended may be some time away.
+    settle_validation(app, source, &ctx, &mut known).await?;
+    match known.refusal_of(Some(&print)) {
+        Some(refused) => Err(refused),
+        None => Ok(known.operation.is_some() && known.delivered == Some(print)),
+    }
 }
 
 enum Undelivered {
@@ -368,6 +386,9 @@ async fn fill(
 ) -> Result<Known, Undelivered> {
     let folder = Container::new(app.store(), tenant, &delivery.container)?.files_folder();
     let folder = folder.map_err(|error| Undelivered::Problem(format!("cannot make a folder for the files: {error}")))?;
+    if cfg!(debug_assertions) {
+        let _ = tokio::task::spawn_blocking(|| failpoint("fetch-begun")).await;
+    }
     match place.fetch(files, &folder).await {
         Ok(()) => hand_over(app, &app.system(tenant), delivery, handed_over).await,
         Err(IntakeError::Changed { .. }) => Err(Undelivered::Changed),
@@ -573,6 +594,44 @@ mod tests {
         assert_eq!(both.list_sources().await.unwrap()[0].delivered_at, None);
     }
 
+    /// The look that will see how a validation has ended may be hours away.
+    #[tokio::test]
+    async fn a_check_says_how_the_validation_of_what_lies_there_stands() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = App::open(&dir.path().join("data"), None, Config::default()).unwrap();
+        let ctx = school(&app).await;
+        let folder = dir.path().join("export");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("users.csv"), "a\n").unwrap();
+        let watched = in_settings(nightly(&folder), &ctx);
+        let check = || sources::check_now(&app, &watched);
+        let found = |validating| Ok(ExportFound { files: 1, validating });
+        assert_eq!(check().await, found(false));
+        let place = watched.place(&app).await.unwrap();
+        let files = place.list().await.unwrap();
+        let handed_over = Known { delivered: Some(print(&watched.source, &files)), ..Known::default() };
+        let Ok(known) = deliver(&app, &watched, &ctx, &place, &files, handed_over, &mut None).await else { panic!("delivered") };
+        assert_eq!(check().await, found(true));
+        let ends = async |status: &'static str, errors: Value| {
+            let operation = known.operation.clone().unwrap();
+            let write = move |tx: &mut Tx<'_>| {
+                jobs::update_operation(tx, &operation, |body| {
+                    body.insert("status".to_owned(), json!(status));
+                    body.insert("errors".to_owned(), errors);
+                })
+            };
+            app.store().write(&ctx, write).await.unwrap_or_else(|error: StoreError| panic!("{error}"));
+        };
+        ends("succeeded", json!([{ "message": "orgs.csv is missing" }])).await;
+        assert_eq!(check().await, Err("the export was refused: orgs.csv is missing".to_owned()));
+        ends("succeeded", json!([])).await;
+        assert_eq!(check().await, found(false));
+        // Another export than the one that is validated.
+        ends("running", json!([])).await;
+        std::fs::write(folder.join("orgs.csv"), "a\n").unwrap();
+        assert_eq!(check().await, Ok(ExportFound { files: 2, validating: false }));
+    }
+
     fn in_settings(source: Source, ctx: &OpContext) -> Watched {
         Watched { source, tenant: Some(ctx.tenant), tenant_name: None, stored: false }
     }
@@ -704,7 +763,7 @@ mod tests {
     #[tokio::test]
     async fn a_look_keeps_its_lease_for_as_long_as_it_goes_on_and_ends_when_it_has_lost_it() {
         let dir = tempfile::tempdir().unwrap();
-        let config = Config { worker: crate::config::Worker { lease_seconds: 1 }, ..Config::default() };
+        let config = Config { worker: crate::config::Worker { lease_seconds: 1, jobs_at_once: None }, ..Config::default() };
         let app = App::open(dir.path(), None, config).unwrap();
         let ctx = school(&app).await;
         let (_listener, source) = silent().await;

@@ -28,11 +28,11 @@ mod tls;
 mod upload_http;
 mod worker;
 
-pub use crate::intake::SourceStatus;
+pub use crate::intake::{ExportFound, SourceStatus};
 pub use admin::{Account, AdminError, all_permissions};
 pub use app::App;
 pub use identity::{PendingDevice, Tenant};
-pub use preview::{GroupChange, Plan};
+pub use preview::{GroupChange, Plan, PlanFindings};
 pub use runs::{PULL_FAILPOINTS, built_in_codes};
 pub use shutdown::Shutdown;
 pub use sync::PlanSummary;
@@ -58,8 +58,7 @@ async fn serve_over(app: App, listener: tokio::net::TcpListener, tls: Option<Tls
     if let Some(task) = certificate {
         task.abort();
     }
-    app.stop_worker();
-    // A job that is in the middle of a step stops at its next sign of life, and is taken up at the next start.
+    // Jobs break off, which takes well under a second, and are taken up at the next start.
     if worker.await.is_err() {
         tracing::error!("the worker ended in a panic");
     }

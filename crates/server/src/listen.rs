@@ -94,6 +94,8 @@ pub(crate) async fn serve(app: App, router: Router, listener: TcpListener, tls: 
             }
         }
     }
+    // No request waits for a job: what is under way breaks off while requests are finished.
+    shared.app.stop_worker();
     drop(listener);
     // Fails when nobody is connected: fine.
     let _ = stop.send(true);

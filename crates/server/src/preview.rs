@@ -12,19 +12,22 @@ use jiff::Timestamp;
 use roster::archive::{ArchiveLimits, Opened, open_archives};
 use roster::delta;
 use roster::{Codes, Finding, IngestError, Source};
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde::ser::{Error as _, SerializeSeq as _};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
 use store::TenantId;
 use sync::{Blocked, InboundSpec, PlanSummary, RunError, RunPorts, RunSpec, SourceFile, Step};
+use tempfile::TempDir;
 
 /// Users asked of the directory at a time.
 const PAGE: usize = 10_000;
 
 /// What a run over the files would do.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// What would stop it.
@@ -35,8 +38,30 @@ pub struct Plan {
     pub groups: Vec<GroupChange>,
     /// What the files hold, as `industryDataRunStatistics`.
     pub statistics: Map<String, Value>,
-    /// What is wrong with the files, one finding each.
-    pub findings: Vec<Value>,
+    /// What is wrong with the files.
+    pub findings: PlanFindings,
+}
+
+/// The findings of a plan: in logs, for there may be more of them than memory holds. Written as JSON they are one list.
+#[derive(Debug)]
+pub struct PlanFindings {
+    /// The logs, one JSON object a line.
+    pub logs: Vec<PathBuf>,
+    /// The folder that they are in, which goes with them.
+    _work: TempDir,
+}
+
+impl Serialize for PlanFindings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for log in &self.logs {
+            for line in BufReader::new(File::open(log).map_err(S::Error::custom)?).lines() {
+                let finding: Value = serde_json::from_str(&line.map_err(S::Error::custom)?).map_err(S::Error::custom)?;
+                list.serialize_element(&finding)?;
+            }
+        }
+        list.end()
+    }
 }
 
 /// What would become of one group.
@@ -55,12 +80,11 @@ pub struct GroupChange {
 
 impl App {
     /// Plans a run over the files of a folder, or of one zip archive, in place of the last upload of an inbound flow. A
-    /// package of changes is planned as the set that it and that upload make.
+    /// package of changes is planned as the set that it and that upload make. `work` is an empty folder, which goes with the plan.
     ///
     /// # Errors
     /// When the path cannot be read, or no inbound flow or several could be meant.
-    pub async fn plan(&self, tenant: TenantId, path: &Path, flow: Option<&str>) -> Result<Plan, AdminError> {
-        let work = tempfile::tempdir().map_err(|error| AdminError::new(format!("cannot make a temporary directory: {error}")))?;
+    pub async fn plan(&self, tenant: TenantId, path: &Path, flow: Option<&str>, work: TempDir) -> Result<Plan, AdminError> {
         let unreadable = |error: std::io::Error| {
             let message = format!("cannot read {}: {error}", path.display());
             AdminError::hinting(message, "name the folder that holds the export's files, or their zip archive")
@@ -84,36 +108,32 @@ impl App {
             Ok(spec) => spec,
             Err(errors) => {
                 let blocked = errors.first().map(|f| Blocked { code: f.code.to_owned(), message: f.message.clone() });
-                let findings = errors.iter().map(Finding::to_json).collect();
+                let findings = refused(work, &errors).map_err(|error| AdminError::new(chain(&error)))?;
                 return Ok(Plan { blocked, summary: None, groups: Vec::new(), statistics: Map::new(), findings });
             }
         };
         let own_rows = self.store().read(&ctx, runs::own_reference_rows).await?;
         let directory = EmbeddedDirectory::new(self.store().clone(), ctx, None);
-        let planned = tokio::task::spawn_blocking(move || {
+        let planned = tokio::task::spawn_blocking(move || -> Result<Plan, String> {
             let ports = DryPorts { directory, codes: runs::codes(&own_rows) };
-            let findings = |spec: &RunSpec| findings(&spec.work_dir).map_err(|error| chain(&error));
-            match sync::preview(&spec, &ports).map_err(|error| chain(&error))? {
-                Ok(preview) => Ok(Plan {
-                    blocked: preview.blocked,
-                    summary: Some(preview.summary),
-                    groups: changes(&preview.plan, &ports.directory)?,
-                    statistics: preview.statistics,
-                    findings: findings(&spec)?,
-                }),
-                Err(stopped) => Ok(Plan {
-                    blocked: stopped.blocked,
-                    summary: None,
-                    groups: Vec::new(),
-                    statistics: stopped.statistics,
-                    findings: findings(&spec)?,
-                }),
-            }
+            let (blocked, summary, groups, statistics) = match sync::preview(&spec, &ports).map_err(|error| chain(&error))? {
+                Ok(preview) => (preview.blocked, Some(preview.summary), changes(&preview.plan, &ports.directory)?, preview.statistics),
+                Err(stopped) => (stopped.blocked, None, Vec::new(), stopped.statistics),
+            };
+            let logs = runs::findings_files(&spec.work_dir).map_err(|error| chain(&error))?;
+            Ok(Plan { blocked, summary, groups, statistics, findings: PlanFindings { logs, _work: work } })
         });
-        let planned: Result<Plan, String> = planned.await.map_err(|error| AdminError::new(error.to_string()))?;
-        drop(work);
-        planned.map_err(AdminError::new)
+        planned.await.map_err(|error| AdminError::new(error.to_string()))?.map_err(AdminError::new)
     }
+}
+
+/// Why files were refused, as the findings of their plan.
+fn refused(work: TempDir, errors: &[Finding]) -> io::Result<PlanFindings> {
+    let path = work.path().join("findings.jsonl");
+    let mut log = BufWriter::new(File::create(&path)?);
+    errors.iter().try_for_each(|finding| writeln!(log, "{}", finding.to_json()))?;
+    log.flush()?;
+    Ok(PlanFindings { logs: vec![path], _work: work })
 }
 
 /// The inbound flow that is meant.
@@ -252,14 +272,4 @@ fn names(ids: &BTreeSet<String>, directory: &dyn Directory) -> Result<HashMap<St
         names.extend(page.into_iter().filter(|user| ids.contains(&user.id)).map(|user| (user.id, user.upn)));
     }
     Ok(names)
-}
-
-fn findings(work_dir: &Path) -> std::io::Result<Vec<Value>> {
-    let mut all = Vec::new();
-    for path in runs::findings_files(work_dir)? {
-        for line in BufReader::new(std::fs::File::open(path)?).lines() {
-            all.push(serde_json::from_str(&line?).unwrap_or_else(|error| json!({ "message": error.to_string() })));
-        }
-    }
-    Ok(all)
 }

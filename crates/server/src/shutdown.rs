@@ -1,23 +1,25 @@
 //! When a server stops.
 
+use signals::Signals;
 use tokio::sync::oneshot;
 
-/// A reason to stop that can be waited for.
+/// A reason to stop that can be waited for. Signals count from the moment when it is made, within a runtime.
 #[derive(Debug)]
 pub struct Shutdown {
     manual: Option<oneshot::Receiver<()>>,
+    signals: Signals,
 }
 
 impl Shutdown {
     /// Stops on SIGINT or SIGTERM.
     pub fn on_signal() -> Self {
-        Self { manual: None }
+        Self { manual: None, signals: Signals::listen() }
     }
 
     /// Stops on a signal or when the sender is used; a sender that is dropped stops nothing.
     pub fn manual_or_signal() -> (oneshot::Sender<()>, Self) {
         let (sender, receiver) = oneshot::channel();
-        (sender, Self { manual: Some(receiver) })
+        (sender, Self { manual: Some(receiver), signals: Signals::listen() })
     }
 
     /// Waits for the reason.
@@ -32,31 +34,56 @@ impl Shutdown {
         };
         tokio::select! {
             () = manual => {}
-            () = signal() => {}
+            () = self.signals.next() => {}
         }
     }
 }
 
 #[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut stream) => {
-                stream.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+mod signals {
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    /// SIGINT and SIGTERM; one that cannot be listened to keeps what it does by default.
+    #[derive(Debug)]
+    pub(super) struct Signals([Option<Signal>; 2]);
+
+    impl Signals {
+        pub(super) fn listen() -> Self {
+            Self([SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok()))
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
+
+        pub(super) async fn next(self) {
+            let [interrupt, terminate] = self.0.map(one);
+            tokio::select! {
+                () = interrupt => {}
+                () = terminate => {}
+            }
+        }
+    }
+
+    async fn one(signal: Option<Signal>) {
+        match signal {
+            Some(mut signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+mod signals {
+    /// Control-C.
+    #[derive(Debug)]
+    pub(super) struct Signals;
+
+    impl Signals {
+        pub(super) fn listen() -> Self {
+            Self
+        }
+
+        pub(super) async fn next(self) {
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ pub(crate) mod api;
 use crate::app::{App, SEALED};
 use crate::config::{Secret, SftpSource, Source};
 use crate::error::{AppError, chain};
-use crate::intake;
+use crate::intake::{self, ExportFound};
 use crate::limits::SOURCES_MAX;
 use ::intake::Place;
 use egress::Channel;
@@ -113,21 +113,19 @@ async fn entry_on_the_way<'f>(roots: &[PathBuf], folder: &'f Path) -> Option<&'f
     None
 }
 
-/// The number of files that an export has at a place now.
+/// The export that lies at a place now.
 ///
 /// # Errors
 /// What is wrong there, or with what lies there: what a look would say.
-pub(crate) async fn check_now(app: &App, watched: &Watched) -> Result<usize, String> {
+pub(crate) async fn check_now(app: &App, watched: &Watched) -> Result<ExportFound, String> {
     let tenant = watched.tenant.ok_or_else(|| no_tenant(&watched.source.tenant))?;
     let files = watched.place(app).await?.list().await.map_err(|error| chain(&error))?;
     let files = intake::export_of(&watched.source, files)?;
     let connector = watched.source.connector.clone();
     let found = app.store().read(&app.system(tenant), move |tx| intake::find_connector(tx, &connector)).await;
     found.map_err(|error: StoreError| chain(&error))??;
-    match intake::refusal(app, tenant, &watched.source, &files).await? {
-        Some(refused) => Err(refused),
-        None => Ok(files.iter().filter(|file| file.is_export()).count()),
-    }
+    let validating = intake::is_validated_now(app, tenant, &watched.source, &files).await?;
+    Ok(ExportFound { files: files.iter().filter(|file| file.is_export()).count(), validating })
 }
 
 /// The sources of one tenant, or all; those of the settings first. One of the settings takes the place of a stored one of

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 use store::{Job, StoreError, TenantId};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use uuid::Uuid;
 pub use validation::VALIDATION_FAILPOINTS;
 
@@ -74,25 +74,40 @@ pub(crate) fn start(app: App) -> JoinHandle<()> {
     })
 }
 
-/// Carries out jobs of some kinds, one at a time.
+/// Carries out jobs of some kinds, several at a time, each of another tenant. What is under way when the server stops is
+/// waited for: it breaks off soon.
 async fn lane(app: &App, lane: usize) {
+    let most = app.config().worker.jobs_at_once();
+    let mut going = JoinSet::new();
     while !app.is_stopping() {
         let ctx = app.system(TenantId(Uuid::nil()));
-        match app.store().claim_job(&ctx, LANES[lane], lease(app)).await {
-            Ok(Some(job)) => carry_out(app, job).await,
-            Ok(None) => {
-                // Either something wakes the worker, or it is time to look again.
-                let _ = tokio::time::timeout(POLL, app.work(lane)).await;
-            }
+        let claimed = if going.len() < most { app.store().claim_job(&ctx, LANES[lane], lease(app)).await } else { Ok(None) };
+        match claimed {
+            Ok(Some(job)) => drop(going.spawn(carry_out(app.clone(), job))),
+            // Something wakes the worker, a place or the next job of a tenant becomes free, or it is time to look again.
+            Ok(None) => tokio::select! {
+                () = app.work(lane) => {}
+                Some(ended) = going.join_next() => note_panic(ended),
+                () = tokio::time::sleep(POLL) => {}
+            },
             Err(error) => {
                 tracing::error!(error = chain(&error), "jobs cannot be claimed");
                 tokio::time::sleep(POLL).await;
             }
         }
     }
+    while let Some(ended) = going.join_next().await {
+        note_panic(ended);
+    }
 }
 
-async fn carry_out(app: &App, job: Job) {
+fn note_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a job ended in a panic; it is taken up again when its lease has run out");
+    }
+}
+
+async fn carry_out(app: App, job: Job) {
     let (worker_app, worker_job) = (app.clone(), job.clone());
     let done = tokio::task::spawn_blocking(move || with_heartbeat(&worker_app, &worker_job)).await;
     let error = match done {
@@ -110,7 +125,7 @@ async fn carry_out(app: &App, job: Job) {
         }
         JobError::Again(error) | JobError::Never(error) => {
             tracing::error!(job.kind = %job.kind, job.id = %job.id, attempt = job.attempt, ?error, "a job failed for good");
-            match give_up(app, &job, &error).await {
+            match give_up(&app, &job, &error).await {
                 Ok(()) => return,
                 Err(failed) => (RETRY_MOST, chain(&failed)),
             }
@@ -138,7 +153,7 @@ async fn give_up(app: &App, job: &Job, error: &str) -> Result<(), StoreError> {
     app.store().write(&ctx, write).await
 }
 
-/// Prolongs the lease from a second thread while the job runs.
+/// Prolongs the lease from a second thread while the job runs, and has it break off when the server stops or the lease is lost.
 fn with_heartbeat(app: &App, job: &Job) -> Result<(), JobError> {
     let (stop, stopped) = channel::<()>();
     let lost = Lost::default();
@@ -155,13 +170,17 @@ fn with_heartbeat(app: &App, job: &Job) -> Result<(), JobError> {
             }
         });
         let ctx = app.system(job.tenant);
-        let outcome = match job.kind.as_str() {
-            READINESS => readiness::carry_out(app, &ctx, job),
-            VALIDATE => validation::carry_out(app, &ctx, job),
-            TEST => connection::carry_out(app, &ctx, job),
-            RUN => run::carry_out(app, &ctx, job, &lost),
-            other => Err(JobError::Never(format!("unknown kind of job {other}"))),
-        };
+        let (stopping, gone) = (app.clone(), lost.clone());
+        let outcome = roster::stoppable(
+            move || stopping.is_stopping() || gone.is_set(),
+            || match job.kind.as_str() {
+                READINESS => readiness::carry_out(app, &ctx, job),
+                VALIDATE => validation::carry_out(app, &ctx, job),
+                TEST => connection::carry_out(app, &ctx, job),
+                RUN => run::carry_out(app, &ctx, job, &lost),
+                other => Err(JobError::Never(format!("unknown kind of job {other}"))),
+            },
+        );
         drop(stop);
         outcome
     })

@@ -98,7 +98,7 @@ impl Tx<'_> {
 impl Store {
     /// Claims the job of one of the kinds that has waited longest, of any tenant: the one operation
     /// that looks across tenants. Of the kinds that are claimed together a tenant has one job running
-    /// at a time.
+    /// at a time, and its next one waits as if it had become due when this one was claimed.
     ///
     /// # Errors
     /// [`StoreError::Forbidden`] for anybody but Homeroom itself.
@@ -171,6 +171,13 @@ fn claim(tx: &mut Tx<'_>, kinds: &[&str], lease: Duration) -> Result<Option<Job>
         attempt: row.int(4)? + 1,
         fence: row.int(5)? + 1,
     };
+    // Whoever had a turn goes behind all others that are due: a tenant that has much to do keeps nobody waiting for all of it.
+    let sql = format!(
+        "UPDATE job SET run_at = $1 WHERE tenant_id = ${} AND state = 'waiting' AND run_at < $1 AND kind IN ({list})",
+        2 + kinds.len()
+    );
+    let behind: Vec<Value> = params.into_iter().chain([job.tenant.to_string().into()]).collect();
+    tx.execute(&sql, &behind)?;
     let params: [Value; 5] =
         [job.tenant.to_string().into(), job.id.as_str().into(), job.attempt.into(), job.fence.into(), until(now, lease).into()];
     tx.execute("UPDATE job SET state = 'running', attempt = $3, fence = $4, lease_until = $5 WHERE tenant_id = $1 AND id = $2", &params)?;

@@ -1,5 +1,6 @@
 //! Findings of a run or a plan, for a terminal: one line each, or counted by code.
 
+use super::Failure;
 use crate::output::{self, Colour, printable};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -77,8 +78,24 @@ pub(crate) fn each(logs: &[PathBuf], mut give: impl FnMut(Found) -> io::Result<(
 pub(crate) struct ByCode(BTreeMap<String, (u64, Found)>);
 
 impl ByCode {
+    /// Counts those of the logs.
+    pub(crate) fn of(logs: &[PathBuf]) -> Result<Self, Failure> {
+        let mut all = Self::default();
+        let counted = each(logs, |found| {
+            all.take(found);
+            Ok(())
+        });
+        counted.map_err(Failure::io("read the findings"))?;
+        Ok(all)
+    }
+
+    /// Whether any is an error or worse.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.0.values().any(|(_, found)| matches!(found.severity.as_str(), "error" | "catastrophic"))
+    }
+
     /// Counts one more.
-    pub(crate) fn take(&mut self, found: Found) {
+    fn take(&mut self, found: Found) {
         self.0.entry(found.code.clone()).and_modify(|(count, _)| *count += 1).or_insert((1, found));
     }
 

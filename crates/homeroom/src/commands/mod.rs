@@ -6,6 +6,7 @@ mod generate;
 mod plan;
 mod report;
 mod runs;
+mod scratch;
 mod serve;
 mod sources;
 mod tenants;

@@ -1,37 +1,37 @@
 //! `homeroom plan`
 
-use super::findings::{ByCode, Found};
+use super::findings::ByCode;
 use super::runs::{effects, open_tenant, show_unmatched};
-use super::{Ended, Failure};
+use super::{Ended, Failure, scratch};
 use crate::cli;
 use crate::output::{self, Colour};
-use serde::Deserialize as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 use server::GroupChange;
 
 /// Plans a run over a folder and says what it would do.
 pub(super) async fn run(arguments: cli::Plan) -> Result<Ended, Failure> {
     let (app, tenant) = open_tenant(&arguments.of).await?;
-    let plan = app.plan(tenant, &arguments.path, arguments.flow.as_deref()).await?;
+    let work = scratch::folder()?;
+    let plan = app.plan(tenant, &arguments.path, arguments.flow.as_deref(), work).await?;
+    let by_code = ByCode::of(&plan.findings.logs)?;
     if arguments.of.output.json {
-        output::json(&json!(plan));
+        let written = output::write(|out| {
+            serde_json::to_writer_pretty(&mut *out, &plan)?;
+            writeln!(out)
+        });
+        written.map_err(Failure::io("write the plan"))?;
     } else {
-        show(&plan).map_err(|error| Failure::new(format!("a finding cannot be read: {error}")))?;
+        show(&plan, &by_code);
     }
-    let errors = plan.findings.iter().any(|finding| matches!(finding["severity"].as_str(), Some("error" | "catastrophic")));
-    Ok(if plan.blocked.is_some() || errors { Ended::FoundErrors } else { Ended::Good })
+    Ok(if plan.blocked.is_some() || by_code.has_errors() { Ended::FoundErrors } else { Ended::Good })
 }
 
-fn show(plan: &server::Plan) -> Result<(), serde_json::Error> {
-    let mut by_code = ByCode::default();
-    for finding in &plan.findings {
-        by_code.take(Found::deserialize(finding)?);
-    }
+fn show(plan: &server::Plan, by_code: &ByCode) {
     // A run may be stopped by what is no finding about the files.
-    if plan.findings.is_empty() && plan.blocked.is_none() {
+    if by_code.is_empty() && plan.blocked.is_none() {
         output::line("findings: none");
     }
-    if !plan.findings.is_empty() {
+    if !by_code.is_empty() {
         by_code.show();
         output::line("  --json lists each of them");
     }
@@ -48,7 +48,6 @@ fn show(plan: &server::Plan) -> Result<(), serde_json::Error> {
             output::line(&format!("  {remedy}"));
         }
     }
-    Ok(())
 }
 
 fn show_groups(groups: &[GroupChange]) {

@@ -82,13 +82,7 @@ async fn list(of: cli::RunsOf) -> Result<(), Failure> {
 async fn show(one: cli::OneRun) -> Result<(), Failure> {
     let (app, tenant, id) = open_run(&one).await?;
     let mut shown = app.show_run(tenant, &id).await?;
-    let mut by_code = ByCode::default();
-    let logs = app.findings(tenant, &id).await?.logs;
-    let counted = findings::each(&logs, |found| {
-        by_code.take(found);
-        Ok(())
-    });
-    counted.map_err(Failure::io("read the findings"))?;
+    let by_code = ByCode::of(&app.findings(tenant, &id).await?.logs)?;
     if one.of.output.json {
         shown["findings"] = by_code.as_json();
         output::json(&shown);

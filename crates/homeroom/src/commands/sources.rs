@@ -3,7 +3,7 @@
 use super::{Ended, Failure, open};
 use crate::{cli, output};
 use serde_json::{Value, json};
-use server::{AdminError, SourceStatus};
+use server::{AdminError, ExportFound, SourceStatus};
 use std::path::Path;
 
 /// Runs one of the commands.
@@ -83,16 +83,19 @@ async fn check(data: &cli::Data, output: cli::Output, name: Option<&str>) -> Res
     let checked = open(data)?.check_sources(name).await.map_err(|error| without_settings(data, error))?;
     let all_good = checked.iter().all(|(_, outcome)| outcome.is_ok());
     if output.json {
-        let one = |(status, outcome): &(SourceStatus, Result<usize, String>)| {
-            json!({ "name": status.name, "tenant": status.tenant, "place": status.place,
-                    "files": outcome.as_ref().ok(), "problem": outcome.as_ref().err() })
+        let one = |(status, outcome): &(SourceStatus, Result<ExportFound, String>)| {
+            let found = outcome.as_ref().ok();
+            json!({ "name": status.name, "tenant": status.tenant, "place": status.place, "files": found.map(|found| found.files),
+                    "validating": found.is_some_and(|found| found.validating), "problem": outcome.as_ref().err() })
         };
         output::json(&checked.iter().map(one).collect());
     } else {
-        let row = |(status, outcome): &(SourceStatus, Result<usize, String>)| {
+        let row = |(status, outcome): &(SourceStatus, Result<ExportFound, String>)| {
             let found = match outcome {
-                Ok(1) => "good, 1 file".to_owned(),
-                Ok(files) => format!("good, {files} files"),
+                Ok(ExportFound { files, validating }) => {
+                    let files = if *files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+                    if *validating { format!("{files}, being validated") } else { format!("good, {files}") }
+                }
                 Err(problem) => output::printable(problem),
             };
             vec![output::printable(&status.name), output::printable(tenant(status)), output::printable(&status.place), found]

@@ -5,7 +5,7 @@ mod changes;
 mod show;
 
 use super::report::Report;
-use super::{Ended, Failure};
+use super::{Ended, Failure, scratch};
 use crate::cli;
 use crate::output;
 use changes::{Package, traced};
@@ -25,7 +25,7 @@ const PLACES_SHOWN: usize = 3;
 
 /// Checks an export and says what is wrong with it.
 pub(super) fn run(arguments: &cli::Validate) -> Result<Ended, Failure> {
-    let folder = tempfile::tempdir().map_err(Failure::io("make a temporary directory"))?;
+    let folder = scratch::folder()?;
     let (opened, in_part) = sources(arguments, folder.path())?;
     let files = &opened.files;
     let input = files.iter().map(|file| file.path.as_path()).chain(arguments.base.as_deref()).chain([arguments.path.as_path()]);

@@ -37,8 +37,36 @@ pub async fn all_ended(api: &Api) {
     panic!("an operation does not end");
 }
 
+/// Has a set accepted in a new data directory: the first one, made in the folder `set`. Gives the token and the path of
+/// the connector.
+pub async fn first_accepted(data_dir: &Path, set: &Path) -> (String, String) {
+    let token = token(data_dir).await;
+    let serving = Serving::start(data_dir, &QUICK);
+    let api = Api::new(&serving.base, &token);
+    let connector = connector(&api).await;
+    let names = generated(set);
+    api.upload(&connector, set, names.iter().map(String::as_str)).await;
+    serving.kill();
+    (token, connector)
+}
+
+/// A new connector; gives its path.
+pub async fn connector(api: &Api) -> String {
+    let source = api.create("sourceSystems", &json!({ "displayName": "SIS" })).await;
+    let connector = json!({ "@odata.type": "#microsoft.graph.industryData.azureDataLakeConnector", "displayName": "CSV",
+                            "sourceSystem@odata.bind": format!("sourceSystems/{source}") });
+    format!("{ROOT}/dataConnectors/{}", api.create("dataConnectors", &connector).await)
+}
+
+/// A whole set in a new folder; gives the names of its files.
+pub fn generated(set: &Path) -> Vec<String> {
+    let options = roster::generate::Options { format: roster::Format::OneRoster11, ..roster::generate::Options::new(60) };
+    roster::generate::generate(set, &options).unwrap();
+    roster::Source::list(set).unwrap().into_iter().map(|file| file.name).collect()
+}
+
 /// A package of changes, and a whole set in an archive: both are put together before they are accepted.
-fn next_uploads(folder: &Path) -> [(std::path::PathBuf, Vec<String>); 2] {
+pub fn next_uploads(folder: &Path) -> [(std::path::PathBuf, Vec<String>); 2] {
     let of = |delta: bool, name: &str| {
         let set = folder.join(name);
         let format = roster::Format::OneRoster11;
@@ -63,23 +91,8 @@ fn next_uploads(folder: &Path) -> [(std::path::PathBuf, Vec<String>); 2] {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_accepted_set_is_the_old_one_or_the_new_one() {
     let original = tempfile::tempdir().unwrap();
-    let token = token(original.path()).await;
     let uploads = tempfile::tempdir().unwrap();
-    let first = uploads.path().join("first");
-    let options = roster::generate::Options { format: roster::Format::OneRoster11, ..roster::generate::Options::new(60) };
-    roster::generate::generate(&first, &options).unwrap();
-    let connector = {
-        let serving = Serving::start(original.path(), &QUICK);
-        let api = Api::new(&serving.base, &token);
-        let source = api.create("sourceSystems", &json!({ "displayName": "SIS" })).await;
-        let connector = json!({ "@odata.type": "#microsoft.graph.industryData.azureDataLakeConnector", "displayName": "CSV",
-                                "sourceSystem@odata.bind": format!("sourceSystems/{source}") });
-        let connector = format!("{ROOT}/dataConnectors/{}", api.create("dataConnectors", &connector).await);
-        let names: Vec<String> = roster::Source::list(&first).unwrap().into_iter().map(|file| file.name).collect();
-        api.upload(&connector, &first, names.iter().map(String::as_str)).await;
-        serving.kill();
-        connector
-    };
+    let (token, connector) = first_accepted(original.path(), &uploads.path().join("first")).await;
     let old = accepted(original.path()).await;
     let mut tries = tokio::task::JoinSet::new();
     for (folder, names) in next_uploads(uploads.path()) {

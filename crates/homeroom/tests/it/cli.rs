@@ -213,6 +213,11 @@ async fn plan_says_what_a_run_would_do_and_writes_nothing() {
         members.sort();
         assert_eq!(planned["added"], serde_json::json!(members), "what was previewed is what was applied");
     }
+    let log = run(dir.path(), &["runs", "log", "latest", "--json"]).stdout;
+    let place = |finding: &Value| ["code", "file", "line", "key"].map(|name| finding[name].clone());
+    let found: Vec<_> = String::from_utf8(log).unwrap().lines().map(|line| place(&serde_json::from_str(line).unwrap())).collect();
+    let foreseen: Vec<_> = first["findings"].as_array().unwrap().iter().map(place).collect();
+    assert_eq!(foreseen, found, "each finding of the run, in its order");
     assert_eq!(plan(export.path())["groups"], serde_json::json!([]), "nothing is left to do");
 
     // What stops it is no finding about the files, and is not announced by the words that there are none.

@@ -15,6 +15,8 @@ mod process;
 #[allow(dead_code, reason = "the crate of the client uses all of it")]
 mod provider;
 mod sources;
+#[cfg(unix)]
+mod stopping;
 mod tls;
 mod uploads;
 mod validate;

@@ -16,6 +16,17 @@ pub struct Serving {
     pub base: String,
 }
 
+/// Waits until something holds.
+pub async fn until(mut holds: impl FnMut() -> bool) {
+    for _ in 0..3000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it does not come to that");
+}
+
 /// The program.
 pub fn homeroom() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_homeroom"));

@@ -1,6 +1,8 @@
 //! `homeroom sources` beside a running server.
 
-use crate::process::{Api, ROOT, Serving, homeroom};
+use crate::district::QUICK;
+use crate::process::{Api, ROOT, Serving, homeroom, until};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Output;
@@ -163,6 +165,70 @@ async fn a_check_finds_a_tenant_or_a_connector_that_is_not_there() {
         assert!(checked.status.code() == Some(1) && table.contains(told) && !table.contains("good"), "{table}");
         assert!(checked.stderr.is_empty(), "{}", String::from_utf8_lossy(&checked.stderr));
     }
+}
+
+/// The other sources are looked at all the same, and the server starts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_cannot_be_read_is_the_problem_of_its_own_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("data");
+    let token = crate::uploads::token(&data_dir).await;
+    let export = dir.path().join("export");
+    std::fs::create_dir(&export).unwrap();
+    std::fs::write(export.join("users.csv"), "sourcedId\n").unwrap();
+    let tenant = listed_tenant(&data_dir).await;
+    let nowhere = dir.path().join("nowhere");
+    let sources_of_server = format!(
+        "[{{name=\"Remote\",tenant=\"{tenant}\",connector=\"CSV\",sftp={{host=\"127.0.0.1\",user=\"u\",path=\"/\",\
+         key_file={nowhere:?},host_key=\"SHA256:{}\"}}}},{{name=\"Local\",tenant=\"{tenant}\",connector=\"CSV\",folder={export:?}}}]",
+        "A".repeat(43)
+    );
+    let settings = [("HOMEROOM_SOURCES", sources_of_server.as_str())];
+    let serving = Serving::start(&data_dir, &settings);
+    Api::new(&serving.base, &token).configure(None).await;
+    let checked = sources(&data_dir, &settings, &["check", "--json"]);
+    assert_eq!(checked.status.code(), Some(1), "{}", String::from_utf8_lossy(&checked.stderr));
+    let checked: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let problem = checked[0]["problem"].as_str().unwrap();
+    assert!(problem.contains(nowhere.to_str().unwrap()) && problem.contains("cannot be read"), "{checked}");
+    assert_eq!((&checked[1]["files"], &checked[1]["validating"], &checked[1]["problem"]), (&json!(1), &json!(false), &Value::Null));
+    assert_eq!(listed(&data_dir, &settings).as_array().unwrap().len(), 2);
+}
+
+async fn listed_tenant(data_dir: &Path) -> String {
+    let app = server::App::open(data_dir, None, server::config::Config::default()).unwrap();
+    app.list_tenants().await.unwrap()[0].id.to_string()
+}
+
+/// Folders of what is being fetched for the only tenant.
+fn fetched(data_dir: &Path, tenant: &str) -> usize {
+    std::fs::read_dir(data_dir.join("blobs").join(tenant).join("uploads")).map_or(0, Iterator::count)
+}
+
+/// What is being fetched goes at once, and nothing becomes of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_removed_while_its_export_is_fetched_delivers_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("data");
+    let token = crate::uploads::token(&data_dir).await;
+    let tenant = listed_tenant(&data_dir).await;
+    let (exports, held) = (dir.path().join("exports"), dir.path().join("held"));
+    std::fs::create_dir(&exports).unwrap();
+    std::fs::write(exports.join("users.csv"), "sourcedId\n").unwrap();
+    let (folders, hold) = (format!("[{exports:?}]"), format!("fetch-begun={}", held.display()));
+    let settings = [("HOMEROOM_INTAKE__FOLDERS", folders.as_str()), ("HOMEROOM_TEST_HOLD_AT", &hold), QUICK[0]];
+    let serving = Serving::start(&data_dir, &settings);
+    let api = Api::new(&serving.base, &token);
+    api.configure(None).await;
+    let nightly = json!({ "connector": "CSV", "folder": exports, "every_seconds": 5, "settled_seconds": 0 });
+    let put = api.send(Method::PUT, "/admin/sources/Nightly", Some(&nightly)).await.unwrap();
+    assert_eq!(put.status(), 201);
+    until(|| held.exists()).await;
+    assert_eq!(fetched(&data_dir, &tenant), 1);
+    assert_eq!(api.send(Method::DELETE, "/admin/sources/Nightly", None).await.unwrap().status(), 204);
+    until(|| fetched(&data_dir, &tenant) == 0).await;
+    std::fs::remove_file(&held).unwrap();
+    assert_eq!(api.get(&format!("{ROOT}/operations")).await["value"], json!([]), "nothing was handed over");
 }
 
 #[test]

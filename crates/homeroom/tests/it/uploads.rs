@@ -10,8 +10,13 @@ use std::process::Command;
 
 /// The token of a client with all permissions, in a fresh data directory.
 pub async fn token(data_dir: &Path) -> String {
+    token_of_new(data_dir, "Contoso").await
+}
+
+/// The token of a client with all permissions, of a new tenant.
+pub async fn token_of_new(data_dir: &Path, tenant: &str) -> String {
     let app = server::App::open(data_dir, None, server::config::Config::default()).unwrap();
-    let tenant = app.create_tenant("Contoso", None, None).await.unwrap();
+    let tenant = app.create_tenant(tenant, None, None).await.unwrap();
     let client = app.create_client(tenant.id, "test", server::all_permissions()).await.unwrap();
     let answer = app.issue_token(&tenant.id.to_string(), &client.client_id, &client.client_secret).await.unwrap();
     answer["access_token"].as_str().unwrap().to_owned()

@@ -136,7 +136,7 @@ fn header(file: &Source) -> Vec<String> {
     let line = String::from_utf8_lossy(&line);
     let mut fields = Fields::default();
     match fields.split(line.as_bytes()) {
-        Ok(()) => (0..fields.len()).map(|index| fields.text(&line, index).trim().to_owned()).collect(),
+        Ok(_) => (0..fields.len()).map(|index| fields.text(&line, index).trim().to_owned()).collect(),
         Err(_) => Vec::new(),
     }
 }

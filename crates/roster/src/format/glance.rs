@@ -5,7 +5,9 @@ use crate::Source;
 use crate::basic::header;
 use crate::chunks::{Chunks, first_line};
 use crate::fields::Fields;
+use crate::ingest::says;
 use crate::limits::CHUNK_BYTES;
+use crate::stop;
 use encoding_rs::Encoding;
 use std::io;
 
@@ -40,7 +42,7 @@ pub(super) fn rows<const N: usize>(
                 && split(&mut fields, line, quotes)
                 && fields.len() == header.width
             {
-                if gone.is_none_or(|(status, word)| !fields.text(line, status).trim().eq_ignore_ascii_case(word)) {
+                if gone.is_none_or(|(status, word)| !says(fields.text(line, status), word)) {
                     take(places.map(|place| place.map_or("", |position| fields.text(line, position))));
                 }
             } else {
@@ -48,6 +50,7 @@ pub(super) fn rows<const N: usize>(
             }
         }
         buffer = chunk.bytes;
+        stop::check()?;
     }
     Ok(all)
 }

@@ -1,7 +1,7 @@
 //! One chunk checked: all that has to be known about its rows, in order.
 
 use super::broken::Remains;
-use super::row::{Checker, Leads, Memory, Row, TOLD_ONCE, Told, ids, shown};
+use super::row::{Checker, Memory, Row, TOLD_ONCE, Told, ids, shown};
 use super::view::Records;
 use crate::chunks::{Chunk, DAMAGE, first_line};
 use crate::fields::{Fields, control_character, is_rest_of_value};
@@ -11,9 +11,14 @@ use crate::limits::LINE_BYTES_MAX;
 use crate::spill::Triple;
 use std::borrow::Cow;
 
-/// What became of the rows of a chunk.
+/// Findings of a batch after which it is handed on: what they take must not grow with what is wrong in a chunk.
+pub(crate) const FINDINGS_MAX: usize = 4096;
+
+/// What became of the rows of a chunk, or of some of them when there is much to say.
 #[derive(Default)]
 pub(crate) struct Batch {
+    /// Whether another batch of the same chunk follows.
+    pub(crate) goes_on: bool,
     pub(crate) findings: Vec<Finding>,
     /// Of each good row: hash of the key, hash of the row with the mark in its lowest bit, line.
     pub(crate) seen: Vec<Triple>,
@@ -59,14 +64,16 @@ impl<'c> Traits<'c> {
     fn of(bytes: &'c [u8]) -> Self {
         // Any but tab, LF and CR. Without a way out in the middle the compiler makes it look at many bytes at
         // a time.
-        let controls = bytes.iter().fold(false, |found, byte| found | matches!(byte, 0..=8 | 0x0b | 0x0c | 0x0e..=0x1f));
+        let is_control = |byte: u8| byte < b' ' && byte != b'\t' && byte != b'\n' && byte != b'\r';
+        let controls = bytes.iter().fold(false, |found, byte| found | is_control(*byte));
         Self { text: simdutf8::basic::from_utf8(bytes).ok(), quotes: memchr::memchr(b'"', bytes).is_some(), controls }
     }
 }
 
 /// Checks the rows of a chunk, into a batch whose memory is used again. Records are made when they are
-/// wanted, with orders from this one on.
-pub(crate) fn check(checker: &Checker<'_>, chunk: Chunk, mut batch: Batch, records: Option<u64>) -> Batch {
+/// wanted, with orders from this one on. Gives the last batch of the chunk; those before it, when there is much to say,
+/// go to `hand_on`.
+pub(crate) fn check(checker: &Checker<'_>, chunk: Chunk, mut batch: Batch, records: Option<u64>, hand_on: &mut dyn FnMut(Batch)) -> Batch {
     batch.clear();
     let traits = Traits::of(&chunk.bytes);
     let mut rows = Rows {
@@ -87,6 +94,9 @@ pub(crate) fn check(checker: &Checker<'_>, chunk: Chunk, mut batch: Batch, recor
             let whole = traits.text.map(|text| &text[start..start + stop]);
             let shape = rows.shape(line, whole, &traits, chunk.offset + start as u64, chunk.decoded);
             open = rows.line(line, shape, open);
+            if rows.batch.findings.len() >= FINDINGS_MAX {
+                hand_on(Batch { goes_on: true, ..std::mem::take(rows.batch) });
+            }
         }
         rows.row.line += 1;
         start += next;
@@ -135,10 +145,12 @@ impl<'c> Rows<'c, '_> {
             let message = format!("The row has a control character: byte {} of the file.", offset + at as u64);
             return Err(("InvalidCharacter", message, None));
         }
-        self.plain = !traits.quotes || memchr::memchr(b'"', line).is_none();
-        if self.plain {
+        self.plain = true;
+        if !traits.quotes {
             self.fields.split_plain(line);
-        } else if self.fields.split(line).is_err() {
+        } else if let Ok(plain) = self.fields.split(line) {
+            self.plain = plain;
+        } else {
             let message = "A quoted value is not closed on its line; line breaks inside values are not allowed.";
             return Err(("LineBreakInQuotes", message.to_owned(), None));
         }
@@ -195,7 +207,7 @@ impl<'c> Rows<'c, '_> {
         let Self { checker, row, fields, .. } = self;
         fill(checker, row, fields, text);
         if let Some((status, gone)) = checker.spec.gone
-            && row.values[status].trim().eq_ignore_ascii_case(gone)
+            && says(&row.values[status], gone)
         {
             return self.leave_out(status);
         }
@@ -232,10 +244,8 @@ impl<'c> Rows<'c, '_> {
         if let Some(claim) = spec.unique.and_then(|unique| checker.claim(row, unique, joined)) {
             batch.unique.push([claim, key, row.line]);
         }
-        for (index, column) in checker.columns.iter().enumerate() {
-            if matches!(column.leads, Leads::Within) {
-                batch.within.extend(ids(&row.values[index]).map(|id| [key, hash(id.as_bytes()), place(row.line, index)]));
-            }
+        for index in checker.within.iter().copied().filter(|index| !row.values[*index].is_empty()) {
+            batch.within.extend(ids(&row.values[index]).map(|id| [key, hash(id.as_bytes()), place(row.line, index)]));
         }
         for (number, derived) in spec.derived.iter().enumerate().filter(|(_, derived)| !row.values[derived.id].is_empty()) {
             joined.clear();
@@ -252,15 +262,22 @@ impl<'c> Rows<'c, '_> {
     }
 }
 
+/// Whether a value, mostly empty, is a word.
+pub(crate) fn says(value: &str, word: &str) -> bool {
+    !value.is_empty() && value.trim().eq_ignore_ascii_case(word)
+}
+
 /// Puts the fields of a line into a row, by the columns of the table.
 fn fill<'c>(checker: &Checker<'_>, row: &mut Row<'c>, fields: &Fields, text: &'c str) {
     (row.failed, row.changed) = (false, false);
     row.root = None;
     for (value, column) in row.values.iter_mut().zip(&checker.columns) {
-        *value = column.position.map_or(Cow::Borrowed(""), |position| match fields.get(text, position) {
+        // A column that the file lacks stays empty.
+        let Some(position) = column.position else { continue };
+        *value = match fields.get(text, position) {
             Ok(piece) => Cow::Borrowed(piece),
             Err(mended) => Cow::Owned(mended.to_owned()),
-        });
+        };
     }
 }
 
@@ -313,6 +330,7 @@ impl Batch {
         self.dropped.clear();
         self.records.clear();
         (self.rows, self.errors, self.unread) = (0, 0, 0);
+        self.goes_on = false;
     }
 
     /// Leaves out what an earlier chunk of the file has told already.

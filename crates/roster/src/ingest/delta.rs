@@ -35,6 +35,7 @@ use crate::format::manifest::{self, Manifest, Mode};
 use crate::format::oneroster::USER_PROFILES;
 use crate::format::{Detected, FileSpec, Format, MANIFEST, detect};
 use crate::keys::hash;
+use crate::stop;
 use changes::{Changes, Known};
 use dates::{Dates, moment};
 use encoding_rs::Encoding;
@@ -238,6 +239,7 @@ impl<'m> Merge<'m> {
         let Some(manifest) = Manifest::read(changes)? else { return Ok(()) };
         let profiles = (self.parts == Parts::OfUsers).then_some(&USER_PROFILES);
         for spec in format.files().iter().chain(profiles) {
+            stop::check()?;
             if let Some(finding) = twice(spec, changes) {
                 self.emit(finding)?;
             }

@@ -17,6 +17,7 @@ use crate::keys::{Dropped, KeySet, Keys, MARK, Target};
 use crate::limits::SORT_BUFFER_BYTES;
 use crate::sort::Sorter;
 use crate::spill::{PARTITION_BITS, Spill, Triple};
+use crate::stop;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
@@ -286,6 +287,7 @@ impl<'e> Again<'e> {
         let gone = || io::Error::new(io::ErrorKind::InvalidData, "the file has changed while it was read");
         loop {
             let Some((stop, next)) = first_line(&self.chunk.bytes[self.at..], true) else {
+                stop::check()?;
                 self.chunk = self.chunks.next(std::mem::take(&mut self.chunk.bytes))?.ok_or_else(gone)?;
                 (self.at, self.line) = (0, self.chunk.line);
                 continue;

@@ -27,6 +27,8 @@ pub(crate) struct Checker<'e> {
     pub(crate) width: usize,
     /// The columns that the file has, in its order.
     order: Vec<usize>,
+    /// The columns that refer to the file itself.
+    pub(crate) within: Vec<usize>,
     /// Whether the key is made of all columns of the table, so that rows with one key are equal.
     key_is_row: bool,
 }
@@ -41,6 +43,10 @@ pub(crate) struct Place<'e> {
     /// Which field it is, when the file has it.
     pub(crate) position: Option<usize>,
     pub(crate) leads: Leads<'e>,
+    /// Whether the same value is likely in many rows, one behind the other.
+    repeats: bool,
+    /// Whether a row can do without a value.
+    may_be_empty: bool,
 }
 
 /// Where the ids of a column lead.
@@ -80,8 +86,8 @@ impl<'c> Row<'c> {
 
 /// What came before in the same chunk, by column: rosters are sorted, and have few codes.
 pub(crate) struct Memory<'c> {
-    /// The last id that led to a good record.
-    references: Vec<&'c str>,
+    /// The last value that was good, as it stood and as it is kept.
+    good: Vec<(&'c str, &'c str)>,
     /// Spellings and the codes that they mean.
     codes: Vec<Vec<(&'c str, &'c str)>>,
     /// Whether it has been told that the file referred to is missing.
@@ -111,18 +117,24 @@ impl<'e> Checker<'e> {
             header: place.map_or(column.name, |(_, header)| header),
             position: place.map(|(position, _)| position),
             leads: column.refers_to.map_or(Leads::Nowhere, |other| if other == spec.name { Leads::Within } else { leads(other) }),
+            repeats: !matches!(column.kind, Kind::Text | Kind::Email),
+            may_be_empty: !column.required || place.is_none(),
         };
-        let columns: Vec<Place<'e>> = spec.columns.iter().zip(&header.columns).map(place).collect();
+        let mut columns: Vec<Place<'e>> = spec.columns.iter().zip(&header.columns).map(place).collect();
+        if let [only] = spec.key {
+            columns[*only].repeats = false;
+        }
         let mut order: Vec<usize> = (0..columns.len()).filter(|index| columns[*index].position.is_some()).collect();
         order.sort_by_key(|index| columns[*index].position);
+        let within = (0..columns.len()).filter(|index| matches!(columns[*index].leads, Leads::Within)).collect();
         let key_is_row = spec.key.len() > 1 && (0..columns.len()).all(|column| spec.key.contains(&column));
-        Self { spec, file, codes, context, columns, width: header.width, order, key_is_row }
+        Self { spec, file, codes, context, columns, width: header.width, order, within, key_is_row }
     }
 
     pub(crate) fn memory<'c>(&self) -> Memory<'c> {
         let columns = self.columns.len();
         Memory {
-            references: vec![""; columns],
+            good: vec![("", ""); columns],
             codes: vec![Vec::new(); columns],
             missing_told: vec![false; columns],
             twice_told: vec![false; columns],
@@ -141,12 +153,28 @@ impl<'e> Checker<'e> {
     {
         let end_as_written = self.spec.span.map(|(_, end)| row.values[end].clone());
         for (index, place) in self.columns.iter().enumerate() {
-            if place.position.is_none() {
+            let Cow::Borrowed(text) = row.values[index] else {
+                self.value_and_reference(row, index, memory, findings);
+                continue;
+            };
+            if text.is_empty() && place.may_be_empty {
                 continue;
             }
-            self.value(row, index, memory, findings);
-            if !matches!(place.leads, Leads::Nowhere | Leads::Within) && !row.values[index].is_empty() {
-                self.reference(row, index, memory, findings);
+            let (last, kept) = memory.good[index];
+            if place.repeats && text == last && !text.is_empty() {
+                // It stands for the text, or for something else of a list that outlives the row.
+                if kept != text {
+                    row.set(index, kept);
+                }
+                continue;
+            }
+            let said = findings.len();
+            self.value_and_reference(row, index, memory, findings);
+            if place.repeats
+                && findings.len() == said
+                && let Cow::Borrowed(kept) = row.values[index]
+            {
+                memory.good[index] = (text, kept);
             }
         }
         if let Some((start, end)) = self.spec.span
@@ -203,6 +231,16 @@ impl<'e> Checker<'e> {
             names.join(" and ")
         );
         findings.push(Finding { line: row.line, ..Finding::of_file(FILLED, self.file, message) });
+    }
+
+    fn value_and_reference<'c>(&self, row: &mut Row<'c>, index: usize, memory: &mut Memory<'c>, findings: &mut Vec<Finding>)
+    where
+        'e: 'c,
+    {
+        self.value(row, index, memory, findings);
+        if !matches!(self.columns[index].leads, Leads::Nowhere | Leads::Within) && !row.values[index].is_empty() {
+            self.reference(row, index, memory, findings);
+        }
     }
 
     fn value<'c>(&self, row: &mut Row<'c>, index: usize, memory: &mut Memory<'c>, findings: &mut Vec<Finding>)
@@ -323,22 +361,11 @@ impl<'e> Checker<'e> {
                     self.optional(row, index, file, keys, findings);
                 }
             }
-            Leads::To(file, keys) => {
-                if let Cow::Borrowed(id) = row.values[index] {
-                    if memory.references[index] == id {
-                        return;
-                    }
-                    if keys.target(hash(id.as_bytes())) == Target::Accepted {
-                        memory.references[index] = id;
-                        return;
-                    }
-                }
-                match keys.target(hash(row.values[index].as_bytes())) {
-                    Target::Accepted => {}
-                    _ if column.required => self.lost(row, index, file, keys, findings),
-                    _ => self.optional(row, index, file, keys, findings),
-                }
-            }
+            Leads::To(file, keys) => match keys.target(hash(row.values[index].as_bytes())) {
+                Target::Accepted => {}
+                _ if column.required => self.lost(row, index, file, keys, findings),
+                _ => self.optional(row, index, file, keys, findings),
+            },
         }
     }
 

@@ -131,6 +131,17 @@ impl Source {
         }
     }
 
+    /// Looks at the settings alone: a file that cannot be read is the trouble of this source, and found at its looks.
+    ///
+    /// # Errors
+    /// The text says which settings contradict each other.
+    pub fn check(&self) -> Result<(), String> {
+        match (&self.folder, &self.sftp) {
+            (None, Some(sftp)) => sftp.checked().map(|_| ()),
+            _ => self.place().map(|_| ()),
+        }
+    }
+
     /// Where it looks, for people.
     pub fn describe(&self) -> String {
         let sftp = self.sftp.as_ref().map(|sftp| Place::Sftp(sftp.with(Credential::Password(String::new()))));

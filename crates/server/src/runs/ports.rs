@@ -8,11 +8,16 @@ use directory::Directory;
 use directory::embedded::EmbeddedDirectory;
 use roster::{CodeList, Codes};
 use serde_json::{Map, Value, json};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use store::{Job, OpContext, StoreError};
 use sync::{InboundSpec, Pull, RunError, RunPorts, Step};
 
 /// Where a process kills itself in tests of crash safety; only debug builds look.
 const ABORT_AT: &str = "HOMEROOM_TEST_ABORT_AT";
+/// Where the first one that comes there waits, `PLACE=FILE`: as long as the file is there, which it makes.
+const HOLD_AT: &str = "HOMEROOM_TEST_HOLD_AT";
 
 /// Store, directory and lists of values for one run.
 pub(crate) struct StorePorts {
@@ -157,9 +162,22 @@ impl RunPorts for StorePorts {
     }
 }
 
-/// A place at which tests kill the process.
+/// A place at which tests kill the process, or hold what it does.
 pub(crate) fn failpoint(name: &str) {
-    if cfg!(debug_assertions) && std::env::var(ABORT_AT).is_ok_and(|at| at == name) {
+    static HELD: AtomicBool = AtomicBool::new(false);
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    if std::env::var(ABORT_AT).is_ok_and(|at| at == name) {
         std::process::abort();
+    }
+    let hold = std::env::var(HOLD_AT).unwrap_or_default();
+    if let Some((_, file)) = hold.split_once('=').filter(|(at, _)| *at == name)
+        && !HELD.swap(true, Ordering::SeqCst)
+        && std::fs::write(file, "").is_ok()
+    {
+        while Path::new(file).exists() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }

@@ -16,6 +16,7 @@ on_both_engines!(
     a_job_waits_for_its_time_and_its_turn,
     a_job_is_claimed_by_one_worker_only,
     jobs_of_a_tenant_never_overlap,
+    tenants_take_turns,
     jobs_of_other_kinds_run_beside,
     a_heartbeat_prolongs_the_lease,
     a_lost_lease_is_refused_everywhere,
@@ -101,6 +102,27 @@ fn a_job_waits_for_its_time_and_its_turn(bench: &Bench) {
     finish(&store, &second).unwrap();
     assert!(claim(&store, 29).is_none());
     assert_eq!(claim(&store, 30).unwrap().id, "later");
+}
+
+fn tenants_take_turns(bench: &Bench) {
+    let store = bench.open();
+    for id in ["a1", "a2", "a3"] {
+        enqueue(&store, A, id, 0);
+    }
+    enqueue(&store, A, "later", 9);
+    for id in ["b1", "b2"] {
+        enqueue(&store, B, id, 1);
+    }
+    let turns: Vec<String> = (2..7)
+        .map(|second| {
+            let job = claim(&store, second).unwrap();
+            finish(&store, &job).unwrap();
+            job.id
+        })
+        .collect();
+    assert_eq!(turns, ["a1", "b1", "a2", "b2", "a3"]);
+    assert!(claim(&store, 8).is_none(), "what is not due yet is not moved");
+    assert_eq!(claim(&store, 9).unwrap().id, "later");
 }
 
 /// Workers on several threads and on two stores, as two processes would have them, until there is nothing to claim.

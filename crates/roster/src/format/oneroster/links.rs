@@ -10,7 +10,7 @@ use crate::check::date;
 use crate::format::glance;
 use crate::format::manifest::{Manifest, Mode};
 use crate::ingest::ids;
-use crate::keys::{ByHash, KeySet, hash};
+use crate::keys::{ByHash, HalfSet, hash, hash_of_pair};
 use encoding_rs::Encoding;
 use std::collections::HashMap;
 use std::io;
@@ -21,12 +21,14 @@ pub(crate) struct Links {
     /// Files that the manifest calls whole.
     bulk: Vec<String>,
     /// User and organization of each role, when there is a file of roles.
-    roles: Option<KeySet>,
+    roles: Option<HalfSet>,
     /// Each profile with its user, when there is a file of profiles.
-    profiles: Option<KeySet>,
+    profiles: Option<HalfSet>,
     /// By class: where its sessions are among the spans.
     classes: ByHash<u32>,
     spans: Vec<Option<Span>>,
+    /// The time in which all classes take place whose time is known, from the first to the last day.
+    common: Option<(String, String)>,
 }
 
 /// The time that the sessions of a class take, from the first day of the first to the last day of the last.
@@ -60,24 +62,23 @@ impl Links {
 
     /// Whether a user has a role in an organization, as far as there is a file to tell.
     pub(super) fn lacks_role(&self, user: &str, org: &str) -> bool {
-        self.roles.as_ref().is_some_and(|roles| roles.get(pair(user, org)).is_none())
+        self.roles.as_ref().is_some_and(|roles| !roles.has(hash_of_pair(user, org)))
     }
 
     /// Whether a profile is not one of a user, as far as there is a file to tell.
     pub(super) fn is_profile_of_other(&self, profile: &str, user: &str) -> bool {
-        self.profiles.as_ref().is_some_and(|profiles| profiles.get(pair(profile, user)).is_none())
+        self.profiles.as_ref().is_some_and(|profiles| !profiles.has(hash_of_pair(profile, user)))
+    }
+
+    /// Whether all days are in the time of every class, whatever the class.
+    pub(super) fn are_in_every_span(&self, days: [&str; 2]) -> bool {
+        self.common.as_ref().is_some_and(|(start, end)| days.iter().all(|day| **day >= **start && **day <= **end))
     }
 
     /// When a class takes place, if the dates of all of its sessions are known.
     pub(super) fn span(&self, class: &str) -> Option<&Span> {
         self.spans[*self.classes.get(&hash(class.as_bytes()))? as usize].as_ref()
     }
-}
-
-/// The hash of two ids.
-fn pair(one: &str, other: &str) -> u64 {
-    let [one, other] = [one, other].map(|id| hash(id.as_bytes()));
-    hash(&(u128::from(one) << 64 | u128::from(other)).to_le_bytes())
 }
 
 /// The files that are looked through.
@@ -99,17 +100,13 @@ impl Glance<'_> {
 
     /// The pairs of ids in two columns of a file; none when it is not there or not all of it can be read, so that
     /// nobody can tell which are missing.
-    fn pairs(&self, spec: Option<&'static FileSpec>, columns: [&str; 2]) -> io::Result<Option<KeySet>> {
+    fn pairs(&self, spec: Option<&'static FileSpec>, columns: [&str; 2]) -> io::Result<Option<HalfSet>> {
         let Some(spec) = spec.filter(|spec| self.files.iter().any(|file| spec.is_named(&file.name))) else { return Ok(None) };
         let mut pairs = Vec::new();
-        if !self.rows(spec, columns, |[one, other]| pairs.push(pair(one, other)))? {
+        if !self.rows(spec, columns, |[one, other]| pairs.push(hash_of_pair(one, other)))? {
             return Ok(None);
         }
-        let mut set = KeySet::for_keys(pairs.len() as u64);
-        for pair in pairs {
-            set.insert(pair);
-        }
-        Ok(Some(set))
+        Ok(Some(HalfSet::of(&pairs)))
     }
 
     /// When the classes take place; many have the same sessions.
@@ -130,6 +127,9 @@ impl Glance<'_> {
             });
             links.classes.entry(hash(id.as_bytes())).or_insert(span);
         })?;
+        let known = || links.spans.iter().flatten();
+        let (start, end) = (known().map(|span| &span.start).max(), known().map(|span| &span.end).min());
+        links.common = start.cloned().zip(end.cloned());
         Ok(())
     }
 }

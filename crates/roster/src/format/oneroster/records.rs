@@ -87,6 +87,10 @@ pub(super) fn enrollment(row: &RowView<'_>, out: &mut Records) {
 /// Somebody is in a class while it takes place. An end is exclusive, so that it may be the day after.
 pub(super) fn enrolled_while_class_is(row: &RowView<'_>, report: &mut Report) {
     let (begin, end) = (row.value(ENROLLED.0), row.value(ENROLLED.1));
+    // So it is of nearly all enrolments, and finding the class costs more.
+    if row.context.links.are_in_every_span([begin, end]) {
+        return;
+    }
     let Some(span) = row.context.links.span(row.value(ENROLLED_CLASS)).filter(|_| !(begin.is_empty() && end.is_empty())) else { return };
     let outside = |day: &str, last: &str| !day.is_empty() && (day < span.start.as_str() || day > last);
     let (column, what, day) = if outside(begin, &span.end) {

@@ -151,7 +151,7 @@ impl Changes {
         pump::pump(
             &mut chunks,
             1,
-            |chunk, batch| batch::check(&checker, chunk, batch, None),
+            |chunk, batch, hand_on| batch::check(&checker, chunk, batch, None, hand_on),
             |batch: &mut Batch| -> Result<(), IngestError> {
                 batch.findings.drain(..).try_for_each(&mut *emit)?;
                 changes.rows += batch.rows;

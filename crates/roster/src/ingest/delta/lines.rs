@@ -4,6 +4,7 @@ use crate::Source;
 use crate::chunks::{Chunk, Chunks, first_line};
 use crate::fields::{Fields, control_character};
 use crate::limits::{CHUNK_BYTES, LINE_BYTES_MAX};
+use crate::stop;
 use encoding_rs::Encoding;
 use std::io::{self, Write};
 
@@ -23,7 +24,7 @@ impl Lines {
         let line = String::from_utf8_lossy(&line);
         let mut fields = Fields::default();
         let header = match fields.split(line.as_bytes()) {
-            Ok(()) => (0..fields.len()).map(|index| fields.text(&line, index).to_owned()).collect(),
+            Ok(_) => (0..fields.len()).map(|index| fields.text(&line, index).to_owned()).collect(),
             Err(_) => Vec::new(),
         };
         Ok(Self { header, chunks, chunk: Chunk::default(), at: 0 })
@@ -33,6 +34,7 @@ impl Lines {
     pub(super) fn next(&mut self) -> io::Result<Option<(u64, &[u8])>> {
         loop {
             let Some((stop, next)) = first_line(&self.chunk.bytes[self.at..], true) else {
+                stop::check()?;
                 match self.chunks.next(std::mem::take(&mut self.chunk.bytes))? {
                     Some(chunk) => (self.chunk, self.at) = (chunk, 0),
                     None => return Ok(None),

@@ -173,3 +173,56 @@ fn the_key_of_a_damaged_row_is_read_as_that_of_a_good_one() {
         ]
     );
 }
+
+/// However many rows of a chunk are broken, what is in memory of it is a batch of so many findings for each thread, one
+/// that waits, and no more; and they come in order.
+#[test]
+fn much_to_say_is_said_in_batches() {
+    let (dir, spec) = (tempfile::tempdir().unwrap(), Format::SdsV21.files().iter().find(|spec| spec.name == "users.csv").unwrap());
+    let (path, rows) = (dir.path().join(spec.name), batch::FINDINGS_MAX as u64 * 3 + 5);
+    std::fs::write(&path, "sourcedId,username,givenName,familyName\n".to_owned() + &"x\n".repeat(rows as usize)).unwrap();
+    for threads in [1, 3] {
+        let mut chunks = Chunks::open(&path, None, CHUNK_BYTES).unwrap();
+        let header = header(spec, spec.name, &mut chunks, &mut Vec::new()).unwrap();
+        let (codes, context) = (codes(), Context::default());
+        let checker = Checker::new(spec, spec.name, &header, &codes, &context, |_| Leads::Nowhere);
+        let (mut batches, mut lines, mut dropped) = (Vec::new(), Vec::new(), 0);
+        pump::pump(
+            &mut chunks,
+            threads,
+            |chunk, batch, hand_on| batch::check(&checker, chunk, batch, None, hand_on),
+            |batch| {
+                batches.push((batch.findings.len(), batch.goes_on));
+                lines.extend(batch.findings.iter().map(|finding| finding.line));
+                dropped += batch.rows;
+                Ok(())
+            },
+        )
+        .unwrap();
+        let full = (batch::FINDINGS_MAX, true);
+        assert_eq!(batches, [full, full, full, (5, false)]);
+        assert!(lines.iter().copied().eq(2..rows + 2));
+        assert_eq!(dropped, rows);
+    }
+}
+
+/// A caller who wants no more is heard between two batches of a chunk too.
+#[test]
+fn stopping_is_possible_in_the_middle_of_a_chunk() {
+    let dir = tempfile::tempdir().unwrap();
+    let orgs = "sourcedId,name,type\n".to_owned() + &"x\n".repeat(batch::FINDINGS_MAX * 3);
+    std::fs::write(dir.path().join("orgs.csv"), orgs).unwrap();
+    let source = Source { name: "orgs.csv".to_owned(), path: dir.path().join("orgs.csv") };
+    for threads in [1, 3] {
+        let (codes, mut calls) = (codes(), 0);
+        let mut progress = |_: &str, _| {
+            calls += 1;
+            false
+        };
+        let mut options =
+            IngestOptions { threads: Some(threads), format: Some(Format::SdsV21), ..IngestOptions::new(&codes, &mut progress) };
+        let stopped = validate(std::slice::from_ref(&source), &mut options, &mut |_| Ok(()));
+        assert!(matches!(stopped, Err(IngestError::Stopped)));
+        assert_eq!(calls, 1);
+    }
+}

@@ -200,3 +200,23 @@ fn an_id_is_the_same_however_it_is_quoted() {
     assert_eq!(summary(&found), ["ReferenceNotFound roles.csv:4 orgSourcedId", "ReferenceNotFound roles.csv:5 userSourcedId"]);
     assert_eq!(keys(&dir, Entity::Role), ["1/A\"x/student", "1/B/student"]);
 }
+
+/// A value like that of the row before is not looked at again when it was good there, and only then.
+#[test]
+fn what_stands_in_row_after_row_is_judged_in_each() {
+    let roles =
+        "userSourcedId,orgSourcedId,role\n1,A,Student\n2,A,Student\n3,A,wizard\n3,B,wizard\n3,Z,student\n2,Z,student\n1,B,student\n";
+    let (report, found, dir) = run(&[("roles.csv", roles)]);
+    assert_eq!(
+        summary(&found),
+        [
+            "InvalidReferenceCode roles.csv:4 role",
+            "InvalidReferenceCode roles.csv:5 role",
+            "ReferenceNotFound roles.csv:6 orgSourcedId",
+            "ReferenceNotFound roles.csv:7 orgSourcedId",
+        ]
+    );
+    assert_eq!(report.files.iter().find(|file| file.name == "roles.csv").unwrap().accepted, 3);
+    // The code, not what the rows call it.
+    assert!(keys(&dir, Entity::Role).iter().all(|key| key.contains("student")), "{:?}", keys(&dir, Entity::Role));
+}

@@ -45,7 +45,7 @@ pub(crate) fn note(text: &str) {
 
 /// A JSON value on stdout.
 pub(crate) fn json(value: &serde_json::Value) {
-    line(&format!("{value:#}"));
+    line(&roster::legible_json(&format!("{value:#}")));
 }
 
 /// Reports a failure and gives the exit code.
@@ -107,10 +107,9 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// A text from a file that anybody may have written, without what moves a terminal's cursor or
-/// turns the direction of writing.
+/// A text from a file that anybody may have written, as [`roster::legible`] shows it.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if server::turns_text(c) { '\u{fffd}' } else { c }).collect()
+    roster::legible(text).into_owned()
 }
 
 /// A table with aligned columns; numbers (cells that parse as such) to the right.

@@ -21,6 +21,7 @@ pub mod format;
 pub mod generate;
 mod ingest;
 mod keys;
+mod legible;
 mod model;
 mod names;
 mod nearest;
@@ -40,6 +41,7 @@ pub use finding::{Finding, Severity};
 pub use format::{Detected, Format};
 pub use ingest::delta;
 pub use ingest::{Deleted, FileReport, IngestError, IngestOptions, IngestReport, MANIFEST, SegmentReport, Tuning, ingest, validate};
+pub use legible::{legible, legible_json, misleads};
 pub use model::Entity;
 pub use stop::stoppable;
 

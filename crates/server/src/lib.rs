@@ -35,7 +35,6 @@ pub use identity::{PendingDevice, Tenant};
 pub use preview::{GroupChange, Plan, PlanFindings};
 pub use runs::{PULL_FAILPOINTS, built_in_codes};
 pub use shutdown::Shutdown;
-pub use sources::turns_text;
 pub use sync::PlanSummary;
 pub use tls::Tls;
 pub use worker::VALIDATION_FAILPOINTS;

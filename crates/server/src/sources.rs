@@ -292,7 +292,7 @@ fn check(source: &Source) -> Result<(), AppError> {
         if text.chars().count() > most {
             return named(field, format!("{field} has {most} characters at most."));
         }
-        if text.contains(turns_text) {
+        if text.contains(roster::misleads) {
             return named(field, format!("{field} has a control character, or one that turns the direction of writing; leave it out."));
         }
     }
@@ -331,13 +331,6 @@ fn texts(source: &Source) -> Vec<(&'static str, Cow<'_, str>, usize)> {
         texts.push(("sftp.path", sftp.path.as_str().into(), PATH_MAX));
     }
     texts
-}
-
-/// Whether a character moves the cursor of a terminal, ends a line or turns the direction of writing: a text of somebody
-/// else with it would look like something else in a table or a log.
-pub fn turns_text(c: char) -> bool {
-    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    turns || c.is_control()
 }
 
 /// The secrets of a source, by name.

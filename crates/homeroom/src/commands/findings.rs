@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(found("a", "error", 0, Some("s1")).place(), "users.csv (key s1)");
         assert_eq!(found("a", "error", 0, None).place(), "users.csv");
         let nowhere = Found { file: String::new(), ..found("LastPullFailed", "warning", 0, None) };
-        assert_eq!(nowhere.line(), "warning LastPullFailed: x\u{fffd}[31m", "without what moves a cursor");
+        assert_eq!(nowhere.line(), "warning LastPullFailed: x\\u{1b}[31m", "without what moves a cursor");
         let caused = Found { root_cause: Some("'3' in orgs.csv".to_owned()), ..found("a", "error", 7, None) };
         assert!(caused.line().starts_with("users.csv:7: error a: x") && caused.line().ends_with("(follows from '3' in orgs.csv)"));
     }

@@ -53,7 +53,7 @@ pub(super) async fn findings(app: &server::App, credentials: &Credentials, run: 
         if found.root_cause.is_some() {
             consequences += 1;
         } else {
-            rows.push(vec![found.severity.clone(), found.place(), output::shortened(&found.message, 90)]);
+            rows.push(vec![found.severity.clone(), found.place(), output::shortened(&output::printable(&found.message), 90)]);
         }
         Ok(())
     });

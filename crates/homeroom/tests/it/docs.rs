@@ -32,7 +32,9 @@ fn the_page_of_findings_lists_the_catalogue() {
         or it is a remark. **Info**: nothing is dropped. A finding names file, line, column, key and value of the record; a \
         finding that follows from another one names it as its root. That goes for a row that cannot be read, too, as long as \
         its key can still be told. When it cannot, whatever refers to the row seems to refer to nothing: then the hint of such \
-        a finding says how many rows of that file could not be read.\n\nThe examples are what the validator says about the smallest \
+        a finding says how many rows of that file could not be read.\n\nReports and the terminal show a character that turns the \
+        direction of writing, moves a cursor or ends a line by its number, as in `\\u{202e}`; JSON has it as `\\u202e`, so that \
+        programs get the value as it is.\n\nThe examples are what the validator says about the smallest \
         export that has the fault: file, line, column, message and hint.\n"
         .to_owned();
     for severity in [Severity::Catastrophic, Severity::Error, Severity::Warning, Severity::Info] {

@@ -68,33 +68,6 @@ pub async fn start_run(api: &Api) {
     let _ = api.send(Method::POST, &format!("{ROOT}/runs/start"), None).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_killed_at_any_step_is_finished_by_the_next_start() {
-    let original = tempfile::tempdir().unwrap();
-    let token = prepare(original.path()).await;
-    let undisturbed = {
-        let dir = tempfile::tempdir().unwrap();
-        copy(original.path(), dir.path());
-        let serving = Serving::start(dir.path(), &QUICK);
-        let api = Api::new(&serving.base, &token);
-        start_run(&api).await;
-        outcome(&api).await
-    };
-    assert_eq!(undisturbed.status, "completedWithErrors");
-    assert_eq!(undisturbed.members.len(), 9, "{:?}", undisturbed.members);
-    let mut tries = tokio::task::JoinSet::new();
-    for failpoint in sync::FAILPOINTS {
-        let dir = tempfile::tempdir().unwrap();
-        copy(original.path(), dir.path());
-        let token = token.clone();
-        tries.spawn(async move { (failpoint, killed_at(failpoint, dir.path(), &token).await) });
-    }
-    while let Some(tried) = tries.join_next().await {
-        let (failpoint, seen) = tried.unwrap();
-        assert_eq!(seen, undisturbed, "{failpoint}");
-    }
-}
-
 async fn killed_at(failpoint: &str, dir: &Path, token: &str) -> Outcome {
     let settings = [QUICK[0], QUICK[1], ("HOMEROOM_TEST_ABORT_AT", failpoint)];
     let serving = Serving::start(dir, &settings);
@@ -108,20 +81,51 @@ async fn killed_at(failpoint: &str, dir: &Path, token: &str) -> Outcome {
     outcome(&Api::new(&serving.base, token)).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_killed_at_random_times_is_finished_all_the_same() {
-    let dir = tempfile::tempdir().unwrap();
-    let token = prepare(dir.path()).await;
-    let serving = Serving::start(dir.path(), &QUICK);
-    start_run(&Api::new(&serving.base, &token)).await;
-    serving.kill();
-    for milliseconds in [5, 20, 40, 60, 80, 100, 130] {
-        let serving = Serving::start(dir.path(), &QUICK);
-        tokio::time::sleep(std::time::Duration::from_millis(900 + milliseconds)).await;
-        serving.kill();
+mod thorough {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_run_killed_at_any_step_is_finished_by_the_next_start() {
+        let original = tempfile::tempdir().unwrap();
+        let token = prepare(original.path()).await;
+        let undisturbed = {
+            let dir = tempfile::tempdir().unwrap();
+            copy(original.path(), dir.path());
+            let serving = Serving::start(dir.path(), &QUICK);
+            let api = Api::new(&serving.base, &token);
+            start_run(&api).await;
+            outcome(&api).await
+        };
+        assert_eq!(undisturbed.status, "completedWithErrors");
+        assert_eq!(undisturbed.members.len(), 9, "{:?}", undisturbed.members);
+        let mut tries = tokio::task::JoinSet::new();
+        for failpoint in sync::FAILPOINTS {
+            let dir = tempfile::tempdir().unwrap();
+            copy(original.path(), dir.path());
+            let token = token.clone();
+            tries.spawn(async move { (failpoint, killed_at(failpoint, dir.path(), &token).await) });
+        }
+        while let Some(tried) = tries.join_next().await {
+            let (failpoint, seen) = tried.unwrap();
+            assert_eq!(seen, undisturbed, "{failpoint}");
+        }
     }
-    let serving = Serving::start(dir.path(), &QUICK);
-    let seen = outcome(&Api::new(&serving.base, &token)).await;
-    assert_eq!(seen.status, "completedWithErrors");
-    assert_eq!(seen.members.len(), 9);
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_run_killed_at_random_times_is_finished_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let token = prepare(dir.path()).await;
+        let serving = Serving::start(dir.path(), &QUICK);
+        start_run(&Api::new(&serving.base, &token)).await;
+        serving.kill();
+        for milliseconds in [5, 20, 40, 60, 80, 100, 130] {
+            let serving = Serving::start(dir.path(), &QUICK);
+            tokio::time::sleep(std::time::Duration::from_millis(900 + milliseconds)).await;
+            serving.kill();
+        }
+        let serving = Serving::start(dir.path(), &QUICK);
+        let seen = outcome(&Api::new(&serving.base, &token)).await;
+        assert_eq!(seen.status, "completedWithErrors");
+        assert_eq!(seen.members.len(), 9);
+    }
 }

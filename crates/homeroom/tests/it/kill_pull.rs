@@ -117,29 +117,33 @@ async fn killed_everywhere(original: &Path, provider: &Provider, token: &str, un
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pull_that_is_killed_leaves_the_set_before_and_is_finished_by_the_next_start() {
-    // The enrolments take their time: whoever dies while the people come in has them not.
-    let slow = Planned { collection: "enrollments", requests: 0..usize::MAX, trouble: Trouble::Slow(Duration::from_millis(300)) };
-    let provider = Provider::start(Setup { troubles: vec![slow], ..Setup::default() }, school("1.1", 10)).await;
-    let original = tempfile::tempdir().unwrap();
-    let token = prepare(original.path(), &provider).await;
-    let one = tempfile::tempdir().unwrap();
-    copy(original.path(), one.path());
-    let first = finish(one.path(), &provider, &token, true).await;
-    assert_eq!((first.pulled.as_str(), first.members["All Students"].len()), ("pulled in full", 3), "{first:?}");
-    assert!(first.set.contains_key("users.csv") && first.set.contains_key("enrollments.csv"), "{:?}", first.set.keys());
-    killed_everywhere(original.path(), &provider, &token, &first).await;
+mod thorough {
+    use super::*;
 
-    // And the pull of what has changed since, on top of that set.
-    provider.change(|data| {
-        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string();
-        let gone = data.get_mut("users").unwrap().iter_mut().find(|user| user["sourcedId"] == "s1").unwrap();
-        (gone["status"], gone["dateLastModified"]) = (json!("tobedeleted"), json!(now));
-    });
-    let other = tempfile::tempdir().unwrap();
-    copy(one.path(), other.path());
-    let second = finish(other.path(), &provider, &token, true).await;
-    assert_eq!((second.pulled.as_str(), second.members["All Students"].len()), ("pulled what has changed", 2), "{second:?}");
-    killed_everywhere(one.path(), &provider, &token, &second).await;
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_pull_that_is_killed_leaves_the_set_before_and_is_finished_by_the_next_start() {
+        // The enrolments take their time: whoever dies while the people come in has them not.
+        let slow = Planned { collection: "enrollments", requests: 0..usize::MAX, trouble: Trouble::Slow(Duration::from_millis(300)) };
+        let provider = Provider::start(Setup { troubles: vec![slow], ..Setup::default() }, school("1.1", 10)).await;
+        let original = tempfile::tempdir().unwrap();
+        let token = prepare(original.path(), &provider).await;
+        let one = tempfile::tempdir().unwrap();
+        copy(original.path(), one.path());
+        let first = finish(one.path(), &provider, &token, true).await;
+        assert_eq!((first.pulled.as_str(), first.members["All Students"].len()), ("pulled in full", 3), "{first:?}");
+        assert!(first.set.contains_key("users.csv") && first.set.contains_key("enrollments.csv"), "{:?}", first.set.keys());
+        killed_everywhere(original.path(), &provider, &token, &first).await;
+
+        // And the pull of what has changed since, on top of that set.
+        provider.change(|data| {
+            let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string();
+            let gone = data.get_mut("users").unwrap().iter_mut().find(|user| user["sourcedId"] == "s1").unwrap();
+            (gone["status"], gone["dateLastModified"]) = (json!("tobedeleted"), json!(now));
+        });
+        let other = tempfile::tempdir().unwrap();
+        copy(one.path(), other.path());
+        let second = finish(other.path(), &provider, &token, true).await;
+        assert_eq!((second.pulled.as_str(), second.members["All Students"].len()), ("pulled what has changed", 2), "{second:?}");
+        killed_everywhere(one.path(), &provider, &token, &second).await;
+    }
 }

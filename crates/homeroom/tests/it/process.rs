@@ -139,7 +139,7 @@ impl Api {
     }
 
     /// Source system, connector, year, inbound flow, flow set and a security group flow with both
-    /// options; `domain` completes usernames. Gives the path of the connector.
+    /// options, the inbound one ready; `domain` completes usernames. Gives the path of the connector.
     pub async fn configure(&self, domain: Option<&str>) -> String {
         let rule = |group: &str, order: u32| {
             json!({ "matchTarget": { "code": "userPrincipalName" }, "priorityOrder": order, "sourceIdentifier": { "code": "username" },
@@ -155,11 +155,13 @@ impl Api {
         let inbound = json!({ "@odata.type": "#microsoft.graph.industryData.inboundFileFlow", "displayName": "Nightly",
                               "dataDomain": "educationRostering", "effectiveDateTime": "2026-08-01T00:00:00Z",
                               "dataConnector@odata.bind": format!("dataConnectors/{connector}"), "year@odata.bind": format!("years/{year}") });
-        self.create("inboundFlows", &inbound).await;
+        let inbound = self.create("inboundFlows", &inbound).await;
         let set = self.create("outboundProvisioningFlowSets", &json!({ "displayName": "All" })).await;
         let flow = json!({ "@odata.type": "#microsoft.graph.industryData.securityGroupProvisioningFlow",
                            "creationOptions": { "createBasedOnRoleGroup": true, "createBasedOnOrgPlusRoleGroup": true } });
         self.create(&format!("outboundProvisioningFlowSets/{set}/provisioningFlows"), &flow).await;
+        // The worker makes it ready; a plan that came before that would have no flow to be about.
+        self.wait_for(&format!("{ROOT}/inboundFlows/{inbound}"), "/readinessStatus", &["ready"]).await;
         format!("{ROOT}/dataConnectors/{connector}")
     }
 

@@ -270,86 +270,90 @@ fn sources(folder: &std::path::Path) -> Vec<roster::Source> {
     roster::Source::list(folder).unwrap()
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+mod thorough {
+    use super::*;
 
-    #[test]
-    fn a_full_pull_with_the_changes_of_each_day_is_the_full_pull_of_the_last_day(
-        first in roster(),
-        days in prop::collection::vec(day(), 1..4),
-        version in prop::sample::select(vec![Version::V1p1, Version::V1p2]),
-        paging in prop::sample::select(vec![Paging::Total, Paging::Link, Paging::Both, Paging::Neither, Paging::Cursor, Paging::EndlessLink]),
-        switches in prop::sample::select(vec![ALL, oneroster::Switches { demographics: false, ..Default::default() }]),
-        cap in 1..12_usize,
-        no_content: bool,
-        ignores_filter: bool,
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let dir = tempfile::tempdir().unwrap();
-            let mut today = inhabited(first);
-            let mut data = Data::new();
-            remember(&mut data, served(&today, version), "2026-11-01T08:00:00.000Z");
-            let provider = Provider::start(Setup { paging, cap, no_content, ignores_filter, ..Setup::default() }, data.clone()).await;
-            let connection = connection(&provider, Auth::OAuth2Basic, version, switches);
-            let around = surroundings(&[&provider.address]);
-            let mut set = dir.path().join("day-0");
-            oneroster::pull(&connection, &around, Mode::Full, &set, &mut |_| {}).await.unwrap();
-            for (number, day) in days.iter().enumerate() {
-                today = inhabited(day.after(&today));
-                let date = format!("2026-11-{:02}", number + 2);
-                remember(&mut data, served(&today, version), &format!("{date}T08:00:00.000Z"));
-                provider.change(|served| served.clone_from(&data));
-                let changes = dir.path().join(format!("changes-{number}"));
-                let since = Mode::Since(format!("{date}T00:00:00Z").parse().unwrap());
-                oneroster::pull(&connection, &around, since, &changes, &mut |_| {}).await.unwrap();
-                let whole = dir.path().join(format!("day-{}", number + 1));
-                std::fs::create_dir(&whole).unwrap();
-                let mut found = Vec::new();
-                let applied = roster::delta::apply(
-                    &sources(&set), &sources(&changes), jiff::Timestamp::now(), roster::delta::Parts::OfUsers, None, &whole,
-                    &mut |finding| { found.push(finding.to_json()); Ok(()) },
-                ).unwrap();
-                // A package without one change is nothing to apply.
-                if sources(&changes).len() > 1 {
-                    prop_assert!(found.is_empty() && applied.catastrophic.is_none(), "{:?}", found);
-                    set = whole;
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_full_pull_with_the_changes_of_each_day_is_the_full_pull_of_the_last_day(
+            first in roster(),
+            days in prop::collection::vec(day(), 1..4),
+            version in prop::sample::select(vec![Version::V1p1, Version::V1p2]),
+            paging in prop::sample::select(vec![Paging::Total, Paging::Link, Paging::Both, Paging::Neither, Paging::Cursor, Paging::EndlessLink]),
+            switches in prop::sample::select(vec![ALL, oneroster::Switches { demographics: false, ..Default::default() }]),
+            cap in 1..12_usize,
+            no_content: bool,
+            ignores_filter: bool,
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let dir = tempfile::tempdir().unwrap();
+                let mut today = inhabited(first);
+                let mut data = Data::new();
+                remember(&mut data, served(&today, version), "2026-11-01T08:00:00.000Z");
+                let provider = Provider::start(Setup { paging, cap, no_content, ignores_filter, ..Setup::default() }, data.clone()).await;
+                let connection = connection(&provider, Auth::OAuth2Basic, version, switches);
+                let around = surroundings(&[&provider.address]);
+                let mut set = dir.path().join("day-0");
+                oneroster::pull(&connection, &around, Mode::Full, &set, &mut |_| {}).await.unwrap();
+                for (number, day) in days.iter().enumerate() {
+                    today = inhabited(day.after(&today));
+                    let date = format!("2026-11-{:02}", number + 2);
+                    remember(&mut data, served(&today, version), &format!("{date}T08:00:00.000Z"));
+                    provider.change(|served| served.clone_from(&data));
+                    let changes = dir.path().join(format!("changes-{number}"));
+                    let since = Mode::Since(format!("{date}T00:00:00Z").parse().unwrap());
+                    oneroster::pull(&connection, &around, since, &changes, &mut |_| {}).await.unwrap();
+                    let whole = dir.path().join(format!("day-{}", number + 1));
+                    std::fs::create_dir(&whole).unwrap();
+                    let mut found = Vec::new();
+                    let applied = roster::delta::apply(
+                        &sources(&set), &sources(&changes), jiff::Timestamp::now(), roster::delta::Parts::OfUsers, None, &whole,
+                        &mut |finding| { found.push(finding.to_json()); Ok(()) },
+                    ).unwrap();
+                    // A package without one change is nothing to apply.
+                    if sources(&changes).len() > 1 {
+                        prop_assert!(found.is_empty() && applied.catastrophic.is_none(), "{:?}", found);
+                        set = whole;
+                    }
                 }
-            }
-            let full = dir.path().join("full");
-            oneroster::pull(&connection, &around, Mode::Full, &full, &mut |_| {}).await.unwrap();
-            let (made, wanted) = (content(&set), content(&full));
-            prop_assert_eq!(made.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>());
-            for (name, rows) in wanted {
-                prop_assert_eq!(&made[&name], &rows, "{}", name);
-            }
-            Ok(())
-        })?;
+                let full = dir.path().join("full");
+                oneroster::pull(&connection, &around, Mode::Full, &full, &mut |_| {}).await.unwrap();
+                let (made, wanted) = (content(&set), content(&full));
+                prop_assert_eq!(made.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>());
+                for (name, rows) in wanted {
+                    prop_assert_eq!(&made[&name], &rows, "{}", name);
+                }
+                Ok(())
+            })?;
+        }
     }
-}
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
-    #[test]
-    fn what_is_served_is_pulled(
-        roster in roster(),
-        version in prop::sample::select(vec![Version::V1p1, Version::V1p2]),
-        paging in prop::sample::select(vec![Paging::Total, Paging::Link, Paging::Both, Paging::Neither, Paging::Cursor, Paging::EndlessLink]),
-        auth in prop::sample::select(vec![Auth::OAuth2Basic, Auth::OAuth2Form, Auth::OAuth1("HMAC-SHA256"), Auth::OAuth1("HMAC-SHA1")]),
-        cap in 1..12_usize,
-        gzip: bool,
-        no_content: bool,
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let pulled = runtime.block_on(async {
-            let setup = Setup { auth, paging, cap, gzip, no_content, ..Setup::default() };
-            let provider = Provider::start(setup, served(&roster, version)).await;
-            try_pull(&connection(&provider, auth, version, ALL), &surroundings(&[&provider.address]), Mode::Full).await.unwrap()
-        });
-        for (name, rows) in wanted(&roster, version) {
-            prop_assert_eq!(pulled_rows(name, pulled.rows(name)), rows, "{}", name);
-            prop_assert_eq!(pulled.rows(name).len(), pulled_rows(name, pulled.rows(name)).len());
+        #[test]
+        fn what_is_served_is_pulled(
+            roster in roster(),
+            version in prop::sample::select(vec![Version::V1p1, Version::V1p2]),
+            paging in prop::sample::select(vec![Paging::Total, Paging::Link, Paging::Both, Paging::Neither, Paging::Cursor, Paging::EndlessLink]),
+            auth in prop::sample::select(vec![Auth::OAuth2Basic, Auth::OAuth2Form, Auth::OAuth1("HMAC-SHA256"), Auth::OAuth1("HMAC-SHA1")]),
+            cap in 1..12_usize,
+            gzip: bool,
+            no_content: bool,
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let pulled = runtime.block_on(async {
+                let setup = Setup { auth, paging, cap, gzip, no_content, ..Setup::default() };
+                let provider = Provider::start(setup, served(&roster, version)).await;
+                try_pull(&connection(&provider, auth, version, ALL), &surroundings(&[&provider.address]), Mode::Full).await.unwrap()
+            });
+            for (name, rows) in wanted(&roster, version) {
+                prop_assert_eq!(pulled_rows(name, pulled.rows(name)), rows, "{}", name);
+                prop_assert_eq!(pulled.rows(name).len(), pulled_rows(name, pulled.rows(name)).len());
+            }
         }
     }
 }

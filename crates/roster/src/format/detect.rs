@@ -6,6 +6,7 @@ use crate::Source;
 use crate::chunks::Chunks;
 use crate::fields::Fields;
 use crate::finding::shorten;
+use crate::legible;
 use crate::limits::CHUNK_BYTES;
 
 /// What an export was taken for.
@@ -44,7 +45,7 @@ const SINCE_1_2: [&str; 6] =
 
 /// A value of the manifest as it is repeated in titles and messages: short, and on one line.
 fn shown(value: &str) -> String {
-    shorten(value).replace(char::is_control, "\u{fffd}")
+    legible(&shorten(value)).into_owned()
 }
 
 /// The format that an export is in, by its manifest or else by headers that only one format has. SDS
@@ -168,7 +169,7 @@ mod tests {
         assert_eq!(detected(&[("manifest.csv", &manifest("2.0"))]), Err("OneRoster 2.0".to_owned()));
         // It is repeated in titles and messages.
         let long = detected(&[("manifest.csv", &manifest(&format!("\u{1b}[2J{}", "9".repeat(10_000))))]).unwrap_err();
-        assert!(long.starts_with("OneRoster \u{fffd}[2J9") && long.len() < 1_000, "{long}");
+        assert!(long.starts_with("OneRoster \\u{1b}[2J9") && long.len() < 1_000, "{long}");
         assert_eq!(detected(&[("Teacher.csv", "SIS ID,School SIS ID\n")]), Ok("sds-v1"), "by its name");
         let orgs = ("orgs.csv", "sourcedId,status,dateLastModified,name,type");
         assert_eq!(detected(&[orgs]), Ok("oneroster-1.1"));

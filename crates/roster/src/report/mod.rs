@@ -10,6 +10,7 @@ pub use page::grouped;
 
 use crate::catalogue::remedy;
 use crate::ingest::FileReport;
+use crate::{legible, legible_json};
 use serde::Deserialize;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -73,7 +74,7 @@ impl Findings {
                 if finding["hint"].is_null() {
                     finding["hint"] = finding["code"].as_str().map_or("", remedy).into();
                 }
-                writeln!(out, "{finding}")
+                writeln!(out, "{}", legible_json(&finding.to_string()))
             }),
             Form::Csv => {
                 writeln!(out, "{}", COLUMNS.join(","))?;
@@ -158,16 +159,13 @@ impl Entry<'_> {
     }
 }
 
-/// RFC 4180. A cell that a spreadsheet would take for a formula is written as text: its content comes from a file
-/// that anybody may have written. For the same reason it has nothing that moves a terminal's cursor.
+/// RFC 4180, without line breaks. A cell that a spreadsheet would take for a formula is written as text: its content
+/// comes from a file that anybody may have written.
 fn csv_cell(cell: &str) -> Cow<'_, str> {
-    let steers = |c: char| c.is_control() && !['\t', '\n', '\r'].contains(&c);
-    if cell.contains(steers) {
-        return Cow::Owned(csv_cell(&cell.replace(steers, "\u{fffd}")).into_owned());
-    }
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if !formula && !cell.contains(['"', ',', '\n', '\r']) {
-        return Cow::Borrowed(cell);
+    let cell = legible(cell);
+    let formula = cell.starts_with(['=', '+', '-', '@']);
+    if !formula && !cell.contains(['"', ',']) {
+        return cell;
     }
     Cow::Owned(format!("\"{}{}\"", if formula { "'" } else { "" }, cell.replace('"', "\"\"")))
 }
@@ -198,10 +196,40 @@ mod tests {
         Finding { line: 3, key, value, root, ..Finding::of_file("ReferencedRecordDropped", "users.csv", "a,b \"c\" <i>") }
     }
 
+    /// Wherever it stands, and in every form: nothing that moves a cursor, ends a line or turns the direction of writing.
     #[test]
-    fn a_csv_cell_does_nothing_in_a_terminal() {
-        assert_eq!(csv_cell("\u{1b}]0;x\u{7}\u{9b}2J,"), "\"\u{fffd}]0;x\u{fffd}\u{fffd}2J,\"");
-        assert_eq!(csv_cell("a\tb"), "a\tb");
+    fn no_report_shows_something_else_than_it_says() {
+        let text = "a\u{202e}b\u{2066}c\u{9b}2J\u{1b}]0;\u{7}\t\nd";
+        let hostile = Finding {
+            key: Some(text.to_owned()),
+            value: Some(text.to_owned()),
+            root: Some(text.to_owned()),
+            hint: Some(text.to_owned()),
+            ..Finding::of_file("FieldCount", text, text)
+        };
+        let shown = "a\\u{202e}b\\u{2066}c\\u{9b}2J\\u{1b}]0;\\u{7}\\u{9}\\u{a}d";
+        let csv = report(Form::Csv, std::slice::from_ref(&hostile));
+        assert_eq!(csv.lines().nth(1).unwrap().matches(shown).count(), 6, "{csv}");
+        let json = report(Form::JsonLines, std::slice::from_ref(&hostile));
+        assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), hostile.to_json(), "programs get the value as it is");
+        let html = report(Form::Html, &[hostile]);
+        assert!(html.matches(shown).count() >= 5, "{html}");
+        for text in [csv, json, html] {
+            let left: Vec<char> = text.chars().filter(|c| *c != '\n' && crate::misleads(*c)).collect();
+            assert!(left.is_empty(), "{left:?} in {text}");
+        }
+    }
+
+    /// What stands above the findings comes from others as well: the folder, the files, and why a run was stopped.
+    #[test]
+    fn a_page_says_its_subject_legibly() {
+        let text = "x\u{202e}y".to_owned();
+        let file = FileReport { name: text.clone(), rows: 1, accepted: 1, errors: 0, warnings: 0 };
+        let findings = Findings { subject: text.clone(), about: vec![text.clone()], logs: vec![], files: vec![file], stopped: Some(text) };
+        let mut page = Vec::new();
+        findings.write(Form::Html, &mut page).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        assert!(!page.contains('\u{202e}') && page.matches("x\\u{202e}y").count() == 5, "{page}");
     }
 
     #[test]

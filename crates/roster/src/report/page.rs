@@ -5,6 +5,7 @@
 use super::{Entry, Findings};
 use crate::catalogue::{CATALOGUE, CONSEQUENCE, listing_rank, remedy};
 use crate::finding::Severity;
+use crate::legible;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -242,7 +243,7 @@ pub fn grouped(n: u64) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    legible(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// A code that a narrow column may break between its words.

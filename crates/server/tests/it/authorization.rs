@@ -287,46 +287,6 @@ fn refused(issuer: &str, good: &Value, now: i64, sign: &dyn Fn(&Value) -> String
     .collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_endpoint_takes_a_bad_token() {
-    let provider = Provider::start(vec![KEYS[0].published("k")]).await;
-    let server = Server::with(Config { issuers: vec![provider.settings()], ..Config::default() }).await;
-    let (ids, own) = (world(&server).await, OwnIssuer::of(&server).await);
-    let now = server.app.now().as_second();
-    let mut callers = vec![
-        ("nobody".to_owned(), String::new()),
-        ("a scheme without a token".to_owned(), "Bearer".to_owned()),
-        ("another scheme".to_owned(), format!("Basic {}", server.token())),
-    ];
-    callers.extend(refused("Homeroom's own,", &own.claims, now, &|claims| own.sign(claims), &own.kid));
-    callers.extend(refused("another issuer's,", &provider.claims(&server), now, &|claims| KEYS[0].sign("k", claims), "k"));
-    // What the bad ones are made of is good.
-    for good in [own.sign(&own.claims), KEYS[0].sign("k", &provider.claims(&server))] {
-        let answer = server.http.get(format!("{}/beta/external/industryData/sourceSystems", server.base)).bearer_auth(good).send().await;
-        assert_eq!(answer.unwrap().status(), 200);
-    }
-    let mut wrong = Vec::new();
-    for endpoint in endpoints() {
-        for version in versions(&endpoint) {
-            for (caller, authorization) in &callers {
-                let mut request = harmless(&server, &endpoint, version, &ids);
-                if !authorization.is_empty() {
-                    request = request.header("authorization", authorization);
-                }
-                let answer = request.send().await.unwrap();
-                let challenged = answer.headers().get("www-authenticate").is_some_and(|v| v.to_str().unwrap().starts_with("Bearer "));
-                let status = answer.status();
-                let body: Value = answer.json().await.unwrap();
-                if status != StatusCode::UNAUTHORIZED || body["error"]["code"] != "InvalidAuthenticationToken" || !challenged {
-                    wrong.push(format!("{} on {version}, {caller}: {status} {body}", name(&endpoint)));
-                }
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    server.stop().await;
-}
-
 /// What a caller got: let in, or refused for want of a permission. Anything else is a mistake.
 fn let_in(status: StatusCode) -> Result<bool, StatusCode> {
     match status.as_u16() {
@@ -343,55 +303,6 @@ fn combinations(needs: &[AnyOf]) -> Vec<Vec<&'static str>> {
         found = found.iter().flat_map(|before| any.iter().map(|one| [before.as_slice(), &[*one]].concat())).collect();
     }
     found
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_endpoint_takes_exactly_the_permissions_of_the_table() {
-    let server = Server::start().await;
-    let (ids, own) = (world(&server).await, OwnIssuer::of(&server).await);
-    let all: Vec<String> = server::all_permissions();
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    let mut issued = BTreeMap::new();
-    let mut wrong = Vec::new();
-    for endpoint in endpoints() {
-        let needs = needs(&endpoint);
-        let unknown = needs.iter().flat_map(|any| any.iter()).find(|p| !all.contains(p));
-        assert_eq!(unknown, None, "{} names a permission that there is not", name(&endpoint));
-        // Nothing, all but those of a list, one of each list, and every permission alone.
-        let mut sets = vec![Vec::new()];
-        sets.extend(needs.iter().map(|any| all.iter().copied().filter(|p| !any.contains(p)).collect()));
-        sets.extend(combinations(needs));
-        let decisive = sets.len();
-        sets.extend(all.iter().map(|one| vec![*one]));
-        for (i, permissions) in sets.into_iter().enumerate() {
-            let expected = granted(needs, &permissions);
-            if !issued.contains_key(&permissions) {
-                let names = permissions.iter().map(|p| (*p).to_owned()).collect();
-                issued.insert(permissions.clone(), [server.token_with(names).await, own.delegated(&permissions)]);
-            }
-            // The two kinds differ in how they carry permissions, which the decisive sets show.
-            let kinds = if i < decisive { 2 } else { 1 };
-            for (kind, token) in ["application", "delegated"].iter().zip(&issued[&permissions]).take(kinds) {
-                let answer = harmless(&server, &endpoint, "beta", &ids).bearer_auth(token).send().await.unwrap();
-                // An entity that is not of the type of a cast is not there: for whoever may read it, or may upload and so
-                // may ask for its type. Everybody else is refused.
-                let not_there = endpoint.cast.is_some()
-                    && answer.status() == StatusCode::NOT_FOUND
-                    && (granted(reading(&endpoint), &permissions) || permissions.contains(&UPLOAD[0]));
-                if let_in(answer.status()) != Ok(expected) && !not_there {
-                    let status = answer.status();
-                    wrong.push(format!(
-                        "{}, {kind}, {}: {status} {}",
-                        name(&endpoint),
-                        permissions.join(" "),
-                        answer.text().await.unwrap()
-                    ));
-                }
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    server.stop().await;
 }
 
 /// What a tenant has, as its owner sees it.
@@ -474,4 +385,98 @@ async fn a_token_of_another_tenant_sees_nothing() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(state(&server).await, before);
     server.stop().await;
+}
+
+mod thorough {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_endpoint_takes_exactly_the_permissions_of_the_table() {
+        let server = Server::start().await;
+        let (ids, own) = (world(&server).await, OwnIssuer::of(&server).await);
+        let all: Vec<String> = server::all_permissions();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        let mut issued = BTreeMap::new();
+        let mut wrong = Vec::new();
+        for endpoint in endpoints() {
+            let needs = needs(&endpoint);
+            let unknown = needs.iter().flat_map(|any| any.iter()).find(|p| !all.contains(p));
+            assert_eq!(unknown, None, "{} names a permission that there is not", name(&endpoint));
+            // Nothing, all but those of a list, one of each list, and every permission alone.
+            let mut sets = vec![Vec::new()];
+            sets.extend(needs.iter().map(|any| all.iter().copied().filter(|p| !any.contains(p)).collect()));
+            sets.extend(combinations(needs));
+            let decisive = sets.len();
+            sets.extend(all.iter().map(|one| vec![*one]));
+            for (i, permissions) in sets.into_iter().enumerate() {
+                let expected = granted(needs, &permissions);
+                if !issued.contains_key(&permissions) {
+                    let names = permissions.iter().map(|p| (*p).to_owned()).collect();
+                    issued.insert(permissions.clone(), [server.token_with(names).await, own.delegated(&permissions)]);
+                }
+                // The two kinds differ in how they carry permissions, which the decisive sets show.
+                let kinds = if i < decisive { 2 } else { 1 };
+                for (kind, token) in ["application", "delegated"].iter().zip(&issued[&permissions]).take(kinds) {
+                    let answer = harmless(&server, &endpoint, "beta", &ids).bearer_auth(token).send().await.unwrap();
+                    // An entity that is not of the type of a cast is not there: for whoever may read it, or may upload and so
+                    // may ask for its type. Everybody else is refused.
+                    let not_there = endpoint.cast.is_some()
+                        && answer.status() == StatusCode::NOT_FOUND
+                        && (granted(reading(&endpoint), &permissions) || permissions.contains(&UPLOAD[0]));
+                    if let_in(answer.status()) != Ok(expected) && !not_there {
+                        let status = answer.status();
+                        wrong.push(format!(
+                            "{}, {kind}, {}: {status} {}",
+                            name(&endpoint),
+                            permissions.join(" "),
+                            answer.text().await.unwrap()
+                        ));
+                    }
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        server.stop().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_endpoint_takes_a_bad_token() {
+        let provider = Provider::start(vec![KEYS[0].published("k")]).await;
+        let server = Server::with(Config { issuers: vec![provider.settings()], ..Config::default() }).await;
+        let (ids, own) = (world(&server).await, OwnIssuer::of(&server).await);
+        let now = server.app.now().as_second();
+        let mut callers = vec![
+            ("nobody".to_owned(), String::new()),
+            ("a scheme without a token".to_owned(), "Bearer".to_owned()),
+            ("another scheme".to_owned(), format!("Basic {}", server.token())),
+        ];
+        callers.extend(refused("Homeroom's own,", &own.claims, now, &|claims| own.sign(claims), &own.kid));
+        callers.extend(refused("another issuer's,", &provider.claims(&server), now, &|claims| KEYS[0].sign("k", claims), "k"));
+        // What the bad ones are made of is good.
+        for good in [own.sign(&own.claims), KEYS[0].sign("k", &provider.claims(&server))] {
+            let answer =
+                server.http.get(format!("{}/beta/external/industryData/sourceSystems", server.base)).bearer_auth(good).send().await;
+            assert_eq!(answer.unwrap().status(), 200);
+        }
+        let mut wrong = Vec::new();
+        for endpoint in endpoints() {
+            for version in versions(&endpoint) {
+                for (caller, authorization) in &callers {
+                    let mut request = harmless(&server, &endpoint, version, &ids);
+                    if !authorization.is_empty() {
+                        request = request.header("authorization", authorization);
+                    }
+                    let answer = request.send().await.unwrap();
+                    let challenged = answer.headers().get("www-authenticate").is_some_and(|v| v.to_str().unwrap().starts_with("Bearer "));
+                    let status = answer.status();
+                    let body: Value = answer.json().await.unwrap();
+                    if status != StatusCode::UNAUTHORIZED || body["error"]["code"] != "InvalidAuthenticationToken" || !challenged {
+                        wrong.push(format!("{} on {version}, {caller}: {status} {body}", name(&endpoint)));
+                    }
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        server.stop().await;
+    }
 }

@@ -262,16 +262,20 @@ async fn all(server: Server) {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn many_clients_lose_no_update_and_break_no_rule() {
-    all(Server::start().await).await;
-}
+mod thorough {
+    use super::*;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_holds_on_postgresql() {
-    let Some(database) = Database::create() else {
-        eprintln!("skipped: HOMEROOM_TEST_POSTGRES_URL is not set");
-        return;
-    };
-    all(Server::on(Some(database.url.clone()), Config::default()).await).await;
+    #[tokio::test(flavor = "multi_thread")]
+    async fn many_clients_lose_no_update_and_break_no_rule() {
+        all(Server::start().await).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_same_holds_on_postgresql() {
+        let Some(database) = Database::create() else {
+            eprintln!("skipped: HOMEROOM_TEST_POSTGRES_URL is not set");
+            return;
+        };
+        all(Server::on(Some(database.url.clone()), Config::default()).await).await;
+    }
 }

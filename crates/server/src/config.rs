@@ -7,6 +7,7 @@ pub(crate) mod source;
 
 pub use source::{Secret, SftpSource, Source};
 
+use crate::limits::JOBS_AT_ONCE_MAX;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::{Deserialize, Serialize};
@@ -292,6 +293,11 @@ impl Config {
         if let Err(why) = self.uploads.session_rights.parse::<upload::Rights>() {
             return Err(format!("[uploads] session_rights: {why}"));
         }
+        if let Some(jobs) = self.worker.jobs_at_once.filter(|jobs| jobs.get() > JOBS_AT_ONCE_MAX) {
+            return Err(format!(
+                "[worker] jobs_at_once is {jobs}, and {JOBS_AT_ONCE_MAX} is the most; let more servers share the database"
+            ));
+        }
         if let Some(folder) = self.intake.folders.iter().find(|folder| !folder.is_absolute()) {
             return Err(format!("[intake] folders: `{}` does not begin at the root of the file system", folder.display()));
         }
@@ -398,6 +404,7 @@ mod tests {
         assert!(refusal(|c| c.server.tls_cert = Some("a.pem".into())).contains("tls_key"));
         let wrong = refusal(|c| c.uploads.session_rights = "rl".to_owned());
         assert!(wrong.contains("session_rights") && wrong.contains("rcwdlm"), "{wrong}");
+        assert!(refusal(|c| c.worker.jobs_at_once = NonZeroU32::new(65)).contains("jobs_at_once is 65"));
         assert!(refusal(|c| c.limits.burst = 0).contains("burst"));
         assert!(refusal(|c| c.outbound.allow = vec!["10.1.2".to_owned()]).contains("[outbound] allow: `10.1.2`"));
         assert!(refusal(|c| c.limits.idle_seconds = 0).contains("idle_seconds"));

@@ -21,6 +21,10 @@ pub(crate) const REPORTS_MAX: usize = 4;
 /// Sources that a tenant sets up: each is a connection every now and then.
 pub(crate) const SOURCES_MAX: usize = 32;
 
+/// Jobs of a kind at the same time. A job holds one thread, and a second one while it pulls, of the 512 that the runtime has
+/// for what waits; requests and the claims of jobs need some of them too.
+pub(crate) const JOBS_AT_ONCE_MAX: u32 = 64;
+
 /// Looks at sources at the same time: each may be a connection, and a fetch to the disk. The others wait for their turn.
 pub(crate) const LOOKS_MAX: usize = 8;
 

@@ -13,7 +13,11 @@ const WRONG_USAGE: u8 = 2;
 
 /// One line of data.
 pub(crate) fn line(text: &str) {
-    if let Err(error) = write(|out| writeln!(out, "{text}")) {
+    written(write(|out| writeln!(out, "{text}")));
+}
+
+fn written(outcome: std::io::Result<()>) {
+    if let Err(error) = outcome {
         eprintln!("cannot write: {error}");
         std::process::exit(i32::from(COULD_NOT));
     }
@@ -45,7 +49,31 @@ pub(crate) fn note(text: &str) {
 
 /// A JSON value on stdout.
 pub(crate) fn json(value: &serde_json::Value) {
-    line(&roster::legible_json(&format!("{value:#}")));
+    written(write_json(value));
+}
+
+/// What may be long, as JSON on stdout while it is serialized.
+pub(crate) fn write_json(value: &impl serde::Serialize) -> std::io::Result<()> {
+    write(|out| {
+        serde_json::to_writer_pretty(LegibleJson(out), value)?;
+        writeln!(out)
+    })
+}
+
+/// Passes on what a serializer writes, as [`roster::legible_json`] has it.
+struct LegibleJson<'o>(&'o mut dyn Write);
+
+impl Write for LegibleJson<'_> {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        // A serializer writes whole characters at a time.
+        let whole = std::str::from_utf8(text).map_err(std::io::Error::other)?;
+        self.0.write_all(roster::legible_json(whole).as_bytes())?;
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Reports a failure and gives the exit code.
@@ -147,5 +175,21 @@ pub(crate) fn start_logging(default_level: &str) {
     };
     if let Err(error) = outcome {
         eprintln!("logging could not be started: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn json_that_is_streamed_is_legible_and_the_same() {
+        let value = json!({ "a\u{202e}b": ["x\u{9b}\n\"\u{2066}é", 7] });
+        let mut out = Vec::new();
+        serde_json::to_writer_pretty(LegibleJson(&mut out), &value).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(!text.contains(|c| c != '\n' && roster::misleads(c)), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 }

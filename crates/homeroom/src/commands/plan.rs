@@ -15,11 +15,7 @@ pub(super) async fn run(arguments: cli::Plan) -> Result<Ended, Failure> {
     let plan = app.plan(tenant, &arguments.path, arguments.flow.as_deref(), work).await?;
     let by_code = ByCode::of(&plan.findings.logs)?;
     if arguments.of.output.json {
-        let written = output::write(|out| {
-            serde_json::to_writer_pretty(&mut *out, &plan)?;
-            writeln!(out)
-        });
-        written.map_err(Failure::io("write the plan"))?;
+        output::write_json(&plan).map_err(Failure::io("write the plan"))?;
     } else {
         show(&plan, &by_code);
     }

@@ -107,7 +107,7 @@ fn note_panic(ended: Result<(), JoinError>) {
     }
 }
 
-async fn carry_out(app: App, job: Job) {
+async fn carry_out(app: App, mut job: Job) {
     let (worker_app, worker_job) = (app.clone(), job.clone());
     let done = tokio::task::spawn_blocking(move || with_heartbeat(&worker_app, &worker_job)).await;
     let error = match done {
@@ -117,8 +117,11 @@ async fn carry_out(app: App, job: Job) {
     };
     let ctx = app.system(job.tenant);
     let (pause, error) = match error {
-        // Nothing is wrong with it: the next start takes it up at once.
-        JobError::Again(error) if app.is_stopping() => (Duration::ZERO, error),
+        // Nothing is wrong with it: the next start takes it up at once, and this was no try.
+        JobError::Again(error) if app.is_stopping() => {
+            job.attempt -= 1;
+            (Duration::ZERO, error)
+        }
         JobError::Again(error) if job.attempt < ATTEMPTS_MAX => {
             tracing::warn!(job.kind = %job.kind, job.id = %job.id, attempt = job.attempt, ?error, "a job failed and is tried again");
             (RETRY_FIRST.saturating_mul(1 << job.attempt.clamp(1, 16).unsigned_abs().saturating_sub(1)).min(RETRY_MOST), error)

@@ -117,13 +117,16 @@ impl Store {
         })
     }
 
-    /// Gives the job back, to be tried again at a time.
+    /// Gives the job back, to be tried again at a time. `attempt` of the job is the number of tries that count.
     pub async fn retry_job(&self, ctx: &OpContext, job: Job, run_at: Timestamp, error: String) -> Result<(), StoreError> {
         self.write(ctx, move |tx| {
             tx.check_lease(&job)?;
-            let params = [job.tenant.to_string().into(), job.id.as_str().into(), run_at.as_microsecond().into(), error.as_str().into()];
+            let job_id = [job.tenant.to_string().into(), job.id.as_str().into()];
+            let params: Vec<Value> =
+                job_id.into_iter().chain([run_at.as_microsecond().into(), error.as_str().into(), job.attempt.into()]).collect();
             tx.execute(
-                "UPDATE job SET state = 'waiting', run_at = $3, last_error = $4, lease_until = 0 WHERE tenant_id = $1 AND id = $2",
+                "UPDATE job SET state = 'waiting', run_at = $3, last_error = $4, attempt = $5, lease_until = 0
+                 WHERE tenant_id = $1 AND id = $2",
                 &params,
             )?;
             Ok(())

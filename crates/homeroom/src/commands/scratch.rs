@@ -7,7 +7,7 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Exit code of a command that was interrupted, as shells have it.
+/// Exit code of a command that a signal has ended.
 const INTERRUPTED: i32 = 130;
 /// How often a folder is removed that something is written to meanwhile.
 const TRIES: usize = 20;

@@ -294,6 +294,11 @@ fn a_failed_job_is_tried_again_later(bench: &Bench) {
     assert!(claim(&store, 59).is_none());
     let again = claim(&store, 60).unwrap();
     assert_eq!((again.id.as_str(), again.attempt, again.payload.clone()), ("1", 2, job.payload));
+    // A try that was broken off for no fault of its own does not count.
+    let broken_off = Job { attempt: again.attempt - 1, ..again };
+    tokio(store.retry_job(&system_at(A, 60), broken_off, at(60), "stopped".to_owned())).unwrap();
+    let again = claim(&store, 60).unwrap();
+    assert_eq!(again.attempt, 2);
     finish(&store, &again).unwrap();
 }
 

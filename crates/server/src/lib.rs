@@ -58,7 +58,7 @@ async fn serve_over(app: App, listener: tokio::net::TcpListener, tls: Option<Tls
     if let Some(task) = certificate {
         task.abort();
     }
-    // Jobs break off, which takes well under a second, and are taken up at the next start.
+    // Jobs break off after the block or step that they are at, and are taken up at the next start.
     if worker.await.is_err() {
         tracing::error!("the worker ended in a panic");
     }

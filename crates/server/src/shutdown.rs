@@ -3,7 +3,8 @@
 use signals::Signals;
 use tokio::sync::oneshot;
 
-/// A reason to stop that can be waited for. Signals count from the moment when it is made, within a runtime.
+/// A reason to stop that can be waited for. On Unix, signals count from the moment when it is made, which
+/// must be within a runtime.
 #[derive(Debug)]
 pub struct Shutdown {
     manual: Option<oneshot::Receiver<()>>,
